@@ -1,0 +1,214 @@
+"""The typed study: what params.yaml and studies/*.yaml may say, and every default.
+
+A study file is read whole and refused whole: all faults are listed at once with their line and key. Importing this
+module imports no torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from finefit import datasets, methods
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    """A section: unknown keys are errors, values do not change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(Strict):
+    """A data set: which reader, at which resolutions, and the reader's own settings (`options`)."""
+
+    reader: Name | None = None  # None: the section's own name
+    resolutions: Annotated[list[Positive], Field(min_length=1)]
+    options: dict[str, Any] = {}
+
+
+class CodecSettings(Strict):
+    """The codec, and the row of data/sources.csv that holds its weights."""
+
+    name: Name
+    weights: Name
+
+
+class BaseSettings(Strict):
+    """The network and the checkpoint that fine-tuning starts from (None: from scratch, as the base itself was made)."""
+
+    size: str
+    patch: Positive
+    weights: Name | None
+
+
+class TrainSettings(Strict):
+    """The fine-tuning loop. Learning rate, schedule and batch may be the papers' or a short study's."""
+
+    steps: Positive
+    batch_size: Positive
+    lr: Annotated[float, Field(gt=0)] = 1e-4
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    label_dropout: Share = 0.1
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
+    flip: bool = True
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    checkpoint_every: Positive = 100
+
+
+class SampleSettings(Strict):
+    """How models are sampled: `scale` for every method, and further scales for the methods named in `sweep`."""
+
+    sampler: Literal["ancestral", "ddim", "dpmpp"] = "dpmpp"
+    steps: Positive
+    per_class: Positive
+    scale: Annotated[float, Field(ge=0)] = 1.5
+    sweep: dict[Name, list[Annotated[float, Field(ge=0)]]] = {}
+    guided_channels: Positive = 3
+    batch_size: Positive = 64
+    seed: int = 0
+
+
+class EvaluateSettings(Strict):
+    """Networks that judge samples, trained on the real training pictures."""
+
+    probe_steps: Positive
+    split_halves: Positive = 5
+    diversity_pairs: Positive = 32
+
+
+class Study(Strict):
+    """A whole study: every combination of data set, resolution, method and seed is one fine-tuning."""
+
+    name: Name
+    seeds: Annotated[list[int], Field(min_length=1)]
+    data: Annotated[dict[Name, DataSettings], Field(min_length=1)]
+    codec: CodecSettings
+    base: BaseSettings
+    train: TrainSettings
+    methods: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
+    sample: SampleSettings
+    evaluate: EvaluateSettings
+
+    @model_validator(mode="after")
+    def consistent(self) -> Study:
+        """Check what spans sections; all findings in one error."""
+        faults = []
+        for name, section in self.data.items():
+            faults += faults_of(f"data.{name}.options", lambda: self.reader_settings(name))
+            faults += [f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions)]
+        for name in self.methods:
+            faults += faults_of(f"methods.{name}", lambda: self.method_settings(name))
+        for name in set(self.sample.sweep) - set(self.methods):
+            faults.append(f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}")
+        faults += [f"seeds: {seed} appears twice" for seed in repeated(self.seeds)]
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def reader(self, name: str):
+        """The module that reads data set `name`."""
+        return datasets.find(self.data[name].reader or name)
+
+    def reader_settings(self, name: str):
+        """The reader's own settings of data set `name`."""
+        return build(self.reader(name).Settings, self.data[name].options)
+
+    def method(self, name: str):
+        """The method module that the entry `name` runs: its key `method`, or its own name."""
+        return methods.find(self.methods[name].get("method", name))
+
+    def method_settings(self, name: str) -> methods.MethodSettings:
+        """The method's settings of entry `name`."""
+        given = {key: value for key, value in self.methods[name].items() if key != "method"}
+        return build(self.method(name).Settings, given)
+
+
+def load(path: Path) -> Study:
+    """Read a study file.
+
+    Raises:
+        ValueError: the file is missing, is no YAML mapping, or has faults; the message lists all of them.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such study file; studies are params.yaml and studies/*.yaml")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        lines = line_numbers(yaml.compose(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not readable as YAML: {error}") from None
+    return parse(content, str(path), lines)
+
+
+def parse(content: Any, origin: str, lines: dict[str, int] | None = None) -> Study:
+    """Validate a study's content; `origin` and `lines` (key path to line) say where in messages."""
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        found = []
+        for fault in error.errors(include_url=False):
+            where, what = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+            found += what.split("\n") if not where else [f"{where}: {what} (found {fault['input']!r:.80})"]
+        raise ValueError("\n".join(f"{origin}:{line_of(fault, lines or {})}: {fault}" for fault in found)) from None
+
+
+def build(settings: type, given: dict[str, Any]):
+    """Build a dataclass of settings from a mapping, refusing keys it does not have."""
+    known = [field.name for field in fields(settings)]
+    for key in given:
+        if key not in known:
+            raise ValueError(f"{key}: unknown key{nearest(key, known)}; known are {', '.join(known)}")
+    try:
+        return TypeAdapter(settings).validate_python(given)
+    except ValidationError as error:
+        texts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}".strip(": ") for e in error.errors(include_url=False)]
+        raise ValueError("; ".join(text.replace("Value error, ", "") for text in texts)) from None
+
+
+def faults_of(where: str, check) -> list[str]:
+    """The fault that `check()` raises, as a list of none or one."""
+    try:
+        check()
+    except ValueError as error:
+        return [f"{where}: {error}"]
+    return []
+
+
+def repeated(values: list) -> list:
+    """Values that appear more than once."""
+    return sorted({value for value in values if values.count(value) > 1})
+
+
+def nearest(name: str, known) -> str:
+    """A hint at the known name that `name` may have meant, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def line_numbers(node: yaml.Node, prefix: str = "") -> dict[str, int]:
+    """Line of every key of a composed YAML mapping, by its dotted path."""
+    if not isinstance(node, yaml.MappingNode):
+        return {}
+    lines = {}
+    for key, value in node.value:
+        path = f"{prefix}{key.value}"
+        lines |= {path: key.start_mark.line + 1} | line_numbers(value, f"{path}.")
+    return lines
+
+
+def line_of(fault: str, lines: dict[str, int]) -> int:
+    """Line of the longest key path that a fault starts with; 1 where it names none."""
+    path = fault.split(":")[0]
+    while path and path not in lines:
+        path = path.rpartition(".")[0]
+    return lines.get(path, 1)

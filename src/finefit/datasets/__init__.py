@@ -1,0 +1,32 @@
+"""Data sets: one file each, found by its name.
+
+A data set's module defines `Settings` (a frozen dataclass), `SOURCES` (the rows of data/sources.csv it needs) and
+
+- `index(settings, root)`: a table with a row per picture: `key`, `class_name`, `split`;
+- `taxonomy(settings, root)`: a table with a row per class, in class-id order: `class_name`, `superclass`, lineage;
+- `read(rows, resolution, settings, root)`: those pictures, uint8 `[n, resolution, resolution, 3]`.
+
+`root` is the folder of the unpacked sources, None for a data set that needs none.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+
+def names() -> list[str]:
+    """Names of all data sets, in alphabetical order."""
+    return sorted(module.name for module in iter_modules(__path__))
+
+
+def find(name: str) -> ModuleType:
+    """The module of a data set.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in names():
+        raise ValueError(f"unknown data set {name!r}: use one of {', '.join(names())}")
+    return import_module(f"finefit.datasets.{name}")

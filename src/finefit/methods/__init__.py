@@ -1,0 +1,82 @@
+"""Fine-tuning methods: one file each, found by its name; nothing outside this package knows a method's name.
+
+A method module defines
+
+- `Settings`, a frozen dataclass derived from `MethodSettings`, whose defaults are the paper's, and
+- `apply(model, settings)`, which adds the method's parameters to a DiT that already holds the base's weights, freezes
+  all others, and returns the names of the trained parameters.
+
+Everything else is derived from these names: the optimizer's groups, the delta that is saved, its size, and loading it.
+Method modules import torch inside functions only, so that planning a study stays fast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from finefit.models.dit import DiT
+
+CLASS_TABLE = "y_embedder.embedding_table.weight"
+
+
+@dataclass(frozen=True)
+class MethodSettings:
+    """What every method can be asked; a method's own `Settings` change the defaults and add to them.
+
+    Attributes:
+        lr: learning rate; None takes the study's.
+        embedder: "flat" class table, or "tiered" with a row per superclass.
+        guidance: what labels are dropped to in training, hence what sampling can be guided away from.
+        norm_affine: whether LayerNorm gets trained scale and shift (the published base has none).
+        lr_multipliers: factor on `lr` for parameters whose name contains the key.
+    """
+
+    lr: float | None = None
+    embedder: Literal["flat", "tiered"] = "flat"
+    guidance: tuple[Literal["null", "superclass"], ...] = ("null",)
+    norm_affine: bool = False
+    lr_multipliers: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.lr is not None and self.lr <= 0:
+            raise ValueError(f"lr is {self.lr}: use a number above 0, or leave it out for the study's")
+        if "superclass" in self.guidance and self.embedder != "tiered":
+            raise ValueError("guidance 'superclass' needs embedder: tiered, which has a row per superclass")
+
+
+def names() -> list[str]:
+    """Names of all methods, in alphabetical order."""
+    return sorted(module.name for module in iter_modules(__path__))
+
+
+def find(name: str) -> ModuleType:
+    """The module of a method.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in names():
+        raise ValueError(f"unknown method {name!r}: use one of {', '.join(names())}")
+    return import_module(f"finefit.methods.{name}")
+
+
+def freeze_all_but(model: DiT, trained: set[str]) -> set[str]:
+    """Let only the named parameters require gradients; gives the names back."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in trained)
+    return trained
+
+
+def biases(model: DiT) -> set[str]:
+    """Names of all bias parameters: patch, timestep, attention, MLP, adaLN and last layers."""
+    return {name for name, _ in model.named_parameters() if name.endswith("bias")}
+
+
+def norms(model: DiT) -> set[str]:
+    """Names of LayerNorm's affine parameters, where they exist."""
+    return {name for name, _ in model.named_parameters() if ".norm" in name}

@@ -1,0 +1,60 @@
+"""Diversity within classes: the mean perceptual distance of pictures of the same class.
+
+A higher value is not better by itself. Noise and torn shapes lie further apart than real pictures of a class do, so the
+real pictures' value belongs beside it, and what counts is how far from that a set of generated pictures is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from finefit.metrics.probe import Probe
+
+Distance = Callable[[Tensor, Tensor], Tensor]  # two uint8 `[n, h, w, 3]` to `[n]`
+BATCH = 256
+
+
+def pairwise_diversity(images: Tensor, labels: Tensor, distance: Distance, pairs_per_class: int, seed: int) -> float:
+    """Mean distance over random pairs of one class, then over classes; higher is not better by itself (see above).
+
+    Args:
+        images: uint8 `[n, h, w, 3]`.
+        labels: class ids `[n]`; a class with a single picture has no pairs and is left out.
+        distance: `probe_distance(...)` or `published.lpips_distance(...)`.
+        pairs_per_class: how many different pairs, or all that a class has.
+    """
+    means = []
+    for label in labels.unique().tolist():
+        members = torch.nonzero(labels == label).flatten().cpu().numpy()
+        left, right = members[np.triu_indices(len(members), 1)[0]], members[np.triu_indices(len(members), 1)[1]]
+        chosen = np.random.default_rng([seed, label]).permutation(len(left))[:pairs_per_class]
+        parts = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
+        if parts:
+            means.append(torch.cat([distance(images[left[part]], images[right[part]]).cpu() for part in parts]).double().mean())
+    if not means:
+        raise ValueError("no class has two pictures, so there is no pair to measure")
+    return torch.stack(means).mean().item()
+
+
+def probe_distance(probe: Probe) -> Distance:
+    """LPIPS (Zhang et al. 2018) without learned weights, on the probe's activations.
+
+    Activations are scaled to unit length over channels at each place; their squared difference is averaged over places
+    and summed over layers.
+    """
+
+    @torch.no_grad()
+    def distance(first: Tensor, second: Tensor) -> Tensor:
+        maps = zip(probe.activations(first), probe.activations(second), strict=True)
+        return sum((unit(a) - unit(b)).square().sum(1).mean((1, 2)) for a, b in maps)
+
+    return distance
+
+
+def unit(activation: Tensor) -> Tensor:
+    """`[n, c, h, w]` scaled to length one over channels (zero stays zero)."""
+    return activation / (activation.norm(dim=1, keepdim=True) + 1e-10)

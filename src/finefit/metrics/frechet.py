@@ -1,0 +1,46 @@
+"""Frechet distance between two sets of features, each taken as a Gaussian (FID: Heusel et al. 2017)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def statistics(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean `[d]` and unbiased covariance `[d, d]` of features `[n, d]`, in float64."""
+    if len(features) < 2:
+        raise ValueError(f"{len(features)} row(s) of features have no covariance: give at least two")
+    features = np.asarray(features, np.float64)
+    return features.mean(0), np.atleast_2d(np.cov(features, rowvar=False))
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Squared Frechet distance of features `[n, d]` and `[m, d]`: |mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)).
+
+    With A = F F^T and B = G G^T, the eigenvalues of (A B)^(1/2) are the singular values of F^T G. So no matrix root is
+    taken, and covariances of low rank (fewer pictures than dimensions) lose no digits.
+    """
+    (mean_a, covariance_a), (mean_b, covariance_b) = statistics(a), statistics(b)
+    roots = np.linalg.svd(factor(covariance_a).T @ factor(covariance_b), compute_uv=False)
+    distance = np.sum((mean_a - mean_b) ** 2) + np.trace(covariance_a) + np.trace(covariance_b) - 2 * roots.sum()
+    return float(distance)
+
+
+def factor(covariance: np.ndarray) -> np.ndarray:
+    """F `[d, rank]` with F F^T = `covariance`; directions without variance, where only rounding is left, are dropped."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
+    return vectors[:, kept] * np.sqrt(values[kept])
+
+
+def split_half_distance(features: np.ndarray, size: int, seed: int, repeats: int) -> float:
+    """The floor of the distance: its mean between two disjoint random draws of `size` real pictures each.
+
+    The distance is biased upward by small samples, so generated pictures are to be compared with the floor of their
+    own number and not with zero.
+    """
+    if 2 * size > len(features):
+        raise ValueError(f"two disjoint halves of {size} need {2 * size} rows of features, not {len(features)}")
+    features = np.asarray(features)
+    orders = [np.random.default_rng([seed, repeat]).permutation(len(features)) for repeat in range(repeats)]
+    halves = [(features[order[:size]], features[order[size : 2 * size]]) for order in orders]
+    return float(np.mean([frechet_distance(*pair) for pair in halves]))

@@ -1,0 +1,1 @@
+"""The network: a class-conditional Diffusion Transformer and its label embedder."""

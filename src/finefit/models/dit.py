@@ -1,0 +1,176 @@
+"""The class-conditional Diffusion Transformer with adaLN-Zero blocks (DiT, Peebles and Xie 2023, section 3).
+
+Parameter names are the published ones, so that public checkpoints load strictly. Places where a fine-tuning method
+may add something (scale factors, LayerNorm's affine part) exist as parameters that are `None` until it does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from finefit.models.embedders import LabelEmbedder, TimestepEmbedder, position_embedding
+
+# depth, width, heads. S to XL are the published sizes; Mini is the base that this project trained and ships.
+SIZES = {"Mini": (6, 192, 6), "S": (12, 384, 6), "B": (12, 768, 12), "L": (24, 1024, 16), "XL": (28, 1152, 16)}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What fixes a network's tensors, the class table apart.
+
+    `size` is a key of `SIZES`, `patch` the side of a token in latent pixels, `latent_size` the side of the latent map.
+    """
+
+    size: str
+    patch: int
+    latent_size: int
+    latent_channels: int = 4
+    coordinate_scale: float = 1.0
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over tokens `[n, tokens, dim]`."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+        self.register_parameter("gamma_qkv", None)
+        self.register_parameter("gamma_proj", None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, tokens, dim = x.shape
+        qkv = scaled(self.qkv(x), self.gamma_qkv).view(n, tokens, 3, self.heads, dim // self.heads)
+        x = attend(*qkv.permute(2, 0, 3, 1, 4))
+        return scaled(self.proj(x.transpose(1, 2).reshape(n, tokens, dim)), self.gamma_proj)
+
+
+class Mlp(nn.Module):
+    """Two-layer perceptron with four times the width inside and the tanh form of GELU."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.fc1 = nn.Linear(dim, 4 * dim)
+        self.fc2 = nn.Linear(4 * dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
+
+
+class Block(nn.Module):
+    """Transformer block whose norms are shifted, scaled and gated by the condition (adaLN-Zero)."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, elementwise_affine=False, eps=1e-6)
+        self.attn = Attention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim, elementwise_affine=False, eps=1e-6)
+        self.mlp = Mlp(dim)
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
+        self.register_parameter("gamma1", None)
+        self.register_parameter("gamma2", None)
+
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        """Tokens `[n, tokens, dim]` and condition `[n, dim]` to tokens."""
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(c)[:, None].chunk(6, dim=-1)
+        x = x + gate1 * scaled(self.attn(modulate(self.norm1(x), shift1, scale1)), self.gamma1)
+        return x + gate2 * scaled(self.mlp(modulate(self.norm2(x), shift2, scale2)), self.gamma2)
+
+
+class FinalLayer(nn.Module):
+    """Modulated norm and the linear map from tokens to patches of noise and variance."""
+
+    def __init__(self, dim: int, patch: int, out_channels: int):
+        super().__init__()
+        self.norm_final = nn.LayerNorm(dim, elementwise_affine=False, eps=1e-6)
+        self.linear = nn.Linear(dim, patch * patch * out_channels)
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(dim, 2 * dim))
+
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        shift, scale = self.adaLN_modulation(c)[:, None].chunk(2, dim=-1)
+        return self.linear(modulate(self.norm_final(x), shift, scale))
+
+
+class PatchEmbed(nn.Module):
+    """Non-overlapping patches of the latent to tokens, as a strided convolution (its published form)."""
+
+    def __init__(self, channels: int, patch: int, dim: int):
+        super().__init__()
+        self.proj = nn.Conv2d(channels, dim, kernel_size=patch, stride=patch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.proj(x).flatten(2).transpose(1, 2)
+
+
+class DiT(nn.Module):
+    """Predicts noise and learned-range variance of a noised latent, given timestep and label.
+
+    Args:
+        shape: size, patch and latent geometry.
+        y_embedder: the class table; its width must be the network's.
+    """
+
+    def __init__(self, shape: Shape, y_embedder: LabelEmbedder):
+        super().__init__()
+        depth, dim, heads = SIZES[shape.size]
+        self.shape = shape
+        self.x_embedder = PatchEmbed(shape.latent_channels, shape.patch, dim)
+        self.t_embedder = TimestepEmbedder(dim)
+        self.y_embedder = y_embedder
+        grid = shape.latent_size // shape.patch
+        self.pos_embed = nn.Parameter(position_embedding(dim, grid, shape.coordinate_scale), requires_grad=False)
+        self.blocks = nn.ModuleList([Block(dim, heads) for _ in range(depth)])
+        self.final_layer = FinalLayer(dim, shape.patch, 2 * shape.latent_channels)
+        self.initialize()
+
+    def initialize(self) -> None:
+        """DiT's initialisation: Xavier everywhere, adaLN and the last layer zero, so every block starts as identity."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight.view(module.weight.shape[0], -1))
+                nn.init.zeros_(module.bias)
+        for layer in (self.y_embedder.embedding_table, self.t_embedder.mlp[0], self.t_embedder.mlp[2]):
+            nn.init.normal_(layer.weight, std=0.02)
+        for layer in [block.adaLN_modulation[1] for block in self.blocks] + [
+            self.final_layer.adaLN_modulation[1],
+            self.final_layer.linear,
+        ]:
+            nn.init.zeros_(layer.weight)
+
+    def forward(self, x: Tensor, t: Tensor, rows: Tensor) -> Tensor:
+        """Latents `[n, c, h, w]`, timesteps `[n]`, class-table rows `[n]` to noise and variance `[n, 2c, h, w]`."""
+        c = self.t_embedder(t) + self.y_embedder(rows)
+        x = self.x_embedder(x) + self.pos_embed
+        for block in self.blocks:
+            x = block(x, c)
+        return self.unpatchify(self.final_layer(x, c))
+
+    def unpatchify(self, x: Tensor) -> Tensor:
+        """Tokens `[n, grid * grid, patch * patch * channels]` to maps `[n, channels, h, w]`."""
+        n, tokens, _ = x.shape
+        grid, patch = int(tokens**0.5), self.shape.patch
+        x = x.view(n, grid, grid, patch, patch, -1).permute(0, 5, 1, 3, 2, 4)
+        return x.reshape(n, -1, grid * patch, grid * patch)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Scaled dot-product attention; on a CPU never in bfloat16, whose fused backward pass is ten times slower there."""
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        with torch.autocast("cpu", enabled=False):
+            return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """`x * (1 + scale) + shift`, the condition `[n, 1, dim]` shared by all tokens."""
+    return torch.addcmul(shift, x, 1 + scale)
+
+
+def scaled(x: Tensor, gamma: Tensor | None) -> Tensor:
+    """`x * gamma` where a method added the scale factors `gamma`, else `x` itself."""
+    return x if gamma is None else x * gamma

@@ -1,0 +1,104 @@
+"""Embeddings that condition or place tokens: labels (flat or tiered), timesteps, positions.
+
+Rows of the class table, in order: the classes; then one row per superclass when the embedder is tiered
+(FineDiffusion's TieredEmbedder: a single table in which row `num_classes + s` is superclass `s`); then one null row
+when classifier-free guidance needs it (DiT puts it at `num_classes`, as here when there are no superclass rows).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Reference = Literal["null", "superclass"]
+
+
+class LabelEmbedder(nn.Module):
+    """Class table with the rows that guidance refers to.
+
+    Args:
+        num_classes: number of classes.
+        dim: width of an embedding.
+        superclass_of: int64 `[num_classes]`, each class's superclass; gives the table superclass rows (tiered).
+        null: whether the table ends with a null row.
+    """
+
+    def __init__(self, num_classes: int, dim: int, superclass_of: Tensor | None = None, null: bool = True):
+        super().__init__()
+        self.num_classes = num_classes
+        self.num_superclasses = 0 if superclass_of is None else int(superclass_of.max()) + 1
+        self.null_row = num_classes + self.num_superclasses if null else None
+        # Not part of the state: the published checkpoints hold the table alone.
+        self.register_buffer("superclass_of", superclass_of, persistent=False)
+        self.embedding_table = nn.Embedding(num_classes + self.num_superclasses + null, dim)
+
+    def reference_rows(self, labels: Tensor, reference: Reference) -> Tensor:
+        """Rows of the condition that guidance points away from: `[n]` labels to `[n]` row numbers.
+
+        Raises:
+            ValueError: the table has no such rows.
+        """
+        if reference == "superclass":
+            if self.superclass_of is None:
+                raise ValueError("guidance 'superclass' needs a tiered embedder; this class table is flat")
+            return self.num_classes + self.superclass_of[labels]
+        if self.null_row is None:
+            raise ValueError("guidance 'null' needs a null row; this class table has none")
+        return torch.full_like(labels, self.null_row)
+
+    def drop(self, labels: Tensor, references: list[Reference], probability: float, uniform: Tensor) -> Tensor:
+        """Replace labels by reference rows, each reference with the given probability.
+
+        Args:
+            labels: int64 `[n]`.
+            references: what a dropped label may become.
+            probability: chance of each reference.
+            uniform: `[n]` numbers in [0, 1), the only source of chance.
+        """
+        rows = labels
+        for number, reference in enumerate(references):
+            chosen = (uniform >= number * probability) & (uniform < (number + 1) * probability)
+            rows = torch.where(chosen, self.reference_rows(labels, reference), rows)
+        return rows
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Row numbers `[n]` to embeddings `[n, dim]`."""
+        return self.embedding_table(rows)
+
+
+class TimestepEmbedder(nn.Module):
+    """Sinusoidal features of the timestep through a two-layer MLP (DiT, section 3.2)."""
+
+    def __init__(self, dim: int, num_frequencies: int = 256):
+        super().__init__()
+        self.num_frequencies = num_frequencies
+        self.mlp = nn.Sequential(nn.Linear(num_frequencies, dim), nn.SiLU(), nn.Linear(dim, dim))
+
+    def forward(self, t: Tensor) -> Tensor:
+        """Timesteps `[n]` (integers or fractions, in steps of the training schedule) to embeddings `[n, dim]`."""
+        return self.mlp(sinusoid(t, self.num_frequencies).to(self.mlp[0].weight.dtype))
+
+
+def sinusoid(t: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:
+    """Cosines then sines of `t` `[n]` at `dim / 2` geometric frequencies: `[n, dim]`, at least float32."""
+    t = t if t.dtype == torch.float64 else t.float()
+    frequencies = torch.exp(-math.log(max_period) / (dim // 2) * torch.arange(dim // 2, dtype=t.dtype, device=t.device))
+    angles = t[:, None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+def position_embedding(dim: int, grid: int, coordinate_scale: float = 1.0) -> Tensor:
+    """Fixed 2-D sin-cos embedding of a `grid x grid` token map: float32 `[1, grid * grid, dim]`, row-major.
+
+    The first half of the channels encodes the column, the second the row, each as sines then cosines (MAE, DiT).
+    `coordinate_scale=0.5` squeezes a grid twice as fine into the old range: DiffFit's start from a low resolution.
+    """
+    frequencies = 10_000.0 ** -(torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
+    angles = (torch.arange(grid, dtype=torch.float64) * coordinate_scale)[:, None] * frequencies
+    axis = torch.cat([angles.sin(), angles.cos()], dim=1)  # [grid, dim / 2]
+    columns = axis[None, :, :].expand(grid, grid, dim // 2)
+    rows = axis[:, None, :].expand(grid, grid, dim // 2)
+    return torch.cat([columns, rows], dim=2).reshape(1, grid * grid, dim).float()

@@ -1,0 +1,40 @@
+"""Progress of long work: a bar with the time left on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+SECONDS_BETWEEN_LINES = 15.0
+
+
+def progress(items: Iterable[Item], what: str, done: int = 0, total: int | None = None) -> Iterator[Item]:
+    """Yield `items`, saying on standard error how many of `total` are finished and the time left.
+
+    Args:
+        items: what to go through; `total` defaults to `done` plus its length.
+        what: the work's name, a few words.
+        done: how many were finished by an earlier, interrupted run.
+    """
+    total = done + len(items) if total is None else total
+    start = last = time.monotonic()
+    terminal = sys.stderr.isatty()
+    for number, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        finished = done + number == total
+        if not finished and now - last < (0.2 if terminal else SECONDS_BETWEEN_LINES):
+            continue
+        last, left = now, (now - start) / number * (total - done - number)
+        line = f"{what}: {done + number}/{total}, {clock(now - start)} so far, {clock(left)} left"
+        print(f"\r\033[K{line}" if terminal else line, end="" if terminal and not finished else "\n", file=sys.stderr, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `h:mm:ss` or `m:ss`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

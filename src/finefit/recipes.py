@@ -1,0 +1,17 @@
+"""Recipe number of each kind of job: part of every job's digest.
+
+Raise a number when a change of the code changes what that kind of job computes; everything built on it is then
+computed anew. Comments, messages and speed change no number.
+"""
+
+RECIPES = {
+    "data": 1,
+    "hierarchy": 1,
+    "base": 1,
+    "latents": 1,
+    "finetune": 1,
+    "sample": 1,
+    "reference": 1,
+    "evaluate": 1,
+    "report": 1,
+}
