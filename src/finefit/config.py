@@ -63,7 +63,6 @@ class TrainSettings(Strict):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
     flip: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    checkpoint_every: Positive = 100
 
 
 class SampleSettings(Strict):
@@ -80,11 +79,12 @@ class SampleSettings(Strict):
 
 
 class EvaluateSettings(Strict):
-    """Networks that judge samples, trained on the real training pictures."""
+    """Networks that judge samples, trained on the real training pictures; `published` metrics need their weights."""
 
     probe_steps: Positive
     split_halves: Positive = 5
     diversity_pairs: Positive = 32
+    published: list[Literal["fid", "lpips"]] = []
 
 
 class Study(Strict):

@@ -15,10 +15,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finefit import codecs
+from finefit.plan import Job
 from finefit.progress import progress
+from finefit.taxonomy import read_index, read_pictures
 
 SHARD_ROWS = 16_384
 BATCH = 256
+
+
+def build(job: Job, out: Path, scratch: Path) -> None:
+    """Phase "latents": encode the training pictures of a data set at one resolution."""
+    data, resolution = job.inputs["data"], job.settings["resolution"]
+    rows = read_index(data, "train")
+    codec = codecs.load(job.settings["codec"])
+    pack(
+        scratch / "pack",
+        lambda start, stop: read_pictures(data, rows.iloc[start:stop], resolution),
+        rows["class_id"].to_numpy(),
+        codec,
+    )
+    for file in (scratch / "pack").iterdir():
+        file.rename(out / file.name)
 
 
 def pack(folder: Path, read: Callable[[int, int], np.ndarray], labels: np.ndarray, codec, device: str = "cpu") -> None:
@@ -53,7 +71,7 @@ def pack(folder: Path, read: Callable[[int, int], np.ndarray], labels: np.ndarra
 @torch.no_grad()
 def encode_flips(codec, images: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Mean and deviation (None where zero) of pictures and mirror pictures: float16 `[n, 2, c, h, w]`."""
-    pictures = torch.from_numpy(images).to(device)
+    pictures = torch.tensor(images, device=device)
     halves = [codec.encode(view) for view in (pictures, pictures.flip(2))]
     mean, deviation = (None if part[0] is None else torch.stack(part, 1).half().cpu().numpy() for part in zip(*halves))
     return mean, deviation

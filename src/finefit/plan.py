@@ -31,6 +31,9 @@ PHASES = {
     "report": ("report", "reports"),
 }
 
+# Weights of the networks behind the published metrics.
+PUBLISHED = {"fid": "inception-2015-12-05", "lpips": "alexnet-owt-7be5be79"}
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -131,10 +134,12 @@ class Plan:
         hierarchy = self._add("hierarchy", name, {"superclass": "source"}, {"data": data})
         pixels = {"resolution": resolution}
         latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})
-        judged_by = study.evaluate.model_dump()
+        judged_by = study.evaluate.model_dump(exclude={"published"})
+        judged_by |= {"per_class": study.sample.per_class, "codec": self._codec()}
         reference = self._add(
             "reference", f"{group}/reference", pixels | judged_by, {"data": data, "hierarchy": hierarchy}
         )
+        published = {"published": {metric: _source(PUBLISHED[metric]) for metric in study.evaluate.published}}
         evaluations = []
         for entry in study.methods:
             for seed in study.seeds:
@@ -142,7 +147,7 @@ class Plan:
                 for guided in self._guidances(entry):
                     sample = self._sample(run, guided)
                     inputs = {"sample": sample, "reference": reference}
-                    evaluations.append(self._add("evaluate", sample.name, {"pairs": study.evaluate.diversity_pairs}, inputs))
+                    evaluations.append(self._add("evaluate", sample.name, published, inputs))
         return evaluations
 
     def _finetune(self, name: str, entry: str, seed: int, latents: Job, hierarchy: Job) -> Job:
@@ -150,7 +155,7 @@ class Plan:
         settings = {
             "method": study.methods[entry].get("method", entry),
             "method_settings": asdict(method) | {"lr": method.lr or study.train.lr},
-            "train": study.train.model_dump(exclude={"lr", "checkpoint_every"}),
+            "train": study.train.model_dump(exclude={"lr"}),
             "network": {"size": study.base.size, "patch": study.base.patch},
             "seed": seed,
         }

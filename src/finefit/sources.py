@@ -1,7 +1,7 @@
 """Archives and weights: the table data/sources.csv, and the one way to a verified local copy.
 
-A source is looked for in the project itself (shipped files), in `data/raw`, in the folder `FINEFIT_MIRROR`, and then
-at its public address; nothing is used before its checksum is right. Compute nodes have no internet: `finefit fetch`
+A source is looked for in the project itself (shipped files, no `url`), in `data/raw`, in the folder `FINEFIT_MIRROR`,
+and then at its public address; nothing is used before its checksum is right. Compute nodes have no internet: `finefit fetch`
 runs before.
 """
 
@@ -75,16 +75,23 @@ def fetch(name: str) -> Path:
 
 
 def download(source: Source, target: Path) -> Path:
-    """Fetch a source from its public address into `target`, with its checksum verified."""
+    """Fetch a source from its public address into `target`; a checksum cut short in the table is compared as far as it goes.
+
+    Raises:
+        ValueError: it has no public address, or it could not be fetched whole.
+    """
+    advice = f"Put {source.file} ({source.checksum}) into {RAW}/ or into the folder FINEFIT_MIRROR names, and repeat."
+    if not source.url.startswith("http"):
+        raise ValueError(f"{source.name}: has no public address ({source.url}). {advice}")
     import pooch
 
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     try:
-        pooch.retrieve(source.url, source.checksum, fname=target.name, path=target.parent, progressbar=True)
+        pooch.retrieve(source.url, known_hash=None, fname=partial.name, path=partial.parent, progressbar=True)
     except Exception as error:  # every kind of network failure gets the same advice
-        raise ValueError(
-            f"{source.name}: could not be fetched from {source.url} ({error}). Put {source.file} ({source.bytes:,} bytes, "
-            f"{source.checksum}) into {RAW}/ or into the folder FINEFIT_MIRROR names, and repeat."
-        ) from None
+        partial.unlink(missing_ok=True)
+        raise ValueError(f"{source.name}: could not be fetched from {source.url} ({error}). {advice}") from None
+    verified(partial, source).replace(target)
     return target
 
 
@@ -97,7 +104,7 @@ def verified(path: Path, source: Source) -> Path:
     if not path.exists():
         raise ValueError(f"{source.name}: {path} is missing; it is part of the repository: git checkout {path}")
     found = checksum(path, source.checksum.split(":")[0])
-    if found != source.checksum:
+    if not found.startswith(source.checksum):
         raise ValueError(f"{path}: has {found}, but {TABLE} says {source.checksum}; delete it and repeat")
     return path
 

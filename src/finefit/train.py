@@ -7,6 +7,7 @@ continue, and its result equals the uninterrupted one's.
 from __future__ import annotations
 
 import math
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from finefit.config import TrainSettings
 
 STEPS_PER_RECORD = 20
+SECONDS_BETWEEN_STATES, SHARE_FOR_STATES = 5.0, 0.05  # a state is kept so often that keeping it costs at most a twentieth
 
 
 def train(model: DiT, groups: list[dict], pack: Pack, settings: TrainSettings, references: list[str], seed: int,
@@ -44,7 +46,7 @@ def train(model: DiT, groups: list[dict], pack: Pack, settings: TrainSettings, r
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     average = {name: parameter.detach().clone() for name, parameter in trained.items()}
     step, record = load_state(state_file, trained, average, optimizer)
-    losses = torch.zeros((), device=device)
+    losses, due = torch.zeros((), device=device), time.monotonic() + SECONDS_BETWEEN_STATES
     model.train()
     for step in progress(range(step, settings.steps), "training steps", done=step):
         batch = draw(pack, settings, seed, step, device)
@@ -64,8 +66,11 @@ def train(model: DiT, groups: list[dict], pack: Pack, settings: TrainSettings, r
         if (step + 1) % STEPS_PER_RECORD == 0:
             record.append({"step": step + 1, "loss": losses.item() / STEPS_PER_RECORD})
             losses.zero_()
-            if (step + 1) % settings.checkpoint_every == 0:
+            if time.monotonic() > due:
+                start = time.monotonic()
                 save_state(state_file, step + 1, trained, average, optimizer, record)
+                cost = time.monotonic() - start
+                due = start + max(SECONDS_BETWEEN_STATES, cost / SHARE_FOR_STATES)
     return average, record
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -95,3 +95,13 @@ def fit_components(codec: PatchPCA, images: Tensor) -> None:
     codec.mean.copy_(mean)
     codec.components.copy_(leading)
     codec.scale.copy_(values.flip(0)[:CHANNELS].sqrt())
+
+
+def fit_shipped(weights: Path) -> None:
+    """Fit the codec that the project ships, on the embedded source domain at 32 pixels, and write it to `weights`."""
+    from finefit.datasets import embedded
+
+    settings = embedded.Settings(domain="source", train_per_class=400)
+    rows = embedded.index(settings, None).query("split == 'train'")
+    codec = fit(torch.from_numpy(embedded.read(rows, 32, settings, None)), steps=2000)
+    save_file(codec.state_dict(), weights)

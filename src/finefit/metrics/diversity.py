@@ -27,14 +27,15 @@ def pairwise_diversity(images: Tensor, labels: Tensor, distance: Distance, pairs
         distance: `probe_distance(...)` or `published.lpips_distance(...)`.
         pairs_per_class: how many different pairs, or all that a class has.
     """
-    means = []
+    means = []  # one per class
     for label in labels.unique().tolist():
         members = torch.nonzero(labels == label).flatten().cpu().numpy()
-        left, right = members[np.triu_indices(len(members), 1)[0]], members[np.triu_indices(len(members), 1)[1]]
-        chosen = np.random.default_rng([seed, label]).permutation(len(left))[:pairs_per_class]
-        parts = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
-        if parts:
-            means.append(torch.cat([distance(images[left[part]], images[right[part]]).cpu() for part in parts]).double().mean())
+        pairs = members[np.stack(np.triu_indices(len(members), 1), 1)]
+        chosen = np.random.default_rng([seed, label]).permutation(len(pairs))[:pairs_per_class]
+        parts = [pairs[chosen[start : start + BATCH]].T for start in range(0, len(chosen), BATCH)]
+        distances = [distance(images[left], images[right]).cpu() for left, right in parts]
+        if distances:
+            means.append(torch.cat(distances).double().mean())
     if not means:
         raise ValueError("no class has two pictures, so there is no pair to measure")
     return torch.stack(means).mean().item()

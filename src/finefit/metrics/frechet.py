@@ -26,7 +26,7 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def factor(covariance: np.ndarray) -> np.ndarray:
-    """F `[d, rank]` with F F^T = `covariance`; directions without variance, where only rounding is left, are dropped."""
+    """F `[d, rank]` with F F^T = `covariance`; directions that hold nothing but rounding are dropped."""
     values, vectors = np.linalg.eigh(covariance)
     kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
     return vectors[:, kept] * np.sqrt(values[kept])

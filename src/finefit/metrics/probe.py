@@ -1,11 +1,14 @@
 """A small convolutional classifier for a CPU: its features measure distance and diversity, its logits accuracy.
 
-A study trains two on the real training split: the probe, and an independent classifier of another width and seed, so that
-accuracy is not measured by the network whose features measure distance. Any resolution of at least 16 pixels works.
+A study trains two on the real training split: the probe, and an independent classifier of another width and seed, so
+that accuracy is not measured by the network whose features measure distance. Any resolution from 16 pixels on works.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -17,41 +20,95 @@ from torch.nn import functional as F
 from finefit.progress import progress
 from finefit.train import uses_bfloat16
 
-LEVELS = 4
+WIDTHS = (1, 2, 4, 4)  # channels of the levels, in units of the first one's
+LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING, BATCH = 4e-3, 0.05, 0.1, 64
+JITTER = 0.15  # of brightness and contrast
+EVALUATION_BATCH = 256
 
 
 class Probe(nn.Module):
-    """Four convolutional levels, each but the first halving the side, then the mean over places and a linear head."""
+    """Four convolutional levels that halve the side, the mean over places, and a linear head."""
 
-    def __init__(self, num_classes: int, width: int = 32):
+    def __init__(self, num_classes: int, width: int):
         super().__init__()
         self.num_classes, self.width = num_classes, width
-        sizes = [3, width, width * 2, width * 4, width * 4]
+        widths = [3, *(width * times for times in WIDTHS)]
         self.levels = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(sizes[i], sizes[i + 1], 3, stride=2 if i else 1, padding=1, bias=False),
-                nn.BatchNorm2d(sizes[i + 1]),
-                nn.ReLU(),
-            )
-            for i in range(LEVELS)
+            nn.Sequential(nn.Conv2d(c, d, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(d), nn.ReLU())
+            for c, d in pairwise(widths)
         )
-        self.head = nn.Linear(sizes[-1], num_classes)
+        self.head = nn.Linear(widths[-1], num_classes)
 
     def activations(self, images: Tensor) -> list[Tensor]:
-        """uint8 `[n, h, w, 3]` to each level's map `[n, c, h / s, w / s]`."""
-        return self.maps(images.to(self.head.weight.device).permute(0, 3, 1, 2).float() / 127.5 - 1)
-
-    def maps(self, x):
-        maps = []
+        """uint8 `[n, h, w, 3]` to every level's map `[n, c, h / s, w / s]`, s = 2, 4, 8, 16."""
+        maps = [images.to(self.head.weight.device).permute(0, 3, 1, 2).float() / 127.5 - 1]
         for level in self.levels:
-            x = level(x)
-            maps.append(x)
-        return maps
+            maps.append(level(maps[-1]))
+        return maps[1:]
 
     def features(self, images: Tensor) -> Tensor:
-        """Mean over places of the last level's map: `[n, d]` with d = 4 `width`."""
+        """uint8 `[n, h, w, 3]` to the last map's mean over places, `[n, 4 width]`."""
         return self.activations(images)[-1].mean((2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits `[n, num_classes]`."""
+        """uint8 `[n, h, w, 3]` to logits `[n, num_classes]`."""
         return self.head(self.features(images))
+
+
+def fit(images: Tensor, labels: Tensor, num_classes: int, steps: int, seed: int, width: int) -> Probe:
+    """Train a classifier; the same seed gives the same weights on the same machine.
+
+    Args:
+        images: uint8 `[n, h, w, 3]`.
+        labels: class ids, int64 `[n]`.
+        steps: of 64 pictures; 300 fit the embedded data set's 16 classes, 600 its 100.
+        width: channels of the first level; a quarter of the features' number.
+    """
+    torch.manual_seed(seed)
+    probe = Probe(num_classes, width).train()
+    optimizer = torch.optim.AdamW(probe.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
+    for _ in progress(range(steps), "classifier steps"):
+        rows = torch.randint(len(images), (BATCH,))
+        with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16("auto", "cpu")):
+            logits = probe(augment(images[rows]))
+        loss = F.cross_entropy(logits.float(), labels[rows], label_smoothing=LABEL_SMOOTHING)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return probe.eval()
+
+
+def augment(images: Tensor) -> Tensor:
+    """Random flips, shifts by up to an eighth of the side (the border repeats), brightness, contrast; uint8 again."""
+    n, h, w, _ = images.shape
+    rows = (torch.arange(h) + torch.randint(-(h // 8), h // 8 + 1, (n, 1))).clamp(0, h - 1)
+    columns = (torch.arange(w) + torch.randint(-(w // 8), w // 8 + 1, (n, 1))).clamp(0, w - 1)
+    columns = torch.where(torch.rand(n, 1) < 0.5, columns.flip(1), columns)
+    moved = images[torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    contrast = 1 + JITTER * (2 * torch.rand(n, 1, 1, 1) - 1)
+    # Each channel has its own brightness: with one for all three, a tint of 20 levels halved the accuracy.
+    brightness = 1 + JITTER * (2 * torch.rand(n, 1, 1, 3) - 1)
+    return ((moved - 127.5) * contrast + 127.5 * brightness).round().clamp(0, 255).to(torch.uint8)
+
+
+@torch.no_grad()
+def in_batches(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """`function` (the probe itself, or its `features`) of many pictures, joined on the CPU."""
+    return torch.cat([function(part).cpu() for part in images.split(EVALUATION_BATCH)])
+
+
+def save(probe: Probe, path: Path) -> None:
+    """Write weights and shape to one safetensors file."""
+    # One entry, because safetensors writes several in a random order and the file's bytes would differ.
+    shape = json.dumps({"num_classes": probe.num_classes, "width": probe.width})
+    save_file(probe.state_dict(), path, {"probe": shape})
+
+
+def load(path: Path) -> Probe:
+    """The probe that `save` wrote to `path`."""
+    with safe_open(path, "pt") as file:
+        probe = Probe(**json.loads(file.metadata()["probe"]))
+        probe.load_state_dict({name: file.get_tensor(name) for name in file.keys()})
+    return probe.eval()

@@ -54,13 +54,13 @@ def inception_features(images: Tensor, weights: Path, device: str = "cpu") -> np
 
 
 def lpips_distance(backbone_weights: Path, device: str = "cpu") -> Distance:
-    """LPIPS 0.1 on AlexNet, its linear heads from the package and its backbone from a file (alexnet-owt-7be5be79.pth)."""
+    """LPIPS 0.1 on AlexNet: linear heads from the package, the backbone from a file (alexnet-owt-7be5be79.pth)."""
     importable_torchvision()
     import lpips
 
-    network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)  # a random backbone, since any other is downloaded
+    network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)  # any other backbone is downloaded
     state = torch.load(backbone_weights, map_location="cpu", weights_only=True)
-    # lpips cuts torchvision's `features` into slices and keeps each layer's number: `slice2.3.weight` is `features.3.weight`.
+    # lpips cuts torchvision's `features` into slices that keep layers' numbers: slice2.3.weight is features.3.weight
     network.net.load_state_dict({name: state["features." + name.split(".", 1)[1]] for name in network.net.state_dict()})
     network = network.to(device).eval()
 

@@ -1,0 +1,33 @@
+# make study               the study of params.yaml, through dvc and snakemake; make study STUDY=smoke runs studies/smoke.yaml
+# make test                the tests
+# Both set up .venv first, whenever requirements.lock or pyproject.toml changed. Killed? Repeat the command.
+
+STUDY_FILE := $(if $(STUDY),studies/$(STUDY).yaml,params.yaml)
+PYTHON := $(shell command -v python3.11 || command -v python3)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: study test
+
+study: .venv/ready
+	$(if $(STUDY),snakemake --configfile $(STUDY_FILE),dvc repro)
+	@echo "The report: reports/$$(sed -n 's/^name: *//p' $(STUDY_FILE))/index.html"
+
+test: .venv/ready
+	pytest
+
+# uv where it is installed (seconds), else pip (minutes). uv does not read pip's configuration, so it is told of the
+# local wheel folders that pip would search. The package itself is built by the pinned setuptools: nothing is fetched.
+.venv/ready: requirements.lock pyproject.toml
+	@if command -v uv > /dev/null; then \
+	    wheels=$$($(PYTHON) -m pip config get global.find-links 2> /dev/null | sed 's/[^ ][^ ]*/--find-links &/g'); \
+	    set -x; \
+	    uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
+	    uv pip install --python .venv/bin/python $$wheels -r requirements.lock && \
+	    uv pip install --python .venv/bin/python --no-deps --no-build-isolation -e .; \
+	else \
+	    set -x; \
+	    $(PYTHON) -m venv .venv && \
+	    .venv/bin/pip install -r requirements.lock && \
+	    .venv/bin/pip install --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@

@@ -1,0 +1,123 @@
+"""The command line: one command per kind of job, and a few that look at a study.
+
+`finefit finetune runs/embedded-32/full-s0-1a2b3c4d` makes that artifact unless it stands there already. Snakemake and
+dvc call these commands and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finefit import config, sources, store
+from finefit.plan import PHASES, Job, Plan
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+BUILDERS = {
+    "data": "taxonomy.build_data",
+    "hierarchy": "taxonomy.build_hierarchy",
+    "base": "models.checkpoint.build_base",
+    "latents": "latents.build",
+    "finetune": "finetune.build",
+    "sample": "sample.build",
+    "reference": "evaluate.build_reference",
+    "evaluate": "evaluate.build",
+    "report": "report.build",
+}
+
+StudyFile = Annotated[Path, typer.Option(help="The study: params.yaml or a file of studies/.")]
+PARAMS = Path("params.yaml")
+
+
+def job_command(kind: str) -> None:
+    """Add the command that makes artifacts of one kind."""
+
+    @app.command(kind, help=f"Make one artifact of kind {kind!r} (phase {PHASES[kind][0]}), unless it is published.")
+    def command(path: Path, study: StudyFile = PARAMS) -> None:
+        job = Plan(config.load(study)).at(path)
+        if job.kind != kind:
+            raise ValueError(f"{path}: made by `finefit {job.kind}`, not by `finefit {kind}`")
+        store.produce(job, builder(kind))
+
+
+for _kind in PHASES:
+    job_command(_kind)
+
+
+def builder(kind: str):
+    """The function that makes artifacts of a kind; imported only now, since most need torch."""
+    module, _, function = BUILDERS[kind].rpartition(".")
+    return getattr(import_module(f"finefit.{module}"), function)
+
+
+@app.command()
+def plan(study: StudyFile = PARAMS) -> None:
+    """List a study's jobs by phase, and which are published."""
+    jobs = Plan(config.load(study)).jobs
+    for job in jobs:
+        print(f"{'done   ' if job.marker.exists() else 'missing'}  {job.phase:<9}  {job.path}")
+    print(f"{sum(job.marker.exists() for job in jobs)} of {len(jobs)} jobs are published")
+
+
+@app.command()
+def verify(study: StudyFile = PARAMS) -> None:
+    """Check every published artifact of a study against its recorded checksums."""
+    jobs = [job for job in Plan(config.load(study)).jobs if job.marker.exists()]
+    faults = [fault for job in jobs for fault in config.faults_of("", lambda: store.check(job))]
+    if faults:
+        raise ValueError("\n".join(fault.removeprefix(": ") for fault in faults))
+    print(f"{len(jobs)} artifacts are as they were published")
+
+
+@app.command()
+def fetch(study: StudyFile = PARAMS) -> None:
+    """Bring everything a study needs from outside, so that its jobs need no internet."""
+    for row in sorted(needed(Plan(config.load(study)))):
+        print(f"{row}: {sources.fetch(row)}")
+
+
+def needed(plan: Plan) -> set[str]:
+    """Names of the sources that a study's jobs read."""
+    def rows(job: Job) -> list[dict]:
+        settings = job.settings
+        weights = [settings.get("weights"), settings.get("codec", {}).get("weights")]
+        return [*settings.get("sources", []), *settings.get("published", {}).values(), *filter(None, weights)]
+
+    return {row["name"] for job in plan.jobs if job.kind != "report" for row in rows(job)}
+
+
+@app.command("fit-codec")
+def fit_codec(weights: Path) -> None:
+    """Fit the small codec to the embedded source domain and write its weights: how the shipped one was made."""
+    from finefit.codecs.patch_pca import fit_shipped
+
+    one_thread()
+    fit_shipped(weights)
+
+
+@app.command("export-base")
+def export_base(run: Path, weights: Path, study: StudyFile = PARAMS) -> None:
+    """Write a from-scratch run's averaged weights as a half-precision base: how the shipped one was made."""
+    from finefit.models.checkpoint import export
+
+    export(Plan(config.load(study)).at(run), weights)
+
+
+def one_thread() -> None:
+    """Compute with one thread: jobs fill the cores side by side, and sums have one order, so bytes repeat."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+def main() -> None:
+    """Run the command line; errors of use end in one line and exit code 1."""
+    one_thread()
+    try:
+        app()
+    except ValueError as error:
+        sys.exit(f"finefit: {error}")

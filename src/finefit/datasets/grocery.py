@@ -1,0 +1,64 @@
+"""Grocery Store photographs: 81 fine classes of fruit, vegetables and cartons in 42 coarse ones.
+
+Klasson, Zhang and Kjellstrom, "A Hierarchical Grocery Store Image Dataset with Visual and Semantic Labels", WACV 2019.
+The archive's own lists give the splits; `val` is joined to `train`, since nothing here is tuned on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from finefit.pictures import read_files
+
+SPLIT_OF_LIST = {"train": "train", "val": "train", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Which archive of data/sources.csv to read."""
+
+    archive: str = "grocery-128"
+
+
+def sources(settings: Settings) -> tuple[str, ...]:
+    """Rows of data/sources.csv that it needs."""
+    return (settings.archive,)
+
+
+def index(settings: Settings, root: Path) -> pd.DataFrame:
+    """One row per photograph: `key` (its path below `dataset/`), `class_name`, `split`."""
+    names = _classes(root)["Class Name (str)"]
+    lists = []
+    for name, split in SPLIT_OF_LIST.items():
+        rows = pd.read_csv(_folder(root) / f"{name}.txt", header=None, names=["key", "fine", "coarse"], skipinitialspace=True)
+        lists.append(pd.DataFrame({"key": rows["key"], "class_name": names.loc[rows["fine"]].to_numpy(), "split": split}))
+    return pd.concat(lists, ignore_index=True)
+
+
+def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
+    """One row per fine class in the archive's order: `class_name`, `superclass` (its coarse class)."""
+    classes = _classes(root)
+    return pd.DataFrame(
+        {"class_name": classes["Class Name (str)"].to_numpy(), "superclass": classes["Coarse Class Name (str)"].to_numpy()}
+    )
+
+
+def read(rows: pd.DataFrame, resolution: int, settings: Settings, root: Path) -> np.ndarray:
+    """Photographs of index rows, uint8 `[n, resolution, resolution, 3]`."""
+    return read_files([_folder(root) / key for key in rows["key"]], resolution)
+
+
+def _classes(root: Path) -> pd.DataFrame:
+    return pd.read_csv(_folder(root) / "classes.csv").set_index("Class ID (int)").sort_index()
+
+
+def _folder(root: Path) -> Path:
+    """The `dataset` folder below the archive's single top folder, whose name bears the commit."""
+    found = sorted(root.glob("*/dataset"))
+    if len(found) != 1:
+        raise ValueError(f"{root}: expected one folder */dataset of the Grocery Store archive, found {len(found)}; delete {root}")
+    return found[0]

@@ -1,0 +1,69 @@
+"""Phase "finetune": one method on one data set, resolution and seed; from base and latents to a delta."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+
+from finefit.latents import Pack
+from finefit.models.checkpoint import network, save_delta
+from finefit.models.dit import DiT
+from finefit.plan import Job
+from finefit.taxonomy import superclass_of
+from finefit.train import train
+
+
+def build(job: Job, out: Path, scratch: Path) -> None:
+    """Fine-tune and write the averaged delta, the delta of the last step, losses and counts."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    pack = Pack(job.inputs["latents"].path)
+    base = job.inputs.get("base")
+    run = job.settings | {
+        "num_classes": int(pack.labels.max()) + 1,
+        "superclass_of": superclass_of(job.inputs["hierarchy"]).tolist() if "hierarchy" in job.inputs else None,
+        "latent_shape": list(pack.shape),
+    }
+    model = network(run, base and base.path / "base.safetensors").to(device)
+    method = SimpleNamespace(**job.settings["method_settings"])
+    groups = parameter_groups(model, method.lr, method.lr_multipliers)
+    settings = SimpleNamespace(**job.settings["train"])
+    average, record = train(
+        model, groups, pack, settings, method.guidance, job.settings["seed"], scratch / "state.pt", device
+    )
+    last = {name: parameter for name, parameter in model.named_parameters() if name in model.trained}
+    save_delta(out / "delta.safetensors", average, run, base and base.digest)
+    save_delta(out / "delta-last.safetensors", last, run, base and base.digest)
+    with open(out / "losses.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, ["step", "loss"])
+        table.writeheader()
+        table.writerows(record)
+    trained = sum(parameter.numel() for parameter in last.values())
+    total = sum(parameter.numel() for parameter in model.parameters())
+    counts = {
+        "trained_parameters": trained,
+        "total_parameters": total,
+        "trained_share": trained / total,
+        "delta_bytes": (out / "delta.safetensors").stat().st_size,
+    }
+    (out / "run.json").write_text(json.dumps(counts, indent=1) + "\n")
+
+
+def parameter_groups(model: DiT, lr: float, multipliers: dict[str, float]) -> list[dict]:
+    """Optimizer groups of the trained parameters, by learning rate; the first key found in a name decides its factor.
+
+    Raises:
+        ValueError: a key of `multipliers` is found in no trained parameter's name.
+    """
+    for key in multipliers:
+        if not any(key in name for name in model.trained):
+            raise ValueError(f"lr_multipliers.{key}: no trained parameter's name contains it")
+    groups: dict[float, list] = {}
+    for name, parameter in model.named_parameters():
+        if name in model.trained:
+            factor = next((factor for key, factor in multipliers.items() if key in name), 1.0)
+            groups.setdefault(factor, []).append(parameter)
+    return [{"params": parameters, "lr": lr * factor} for factor, parameters in groups.items()]

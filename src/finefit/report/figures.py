@@ -1,0 +1,144 @@
+"""The charts of the report, each drawn from `Results` alone."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.ticker import FuncFormatter
+
+from finefit.report.collect import Results
+from finefit.report.style import FAINT, INK, LINES, chart, colour, marker, panels
+from finefit.report.text import duration, number
+
+PENDING = HTML('<p class="pending">pending: nothing of this is made yet</p>')
+AREA = 420.0  # square points of the marker of the longest training
+
+
+def against_share(found: Results) -> HTML:
+    """fd_probe against the share of trained parameters; a marker's area is training time, bars are intervals."""
+    shown = found.main[found.main["fd_probe"].map(lambda e: e.count > 0) & found.main["trained_share"].notna()]
+    if shown.empty:
+        return PENDING
+    figure, axes = panels(shown["group"].nunique())
+    longest = max(row.mean for row in shown["train_seconds"])
+    for axis, (group, part) in zip(axes, shown.groupby("group", sort=False), strict=True):
+        repeated = part["entry"].duplicated(keep=False)
+        for (_, row), twice in zip(part.iterrows(), repeated, strict=True):
+            share, distance, own = 100 * row["trained_share"], row["fd_probe"], colour(found.plan.study, row["entry"])
+            half = None if math.isnan(distance.half) else distance.half
+            axis.errorbar(share, distance.mean, half, color=own, capsize=3, elinewidth=1.2)
+            fill = "none" if twice and row["guidance"] == "null" else to_rgba(own, 0.35)
+            area = AREA * row["train_seconds"].mean / longest
+            axis.scatter(share, distance.mean, area, fill, marker(found.plan.study, row["entry"]), edgecolors=own)
+        label_beside(axis, part)
+        floor_lines(axis, found.reference(group))
+        axis.set(xscale="log", xlabel="trained share of all parameters (%)", ylabel="fd_probe")
+        axis.set_title(group if len(axes) > 1 else "")
+        axis.set_xlim(min(50 * part["trained_share"].min(), 1), 130)
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        means = [row.mean for row in part["fd_probe"]]
+        axis.set_ylim(0, min(axis.get_ylim()[1], 1.6 * max(means)))  # two seeds' intervals can dwarf all else
+    said = "; ".join(f"{row['variant']} {duration(row['train_seconds'].mean)}" for _, row in shown.iterrows())
+    return chart(
+        figure,
+        "Distance to real pictures against the share of trained parameters, one marker per method",
+        f"Lower is nearer to real pictures, further left trains less. A marker's area is training time ({said}). "
+        "Bars are 95 % intervals over seeds; a bar that meets the frame goes on beyond it.",
+    )
+
+
+def label_beside(axis: Axes, part: pd.DataFrame) -> None:
+    """Name each point: to its right, or to its left near the right edge; names of close points are moved apart."""
+    ordered = sorted(part.to_dict("records"), key=lambda row: row["fd_probe"].mean)
+    gap, height = 0.06 * max(row["fd_probe"].mean for row in ordered), -math.inf
+    for row in ordered:
+        share, distance = 100 * row["trained_share"], row["fd_probe"].mean
+        height = max(distance, height + gap)
+        left = share > 20
+        at, side = (share * (0.8 if left else 1.25), height), "right" if left else "left"
+        axis.annotate(row["variant"], (share, distance), at, va="center", ha=side, color=INK)
+
+
+def floor_lines(axis: Axes, real: dict | None) -> None:
+    """What can be reached: the distance of real pictures to real pictures, and of real pictures through the codec."""
+    for key, name, dash in (("fd_probe_floor", "real pictures", "-"), ("codec_fd_probe", "codec alone", ":")):
+        if real:
+            axis.axhline(real[key], color=FAINT, linestyle=dash, linewidth=1)
+            where = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+            axis.annotate(f"{name} {number(real[key])}", (1, real[key]), (0, 2), ha="right", fontsize=8, **where)
+
+
+def guidance_curves(found: Results) -> HTML:
+    """fd_probe traced over guidance scales against class accuracy and against diversity, per method and guidance."""
+    sweep = {entry for entry, scales in found.plan.study.sample.sweep.items() if scales}
+    shown = found.variants[found.variants["entry"].isin(sweep)]
+    shown = shown[shown["fd_probe"].map(lambda found: found.count > 0)]
+    if shown.empty:
+        return PENDING if sweep else HTML("<p>This study sweeps no guidance scale.</p>")
+    groups = list(shown["group"].unique())
+    figure, axes = panels(2 * len(groups), 3.9)
+    for place, group in enumerate(groups):
+        left, right = axes[2 * place : 2 * place + 2]
+        for (entry, guidance), curve in curves(shown[shown["group"] == group]):
+            trace(left, curve, "class_accuracy", 100, found, f"{entry}, {guidance}")
+            trace(right, curve, "diversity_probe", 1, found, f"{entry}, {guidance}")
+        left.set(xlabel="class accuracy (%)", ylabel="fd_probe", title=group if len(groups) > 1 else "")
+        right.set(xlabel="diversity_probe", ylabel="fd_probe")
+        if real := found.reference(group):
+            right.axvline(real["diversity_probe_real"], color=FAINT, linewidth=1)
+            where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "rotation": 90}
+            right.annotate("real", (real["diversity_probe_real"], 0.02), (-9, 0), fontsize=8, **where)
+    axes[0].legend(fontsize=8, loc="best")
+    return chart(
+        figure,
+        "Distance to real pictures traced over guidance scales, against class accuracy and against diversity",
+        "Each point is a guidance scale (written beside it), the mean over seeds; faint dots are single seeds. Better "
+        "is nearer to the lower right on the left, and nearer to the foot of the real pictures' line on the right.",
+    )
+
+
+def curves(part: pd.DataFrame):
+    """((entry, guidance), rows by scale) for each guidance; no guidance is scale 1 of every curve of its entry."""
+    plain = part[part["guidance"] == "none"]
+    for (entry, guidance), rows in part[part["guidance"] != "none"].groupby(["entry", "guidance"], sort=False):
+        yield (entry, guidance), pd.concat([rows, plain[plain["entry"] == entry]]).sort_values("scale")
+
+
+def trace(axis: Axes, curve: pd.DataFrame, metric: str, factor: float, found: Results, label: str) -> None:
+    """One curve of means over scales, each scale's number beside its point, and every seed as a faint dot."""
+    entry, guidance = curve["entry"].iloc[0], curve["guidance"].iloc[-1]
+    own, shape = colour(found.plan.study, entry), marker(found.plan.study, entry)
+    x, y = [factor * e.mean for e in curve[metric]], [e.mean for e in curve["fd_probe"]]
+    fill = "none" if guidance == "null" else own
+    axis.plot(x, y, label=label, color=own, marker=shape, linestyle=LINES[guidance], markerfacecolor=fill)
+    runs = found.evaluations
+    runs = runs[(runs["group"] == curve["group"].iloc[0]) & (runs["entry"] == entry)]
+    runs = runs[runs["guidance"].isin([guidance, "none"])]
+    axis.scatter(factor * runs[metric], runs["fd_probe"], s=7, color=own, alpha=0.35, linewidths=0)
+    for scale, across, up in zip(curve["scale"], x, y, strict=True):
+        axis.annotate(f"{scale:g}", (across, up), (4, 5), textcoords="offset points", fontsize=8)
+
+
+def losses(found: Results) -> HTML:
+    """Training loss over steps, per method: mean over seeds of a running mean."""
+    if found.losses.empty:
+        return PENDING
+    figure, axes = panels(found.losses["group"].nunique(), 3.2)
+    for axis, (group, part) in zip(axes, found.losses.groupby("group", sort=False), strict=True):
+        for entry, runs in part.groupby("entry", sort=False):
+            mean = runs.groupby("step")["loss"].mean()
+            smooth = mean.rolling(max(1, len(mean) // 15), min_periods=1).mean()
+            style = {"marker": marker(found.plan.study, entry), "markevery": max(1, len(mean) // 8), "markersize": 4}
+            axis.plot(smooth.index, smooth, color=colour(found.plan.study, entry), label=entry, **style)
+        axis.set(xlabel="step", ylabel="training loss (running mean)")
+        axis.set_title(group if len(axes) > 1 else "")
+    axes[0].legend(fontsize=8)
+    return chart(
+        figure,
+        "Training loss over steps, one line per method",
+        "Mean over seeds of a running mean. The loss compares runs of one data set; it does not measure pictures.",
+    )

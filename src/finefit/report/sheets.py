@@ -1,0 +1,128 @@
+"""Sheets of pictures: every method's samples beside real pictures of the same class, unscaled in the page's bytes.
+
+Small pictures are stored as PNG at their own resolution and enlarged by the browser without smoothing; large ones are
+reduced, and fewer are shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+from PIL import Image
+
+from finefit.plan import Job
+from finefit.report.collect import Results
+from finefit.report.drawers import anchor
+from finefit.report.tables import named
+from finefit.report.text import PENDING, heading, link
+
+CLASSES, REAL, SAMPLES = 16, 3, 8  # shown at most: classes of a sheet, real pictures and samples of a class
+ACROSS, LARGEST = 64, 128  # pixels on the screen that a small picture is enlarged to, a large one reduced to
+
+
+def compared(found: Results, seed: int | None = None) -> HTML:
+    """Per group: one row per class, one column per method, same label and same noise; real pictures first.
+
+    Args:
+        seed: whose samples; None for the study's first.
+    """
+    seed = found.plan.study.seeds[0] if seed is None else seed
+    parts = []
+    for group in found.references:
+        rows = found.main[found.main["group"] == group]
+        columns = {named(found, row): strips(job_of(row, seed), 2) for _, row in rows.iterrows()}
+        parts.append(heading(group, len(found.references)))
+        parts.append(sheet(found, group, {"real": gallery(found, group, 2)} | columns))
+    return HTML("".join(parts))
+
+
+def by_method(found: Results, seed: int | None = None) -> HTML:
+    """Per group and method: one row per class, real pictures at the left, samples at the right."""
+    seed = found.plan.study.seeds[0] if seed is None else seed
+    parts = []
+    for group in found.references:
+        parts.append(heading(group, len(found.references)))
+        for place, (_, row) in enumerate(found.main[found.main["group"] == group].iterrows()):
+            columns = {"real": gallery(found, group, REAL), named(found, row): strips(job_of(row, seed), SAMPLES)}
+            made = link(anchor(row), f"seed {seed}, how it was made")
+            parts.append(f'<details class="sheet"{"" if place else " open"}><summary>{named(found, row)}</summary>')
+            parts.append(f"{sheet(found, group, columns)}<p>{made}</p></details>")
+    return HTML("".join(parts))
+
+
+def sheet(found: Results, group: str, columns: dict[str, dict[int, str]]) -> str:
+    """A table of strips: a row per class, a column per key of `columns` (HTML) with a strip per class id."""
+    classes = found.classes(group)
+    if classes is None:
+        return f"<p>{PENDING}</p>"
+    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    rows = []
+    for _, row in chosen(classes).iterrows():
+        name = f"{escape(row['class_name'])}<small>{escape(row['superclass'])}</small>"
+        cells = "".join(f"<td>{strips.get(row['class_id'], PENDING)}</td>" for strips in columns.values())
+        cells = cells.replace("{class}", escape(row["class_name"], quote=True))
+        rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
+    body = f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'<div class="scroll" tabindex="0"><table class="pictures">{body}</table></div>'
+
+
+def chosen(classes: pd.DataFrame) -> pd.DataFrame:
+    """At most `CLASSES` classes, taken from the superclasses in turn, in the order of superclasses."""
+    turn = classes.groupby("superclass", sort=False).cumcount()
+    kept = classes.loc[turn.sort_values(kind="stable").index[:CLASSES]]
+    order = {name: place for place, name in enumerate(classes["superclass"].unique())}
+    return kept.sort_values(["superclass", "class_id"], key=lambda c: c.map(order) if c.name == "superclass" else c)
+
+
+def gallery(found: Results, group: str, count: int) -> dict[int, str]:
+    """A strip of real test pictures per class id; empty while pending."""
+    reference = found.references[group]
+    if not reference.marker.exists():
+        return {}
+    pictures = np.load(reference.path / "gallery.npy", mmap_mode="r")
+    return {label: strip(of_class[:count], "real pictures of {class}") for label, of_class in enumerate(pictures)}
+
+
+def strips(sample: Job, count: int) -> dict[int, str]:
+    """A strip of a job's first samples per class id; empty while pending."""
+    if not sample.marker.exists():
+        return {}
+    images, labels = (np.load(sample.path / f"{name}.npy", mmap_mode="r") for name in ("images", "labels"))
+    known = {label: np.flatnonzero(labels == label)[:count] for label in np.unique(labels).tolist()}
+    return {label: strip(images[places], "samples of {class}") for label, places in known.items()}
+
+
+def strip(pictures: np.ndarray, description: str) -> str:
+    """Pictures (uint8 `[n, r, r, 3]`) side by side as one `<img>`, a transparent gap between them."""
+    pictures = reduced(pictures[: max(1, len(pictures) * ACROSS // max(ACROSS, min(LARGEST, pictures.shape[1])))])
+    count, side = pictures.shape[:2]
+    factor, gap = max(1, round(ACROSS / side)), max(1, side // 32)
+    canvas = np.zeros((side, count * (side + gap) - gap, 4), np.uint8)
+    for place, picture in enumerate(pictures):
+        left = place * (side + gap)
+        canvas[:, left : left + side] = np.dstack([picture, np.full((side, side), 255, np.uint8)])
+    buffer = io.BytesIO()
+    Image.fromarray(canvas).save(buffer, "PNG", optimize=True)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return (
+        f'<img loading="lazy" src="data:image/png;base64,{data}" alt="{count} {description}" '
+        f'width="{factor * canvas.shape[1]}" height="{factor * side}">'
+    )
+
+
+def reduced(pictures: np.ndarray) -> np.ndarray:
+    """Pictures of at most `LARGEST` pixels across, by averaging blocks."""
+    block = -(-pictures.shape[1] // LARGEST)
+    if block == 1:
+        return pictures
+    return np.stack([np.asarray(Image.fromarray(picture).reduce(block)) for picture in pictures])
+
+
+def job_of(row: pd.Series, seed: int) -> Job:
+    """The sample job of one seed of a row of `Results.variants`."""
+    return dict(zip(row["seeds"], row["jobs"], strict=True))[seed].inputs["sample"]

@@ -1,0 +1,79 @@
+"""One look for every chart: a colour and a marker per method, for print, dark mode and colour-blind readers."""
+
+from __future__ import annotations
+
+import io
+import re
+from html import escape
+
+import matplotlib
+
+matplotlib.use("Agg")
+from IPython.display import HTML  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+from finefit.config import Study  # noqa: E402
+
+# Okabe and Ito's colours without yellow and black; methods take them in the study's order.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+INK, FAINT = "#010203", "#808890"  # INK becomes the page's own text colour
+LINES = {"none": "-", "null": "--", "superclass": "-"}
+
+matplotlib.rcParams.update(
+    {
+        "svg.fonttype": "none",  # text stays text: searchable, and in the page's font
+        "font.size": 10,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": FAINT,
+        "axes.labelcolor": INK,
+        "axes.titlesize": 10,
+        "axes.titleweight": "bold",
+        "axes.grid": True,
+        "grid.color": FAINT,
+        "grid.alpha": 0.25,
+        "grid.linewidth": 0.6,
+        "text.color": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "legend.frameon": False,
+        "lines.linewidth": 1.6,
+        "lines.markersize": 6,
+    }
+)
+
+
+def colour(study: Study, entry: str) -> str:
+    """A method's colour, the same in every chart and table of a study."""
+    return COLOURS[list(study.methods).index(entry) % len(COLOURS)]
+
+
+def marker(study: Study, entry: str) -> str:
+    """A method's marker."""
+    return MARKERS[list(study.methods).index(entry) % len(MARKERS)]
+
+
+def panels(count: int, height: float = 3.6) -> tuple[Figure, list]:
+    """A figure with `count` panels side by side."""
+    figure = Figure(figsize=(4.6 * count if count > 1 else 6.4, height), layout="constrained")
+    axes = figure.subplots(1, count, squeeze=False)[0]
+    return figure, list(axes)
+
+
+def chart(figure: Figure, description: str, caption: str) -> HTML:
+    """A figure as vector graphics inside the page.
+
+    Args:
+        figure: a matplotlib figure.
+        description: what it shows, for those who cannot see it.
+        caption: HTML below it.
+    """
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": description}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    drawing = re.sub(r"^.*?<svg ", "<svg ", buffer.getvalue(), flags=re.DOTALL).replace(INK, "currentColor")
+    drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
+    width = f"--width: {figure.get_figwidth() * 7.2:.0f}rem"
+    drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" style="{width}" ', 1)
+    return HTML(f'<figure class="chart"><div class="scroll">{drawing}</div><figcaption>{caption}</figcaption></figure>')

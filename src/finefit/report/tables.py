@@ -1,0 +1,128 @@
+"""The tables of the report. Every number leads to the drawer of the runs that it was computed from."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+import pandas as pd
+from IPython.display import HTML
+
+from finefit.report.collect import Results
+from finefit.report.drawers import anchor, reference_anchor
+from finefit.report.style import colour
+from finefit.report.text import (
+    ABSENT,
+    PENDING,
+    duration,
+    heading,
+    link,
+    measured,
+    number,
+    plural,
+    shown,
+    size,
+    table,
+)
+
+COLUMNS = {
+    "fd_probe": "fd_probe<small>lower is nearer to real</small>",
+    "diversity_probe": "diversity_probe<small>as real is best</small>",
+    "class_accuracy": "class accuracy<small>higher is better</small>",
+    "superclass_accuracy": "superclass accuracy<small>higher is better</small>",
+    "fid": "FID<small>Inception</small>",
+    "lpips": "LPIPS<small>published weights</small>",
+}
+PUBLISHED = ("fid", "lpips")
+COSTS = ["trained parameters", "share of all", "delta file", "training time", "peak memory"]
+
+
+def results(found: Results) -> HTML:
+    """Per group: what real pictures and the codec score by themselves, then every method at the main scale."""
+    metrics = [metric for metric in COLUMNS if metric not in PUBLISHED or has(found, metric)]
+    head = ["", *(COLUMNS[metric] for metric in metrics), *COSTS]
+    parts = []
+    for group in found.references:
+        methods = [method_row(found, row, metrics) for _, row in of_group(found.main, group).iterrows()]
+        rows = [[*cells, *[""] * (len(head) - len(cells))] for cells in floors(found, group)] + methods
+        parts.append(heading(group, len(found.references)) + table(head, rows, "results"))
+    absent = " and ".join(COLUMNS[metric].split("<")[0] for metric in PUBLISHED if metric not in metrics)
+    note = f'<p class="note">{absent}: weights absent. <code>evaluate.published</code> in the study asks for them.</p>'
+    return HTML("".join(parts) + (note if absent else ""))
+
+
+def has(found: Results, metric: str) -> bool:
+    """Whether the study asks for a published metric or has values of it."""
+    return metric in found.plan.study.evaluate.published or found.evaluations[metric].notna().any()
+
+
+def floors(found: Results, group: str) -> list[list[str]]:
+    """The first cells of two rows: real pictures against real pictures, and real pictures through the codec."""
+    real, mark = found.reference(group), reference_anchor(found, group)
+    if real is None:
+        return [["real pictures", PENDING], ["codec alone", PENDING]]
+
+    def cell(key: str, metric: str) -> str:
+        return link(mark, shown(real[key], metric))
+
+    halves = f"real pictures<small>{real['fd_probe_floor_size']:,} against {real['fd_probe_floor_size']:,}</small>"
+    accuracies = [cell(f"classifier_{metric}", metric) for metric in ("class_accuracy", "superclass_accuracy")]
+    floor = [cell("fd_probe_floor", "fd_probe"), cell("diversity_probe_real", "diversity_probe"), *accuracies]
+    codec = [cell("codec_fd_probe", "fd_probe"), "", cell("codec_class_accuracy", "class_accuracy")]
+    return [[halves, *floor], [f"codec alone<small>{number(real['codec_psnr'])} dB</small>", *codec]]
+
+
+def method_row(found: Results, row: pd.Series, metrics: list[str]) -> list[str]:
+    """One method at one guidance: metrics with intervals, then size and cost of its runs."""
+    mark, real = anchor(row), found.reference(row["group"])
+    name = named(found, row)
+    if row["done"] < row["planned"] or row["done"] == 1:
+        name += f'<small class="under">{row["done"]} of {plural(row["planned"], "seed")}</small>'
+    cells = []
+    for metric in metrics:
+        absent = ABSENT if metric in PUBLISHED and row["done"] else ""
+        text = measured(row[metric], metric, absent)
+        cells.append(link(mark, text) if row[metric].count else text)
+        if metric == "diversity_probe" and real and row[metric].count:
+            more = row[metric].mean - real["diversity_probe_real"]
+            cells[-1] += f"<small>{'+' if more > 0 else ''}{number(more, 2)} to real</small>"
+    return [name, *cells, *(link(mark, text) if text else PENDING for text in costs(row))]
+
+
+def named(found: Results, row: pd.Series) -> str:
+    """A method's name with its colour, and its guidance below."""
+    guidance = "no guidance" if row["guidance"] == "none" else f"{row['guidance']} guidance × {row['scale']:g}"
+    mark = f'<span class="key" style="--key:{colour(found.plan.study, row["entry"])}"></span>'
+    return f'{mark}{escape(row["entry"])}<small class="under">{guidance}</small>'
+
+
+def costs(row: pd.Series) -> list[str]:
+    """Trained parameters, share, delta bytes, training seconds and peak memory (means over seeds); "" while pending."""
+    if math.isnan(row["trained_parameters"]) or not row["train_seconds"].count:
+        return [""] * len(COSTS)
+    parameters, share = f"{row['trained_parameters']:,.0f}", f"{number(100 * row['trained_share'])} %"
+    memory = size(row["train_peak_bytes"].mean)
+    return [parameters, share, size(row["delta_bytes"]), duration(row["train_seconds"].mean), memory]
+
+
+def sweep(found: Results) -> HTML:
+    """Per group: metrics at every guidance scale of the methods that were swept."""
+    metrics = ["fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy"]
+    swept = {entry for entry, scales in found.plan.study.sample.sweep.items() if scales}
+    parts = []
+    for group in found.references:
+        part = of_group(found.variants, group)
+        part = part[part["entry"].isin(swept)].sort_values(["guidance", "scale"])
+        rows = []
+        for _, row in part.iterrows():
+            cells = [measured(row[metric], metric) for metric in metrics]
+            linked = [link(anchor(row), cell) if row["done"] else cell for cell in cells]
+            rows.append([escape(row["entry"]), row["guidance"], f"{row['scale']:g}", *linked])
+        head = ["", "guidance", "scale", *(COLUMNS[metric] for metric in metrics)]
+        parts.append(heading(group, len(found.references)) + table(head, rows, "sweep") if rows else "")
+    return HTML("".join(parts) or "<p>This study sweeps no guidance scale.</p>")
+
+
+def of_group(frame: pd.DataFrame, group: str) -> pd.DataFrame:
+    """The rows of one group."""
+    return frame[frame["group"] == group]

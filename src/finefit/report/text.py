@@ -1,0 +1,91 @@
+"""Numbers and names as a reader wants to see them, and the few pieces of HTML that the page is made of."""
+
+from __future__ import annotations
+
+import math
+import re
+from html import escape
+
+from finefit.report.statistics import Estimate
+
+PENDING = '<span class="pending">pending</span>'
+ABSENT = '<span class="note">weights absent</span>'
+PERCENT = ("class_accuracy", "superclass_accuracy")
+
+
+def number(value: float, digits: int = 3, beside: float = 0.0) -> str:
+    """A number with so many significant digits, never in powers of ten: 0.0123, 1.23, 12.3, 1,234.
+
+    Args:
+        beside: a number that it stands next to; both then have the decimal places of the larger one.
+    """
+    largest = max(abs(value), abs(beside))
+    places = max(0, digits - 1 - math.floor(math.log10(largest))) if largest else 0
+    return f"{value:,.{places}f}".replace("-", "−")
+
+
+def measured(found: Estimate, metric: str, absent: str = "") -> str:
+    """An estimate as "mean ± half" in the metric's shown unit; `absent` or "pending" where nothing is known."""
+    if not found.count:
+        return absent or PENDING
+    if math.isnan(found.half):
+        return shown(found.mean, metric)
+    if metric in PERCENT:
+        mean, half = shown(found.mean, metric), f"{100 * found.half:.1f}"
+    else:
+        mean, half = number(found.mean, beside=found.half), number(found.half, beside=found.mean)
+    return f'{mean} <span class="half">± {half}</span>'
+
+
+def shown(value: float, metric: str) -> str:
+    """A metric's value as text; accuracies, which are shares, in percent."""
+    return f"{100 * value:.1f} %" if metric in PERCENT else number(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "42 s", "3.5 min" or "7.2 h"."""
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{number(seconds / length, 2)} {unit}"
+    return f"{number(seconds, 2)} s"
+
+
+def size(count: float) -> str:
+    """Bytes as "12 kB", "3.4 MB" or "1.2 GB" (powers of 1000)."""
+    for unit, length in (("GB", 1e9), ("MB", 1e6)):
+        if count >= length:
+            return f"{number(count / length, 2)} {unit}"
+    return f"{number(count / 1e3, 2)} kB"
+
+
+def plural(count: int, noun: str) -> str:
+    """ "1 seed", "3 seeds", "2 classes"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "es" if noun.endswith("s") else "s")
+
+
+def slug(*parts: object) -> str:
+    """An anchor from names and numbers."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(map(str, parts)).lower()).strip("-")
+
+
+def link(anchor: str, content: str) -> str:
+    """A link to a drawer of the page; `content` is HTML."""
+    return f'<a class="made" href="#{anchor}">{content}</a>'
+
+
+def table(head: list[str], body: list[list[str]], kind: str) -> str:
+    """An HTML table that scrolls sideways where it must; the first cell of each row is its head. All texts are HTML."""
+    heads = "".join(f'<th scope="col">{text}</th>' for text in head)
+    rows = []
+    for first, *rest in body:
+        cells = "".join(f"<td>{text}</td>" for text in rest)
+        rows.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
+    return (
+        f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def heading(group: str, groups: int) -> str:
+    """A group's heading, where the study has more than one."""
+    return f"<h3>{escape(group)}</h3>" if groups > 1 else ""

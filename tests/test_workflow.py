@@ -1,0 +1,309 @@
+"""The coexistence contract of the two engines (docs/engines.md), each point in a throw-away clone of this repository.
+
+The smoke study is computed once, by `dvc repro`; a test gets a copy of that finished clone and does something to it.
+What ran is read from Snakemake's own logs, whichever engine called it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from finefit.config import load, parse
+from finefit.plan import PHASES, Plan
+from finefit.sources import checksum
+
+ROOT = Path(__file__).parents[1]
+DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+NOTHING = "Nothing to be done"
+JOB = re.compile(r"^Job \d+: (\w+) (\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone of this repository in which the smoke study is the study."""
+
+    root: Path
+
+    def __call__(self, *command: str, bin: Path | None = None, ok: bool = True) -> str:
+        """What a command printed; it runs with the clone's own code, and programs in `bin` come first."""
+        paths = [*([str(bin)] if bin else []), str(Path(sys.executable).parent), os.environ["PATH"]]
+        mine = {"PATH": os.pathsep.join(paths), "PYTHONPATH": str(self.root / "src"), "NO_COLOR": "1"}
+        who = {f"GIT_{role}_{key}": "test@localhost" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=os.environ | mine | who,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert (done.returncode == 0) == ok, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+    def jobs(self, *command: str) -> list[str]:
+        """Jobs that a command ran, e.g. "finetune embedded-32/full-s0" (digests left out), in alphabetical order."""
+        before = set(self.logs())
+        self(*command)
+        said = "".join(log.read_text(encoding="utf-8") for log in self.logs() if log not in before)
+        return sorted(f"{kind} {re.sub('-[0-9a-f]{8}$', '', name)}" for kind, name in JOB.findall(said))
+
+    def logs(self) -> list[Path]:
+        return sorted((self.root / ".snakemake/log").glob("*.log"))
+
+    def set(self, dotted: str, value: object) -> None:
+        """Edit one value of params.yaml."""
+        path = self.root / "params.yaml"
+        study = yaml.safe_load(path.read_text(encoding="utf-8"))
+        *sections, key = dotted.split(".")
+        section = study
+        for name in sections:
+            section = section[name]
+        section[key] = value
+        path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+
+    def commit(self) -> None:
+        self("git", "add", "--all")
+        self("git", "commit", "--quiet", "--allow-empty", "--message", "as it stands")
+
+    def missing(self) -> list[str]:
+        """Jobs of the study whose artifact is not published."""
+        return [line.split()[-1] for line in self("finefit", "plan").splitlines() if line.startswith("missing")]
+
+    def files(self) -> dict[str, str]:
+        """Checksums of all artifacts' files but provenance and reports, which tell of clocks and machines."""
+        folders = {folder for _, folder in PHASES.values()} - {"reports"}
+        paths = [path for folder in folders for path in (self.root / folder).rglob("*") if path.is_file()]
+        return {str(p.relative_to(self.root)): checksum(p) for p in paths if p.name != "provenance.json"}
+
+
+@pytest.fixture
+def new_clone(tmp_path_factory):
+    return lambda: clone_here(tmp_path_factory.mktemp("clone"))
+
+
+def clone_here(folder: Path) -> Clone:
+    """Clone this repository as it stands now, committed or not, with the smoke study as params.yaml."""
+    root = folder / "finefit"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(root)], check=True)
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    for name in filter(None, names):
+        (root / name).unlink(missing_ok=True)
+        if os.path.lexists(ROOT / name):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name, follow_symlinks=False)
+    for made in ("dvc.lock", "reports"):  # what the repository ships was made with another params.yaml
+        shutil.rmtree(root / made, ignore_errors=True)
+        (root / made).unlink(missing_ok=True)
+    shutil.copyfile(root / "studies/smoke.yaml", root / "params.yaml")
+    clone = Clone(root)
+    clone.commit()
+    return clone
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Clone:
+    """The smoke study as `dvc repro` leaves it, committed. Not to be changed: see `smoke`."""
+    clone = clone_here(tmp_path_factory.mktemp("finished"))
+    clone("dvc", "repro")
+    clone.commit()
+    return clone
+
+
+@pytest.fixture
+def smoke(finished, tmp_path) -> Clone:
+    """A copy of the finished smoke study, to do something to."""
+    shutil.copytree(finished.root, tmp_path / "finefit", symlinks=True)
+    return Clone(tmp_path / "finefit")
+
+
+DIFFFIT = [
+    "evaluate embedded-32/difffit-s0-null-1.5",
+    "finetune embedded-32/difffit-s0",
+    "report smoke",
+    "sample embedded-32/difffit-s0-null-1.5",
+]
+
+
+# What dvc.yaml says is what the plan says.
+
+
+def test_stages_and_outs_are_the_plans_phases_and_folders():
+    outs = {name: [*out][0] for name, stage in DVC["stages"].items() for out in stage["outs"]}
+    assert outs == dict(PHASES.values()) | {"report": "reports/${name}"}
+    assert [*outs] == [*dict(PHASES.values())]
+
+
+@pytest.mark.parametrize("phase", DVC["stages"])
+def test_a_stage_lists_the_sections_that_its_jobs_digests_cover(phase):
+    smoke = yaml.safe_load((ROOT / "studies/smoke.yaml").read_text(encoding="utf-8"))
+    changes = {
+        "name": "other",
+        "seeds": [1],
+        "data": {"embedded": {"resolutions": [32], "options": {"seed": 1}}},
+        "codec": smoke["codec"] | {"weights": "base-mini-32"},
+        "base": smoke["base"] | {"weights": None},
+        "train": smoke["train"] | {"steps": 7},
+        "methods": smoke["methods"] | {"full": {"lr": 0.5}},
+        "sample": smoke["sample"] | {"per_class": 3, "scale": 3.0},
+        "evaluate": smoke["evaluate"] | {"probe_steps": 3},
+    }
+
+    def digests(study: dict) -> set[str]:
+        return {job.digest for job in Plan(parse(study, "test")).phase(phase)}
+
+    covered = [section for section in smoke if digests(smoke | {section: changes[section]}) != digests(smoke)]
+    assert [name for name in DVC["stages"][phase]["params"] if isinstance(name, str)] == covered
+
+
+# 1. After either engine the other has nothing to compute.
+
+
+@pytest.mark.workflow
+def test_after_dvc_repro_both_engines_have_nothing_to_do(smoke):
+    assert NOTHING in smoke("snakemake", "-n")
+    assert "up to date" in smoke("dvc", "status")
+    assert smoke.jobs("dvc", "repro") == []
+
+
+@pytest.mark.workflow
+def test_after_snakemake_alone_dvc_repro_records_without_computing(smoke):
+    lock = (smoke.root / "dvc.lock").read_text(encoding="utf-8")
+    (smoke.root / "dvc.lock").unlink()
+    for memory in (".dvc/cache", ".snakemake"):
+        shutil.rmtree(smoke.root / memory)
+    assert smoke.jobs("dvc", "repro") == []
+    assert (smoke.root / "dvc.lock").read_text(encoding="utf-8") == lock
+    assert "up to date" in smoke("dvc", "status")
+
+
+# 2 and 3. An edit runs exactly what it concerns; its revert nothing but the report.
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("engine", ["snakemake", "dvc repro"])
+def test_an_edit_runs_what_it_concerns_and_its_revert_only_the_report(smoke, engine):
+    before = load(smoke.root / "params.yaml").methods["difffit"]["lr"]
+    smoke.set("methods.difffit.lr", 2 * before)
+    assert smoke.jobs(*engine.split()) == DIFFFIT
+    smoke.set("methods.difffit.lr", before)
+    assert smoke.jobs(*engine.split()) == ["report smoke"]
+    assert NOTHING in smoke("snakemake", "-n")
+
+
+# 4. A fresh clone with pulled artifacts and scrambled times is as good as the one that computed them.
+
+
+@pytest.mark.workflow
+def test_a_pulled_clone_with_scrambled_times_has_nothing_to_do(smoke, tmp_path):
+    smoke("dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    smoke("dvc", "push")
+    smoke.commit()
+    pulled = Clone(tmp_path / "pulled" / "finefit")
+    smoke("git", "clone", "--quiet", str(smoke.root), str(pulled.root))
+    pulled("dvc", "pull")
+    chance = random.Random(0)
+    for path in pulled.root.rglob("*"):
+        if path.is_file() and ".git" not in path.parts and ".dvc" not in path.parts:
+            os.utime(path, (chance.uniform(1e9, 1.7e9),) * 2)
+    assert "up to date" in pulled("dvc", "status")
+    assert NOTHING in pulled("snakemake", "-n")
+    pulled.set("methods.difffit.lr", 0.02)
+    assert pulled.jobs("snakemake") == DIFFFIT
+
+
+# 5. Experiments of DVC give the new value's result.
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("where", ["workspace", "temp"])
+def test_an_experiment_computes_the_new_value(smoke, where):
+    command = ["dvc", "exp", "run", "--name", "tried", "--set-param", "methods.bitfit.lr=0.03"]
+    smoke(*command, *(["--temp"] if where == "temp" else []))
+    if where == "temp":
+        assert load(smoke.root / "params.yaml").methods["bitfit"]["lr"] != 0.03
+        smoke("dvc", "exp", "apply", "tried")
+    assert load(smoke.root / "params.yaml").methods["bitfit"]["lr"] == 0.03
+    assert smoke.missing() == []
+    assert NOTHING in smoke("snakemake", "-n")
+    run = next(job for job in Plan(load(smoke.root / "params.yaml")).kind("finetune") if "bitfit" in job.name)
+    assert json.loads((smoke.root / run.marker).read_text())["settings"]["method_settings"]["lr"] == 0.03
+
+
+# 6. Comments compute nothing.
+
+
+@pytest.mark.workflow
+def test_a_comment_in_the_code_computes_nothing(smoke):
+    for module in ("train.py", "config.py", "recipes.py", "methods/full.py"):
+        with open(smoke.root / "src/finefit" / module, "a", encoding="utf-8") as file:
+            file.write("\n# A comment.\n")
+    assert NOTHING in smoke("snakemake", "-n")
+    assert smoke.jobs("dvc", "repro") == []
+
+
+# What is lost is made again, and nothing else; what is made again is the same.
+
+
+@pytest.mark.workflow
+def test_a_deleted_run_is_made_again_alone(smoke):
+    files = smoke.files()
+    (run,) = (smoke.root / "runs/embedded-32").glob("full-s0-*")
+    shutil.rmtree(run)
+    assert smoke.jobs("snakemake") == ["finetune embedded-32/full-s0"]
+    assert smoke.files() == files
+
+
+@pytest.mark.workflow
+def test_another_clone_killed_while_it_trains_ends_in_the_same_bytes(finished, new_clone, tmp_path):
+    """The first fine-tuning job kills itself and its engine (kill -9) at the first state that it keeps."""
+    clone = new_clone()
+    dies = tmp_path / "finefit"
+    dies.write_text(
+        f"""#!{sys.executable}
+import os, sys
+from finefit import cli
+if sys.argv[1] == "finetune":
+    from finefit import train
+    keep = train.save_state
+    train.SECONDS_BETWEEN_STATES = 0
+    train.save_state = lambda *state: (keep(*state), os.killpg(0, {signal.SIGKILL:d}))
+cli.main()
+"""
+    )
+    dies.chmod(0o755)
+    clone("snakemake", bin=tmp_path, ok=False)
+    assert [*(clone.root / "scratch").glob("*/state.pt")]
+    assert not (clone.root / "runs").exists() or not [*(clone.root / "runs").rglob("provenance.json")]
+    clone("snakemake")
+    assert clone.files() == finished.files()
+
+
+# The study of a run.
+
+
+@pytest.mark.workflow
+def test_a_study_file_is_the_whole_study(smoke):
+    smoke.set("seeds", [5])
+    assert NOTHING in smoke("snakemake", "-n", "--configfile", "studies/smoke.yaml")
+
+
+@pytest.mark.workflow
+def test_faults_of_a_study_are_listed_with_their_lines(smoke):
+    smoke.set("train.stepps", 3)
+    said = smoke("snakemake", "-n", ok=False)
+    line = (smoke.root / "params.yaml").read_text().splitlines().index("  stepps: 3") + 1
+    assert f"params.yaml:{line}: train.stepps" in said

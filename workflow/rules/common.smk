@@ -1,0 +1,90 @@
+"""The study of this run, its plan, and what all rules share."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import yaml
+
+from finefit import config as schema  # `config` is Snakemake's own, and so is `parse`
+from finefit.plan import PHASES, Job, Plan
+from snakemake.exceptions import WorkflowError
+
+# A file given by --configfile is the whole study: it is never merged with params.yaml.
+if not workflow.overwrite_configfiles:
+
+    configfile: "params.yaml"
+
+
+def read_study() -> schema.Study:
+    """The study that Snakemake's configuration holds; all its faults at once, with their lines."""
+    origin = Path(workflow.configfiles[-1])
+    try:
+        lines = schema.line_numbers(yaml.compose(origin.read_text(encoding="utf-8")))
+        return schema.parse(config, origin.name, lines)
+    except ValueError as faults:
+        raise WorkflowError(str(faults)) from None
+
+
+def snapshot(study: schema.Study) -> Path:
+    """Keep the study as it is now, for the jobs: an edit of its file during a run reaches no job of that run."""
+    text = yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False)
+    path = Path(f"scratch/studies/{hashlib.sha256(text.encode()).hexdigest()[:12]}.yaml")
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    return path
+
+
+STUDY = read_study()
+STUDY_FILE = snapshot(STUDY)
+workflow.config_settings.configfiles = [STUDY_FILE.absolute()]  # what jobs on other nodes read as their study
+PLAN = Plan(STUDY)
+JOBS = {job.marker.as_posix(): job for job in PLAN.jobs}
+
+for _, _folder in PHASES.values():  # dvc asks for every out, also that of a phase in which this study has no job
+    Path(_folder).mkdir(parents=True, exist_ok=True)
+
+
+def marker(kind: str) -> str:
+    """Pattern of a kind's markers: the files whose presence says that an artifact is published."""
+    name = "provenance-{digest}.json" if kind == "report" else "provenance.json"
+    return f"{PHASES[kind][1]}/{{artifact}}/{name}"
+
+
+def log_of(kind: str) -> str:
+    """Pattern of what was said while the artifacts of a kind were made."""
+    return "logs/" + marker(kind).replace("/provenance", "").replace(".json", ".log")
+
+
+def markers(jobs: Iterable[Job]) -> list:
+    """Markers of jobs, as inputs.
+
+    They are ancient: that they exist is all that counts, because a changed input has another path. No modification
+    time, which every fresh clone scrambles, decides anything.
+    """
+    return [ancient(job.marker) for job in jobs]
+
+
+def needed(kind: str) -> Callable:
+    """Input function of a kind's rule: the markers of what an artifact is built from."""
+
+    def inputs(wildcards) -> list:
+        wanted = marker(kind).format(**dict(wildcards.items()))
+        if wanted not in JOBS:
+            raise WorkflowError(f"{wanted}: no job of study {STUDY.name!r} makes this; see `finefit plan`")
+        return markers(JOBS[wanted].inputs.values())
+
+    return inputs
+
+
+# What every rule says when it starts, instead of its inputs and outputs in full.
+MESSAGE = "{rule} {wildcards.artifact}"
+
+# What every rule runs. Its progress and errors go to the terminal, each line with the job's name, and into its log.
+FINEFIT = (
+    "finefit {rule} $(dirname {output}) --study {STUDY_FILE} 2>&1" " | sed -u 's|^|{wildcards.artifact}: |' | tee {log}"
+)

@@ -1,0 +1,60 @@
+"""Samples to numbers, numbers to a page."""
+
+
+# Both kinds stand in one folder; a reference is told by its name.
+ruleorder: reference > evaluate
+
+
+rule reference:
+    """What real pictures and the codec score by themselves, and the networks that judge samples."""
+    input:
+        needed("reference"),
+    output:
+        marker("reference"),
+    log:
+        log_of("reference"),
+    wildcard_constraints:
+        artifact=r".+/reference-\w{8}",
+    resources:
+        mem_mb=16000,
+        runtime=240,
+        gpu=1,
+    message:
+        MESSAGE
+    shell:
+        FINEFIT
+
+
+rule evaluate:
+    """Scores of one set of samples."""
+    input:
+        needed("evaluate"),
+    output:
+        marker("evaluate"),
+    log:
+        log_of("evaluate"),
+    resources:
+        mem_mb=16000,
+        runtime=240,
+        gpu=1,
+    message:
+        MESSAGE
+    shell:
+        FINEFIT
+
+
+rule report:
+    """Tables, figures and the page. Its address stays the same, so its marker bears the digest."""
+    input:
+        needed("report"),
+    output:
+        marker("report"),
+    log:
+        log_of("report"),
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    message:
+        MESSAGE
+    shell:
+        FINEFIT

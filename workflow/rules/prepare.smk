@@ -1,0 +1,70 @@
+"""What all methods share: pictures, their hierarchy, the base and the latents."""
+
+
+rule data:
+    """Index a data set: a row per picture, and its classes."""
+    input:
+        needed("data"),
+    output:
+        marker("data"),
+    log:
+        log_of("data"),
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    message:
+        MESSAGE
+    shell:
+        FINEFIT
+
+
+rule hierarchy:
+    """Two levels of a data set's taxonomy: the superclass of every class."""
+    input:
+        needed("hierarchy"),
+    output:
+        marker("hierarchy"),
+    log:
+        log_of("hierarchy"),
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        MESSAGE
+    shell:
+        FINEFIT
+
+
+rule base:
+    """The checkpoint that fine-tuning starts from, verified."""
+    input:
+        needed("base"),
+    output:
+        marker("base"),
+    log:
+        log_of("base"),
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    message:
+        MESSAGE
+    shell:
+        FINEFIT
+
+
+rule latents:
+    """Read and encode a data set's pictures once, into few large packs."""
+    input:
+        needed("latents"),
+    output:
+        marker("latents"),
+    log:
+        log_of("latents"),
+    resources:
+        mem_mb=16000,
+        runtime=720,
+        gpu=1,
+    message:
+        MESSAGE
+    shell:
+        FINEFIT
