@@ -1,12 +1,13 @@
 # make study               the study of params.yaml, through dvc and snakemake; make study STUDY=smoke runs studies/smoke.yaml
 # make test                the tests
+# make base                the shipped codec and base once more, from scratch (most of an hour)
 # Both set up .venv first, whenever requirements.lock or pyproject.toml changed. Killed? Repeat the command.
 
 STUDY_FILE := $(if $(STUDY),studies/$(STUDY).yaml,params.yaml)
 PYTHON := $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study test
+.PHONY: study test base
 
 study: .venv/ready
 	$(if $(STUDY),snakemake --configfile $(STUDY_FILE),dvc repro)
@@ -14,6 +15,11 @@ study: .venv/ready
 
 test: .venv/ready
 	pytest
+
+base: .venv/ready
+	finefit fit-codec data/base/patch-pca-2.safetensors
+	snakemake phase_finetune --configfile studies/base.yaml
+	finefit export-base data/base --study studies/base.yaml
 
 # uv where it is installed (seconds), else pip (minutes). uv does not read pip's configuration, so it is told of the
 # local wheel folders that pip would search. The package itself is built by the pinned setuptools: nothing is fetched.

@@ -1,4 +1,11 @@
-"""The coexistence contract of the two engines (docs/engines.md), each point in a throw-away clone of this repository.
+"""Two engines, one truth: what Snakemake and DVC promise each other, each point in a throw-away clone of this repository.
+
+1. After either engine, the other has nothing to compute.
+2. One method's edited learning rate runs exactly that method's jobs and the report.
+3. The revert of the edit runs nothing but the report.
+4. All of this holds in a fresh clone after `dvc pull`, whatever its modification times.
+5. An experiment of DVC gives the new value's result.
+6. An edited comment computes nothing.
 
 The smoke study is computed once, by `dvc repro`; a test gets a copy of that finished clone and does something to it.
 What ran is read from Snakemake's own logs, whichever engine called it.

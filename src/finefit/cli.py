@@ -102,11 +102,14 @@ def fit_codec(weights: Path) -> None:
 
 
 @app.command("export-base")
-def export_base(run: Path, weights: Path, study: StudyFile = PARAMS) -> None:
-    """Write a from-scratch run's averaged weights as a half-precision base: how the shipped one was made."""
+def export_base(folder: Path, study: StudyFile = PARAMS) -> None:
+    """Write the weights of a study's only from-scratch run as a base, with its provenance: how the shipped one was made."""
     from finefit.models.checkpoint import export
 
-    export(Plan(config.load(study)).at(run), weights)
+    runs = Plan(config.load(study)).kind("finetune")
+    if len(runs) != 1:
+        raise ValueError(f"{study}: has {len(runs)} runs; a base is exported from a study with one")
+    export(runs[0], folder)
 
 
 def one_thread() -> None:

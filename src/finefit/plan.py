@@ -127,10 +127,12 @@ class Plan:
 
     def _evaluations(self, name: str, resolution: int) -> list[Job]:
         study, group = self.study, f"{name}-{resolution}"
-        options = study.reader_settings(name)
-        reader = {"reader": study.data[name].reader or name, "options": asdict(options)}
-        archives = {"sources": [_source(row) for row in study.reader(name).sources(options)]}
-        data = self._add("data", name, reader | archives)
+        reader, options = study.reader(name), study.reader_settings(name)
+        settings = {"reader": study.data[name].reader or name, "options": asdict(options)}
+        settings["sources"] = [_source(row) for row in reader.sources(options)]
+        if hasattr(reader, "listing"):
+            settings["listing"] = reader.listing(options)
+        data = self._add("data", name, settings)
         hierarchy = self._add("hierarchy", name, {"superclass": "source"}, {"data": data})
         pixels = {"resolution": resolution}
         latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})

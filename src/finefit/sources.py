@@ -116,14 +116,22 @@ def checksum(path: Path, algorithm: str = "sha256") -> str:
 
 
 def unpacked(name: str) -> Path:
-    """Folder with a tar archive's content, unpacked once; members that leave the folder are refused."""
+    """Folder with a tar archive's content, unpacked once.
+
+    Raises:
+        ValueError: the archive is damaged, or holds a member that would leave the folder; nothing of it is kept.
+    """
     source = find(name)
     folder = RAW / f"{name}-{source.checksum.split(':')[1][:8]}"
     if not folder.exists():
         archive = fetch(name)
         partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-        with tarfile.open(archive) as tar:
-            tar.extractall(partial, filter="data")
+        try:
+            with tarfile.open(archive) as tar:
+                tar.extractall(partial, filter="data")
+        except tarfile.TarError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise ValueError(f"{archive}: not unpacked: {error}; get the file again, from where the table says") from None
         try:
             partial.rename(folder)
         except OSError:  # another process was first

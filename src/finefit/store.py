@@ -46,9 +46,9 @@ def produce(job: Job, build: Callable[[Job, Path, Path], None]) -> None:
         out = scratch / "out"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        start = time.monotonic()
+        start = time.monotonic() - earlier_seconds(scratch)
         build(job, out, scratch)
-        write_provenance(job, out, time.monotonic() - start + earlier_seconds(scratch))
+        write_provenance(job, out, time.monotonic() - start)
         if job.path.exists() and any(job.path.iterdir()):  # a report that is replaced
             shutil.rmtree(SCRATCH / "replaced", ignore_errors=True)
             job.path.rename(SCRATCH / "replaced")
@@ -107,13 +107,8 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
     (out / job.marker.name).write_text(json.dumps(provenance, indent=1) + "\n")
 
 
-def note_seconds(scratch: Path, seconds: float) -> None:
-    """Remember the seconds spent so far, so that an interrupted job's cost is counted whole."""
-    (scratch / "seconds").write_text(str(seconds))
-
-
 def earlier_seconds(scratch: Path) -> float:
-    """Seconds that interrupted attempts at the job spent."""
+    """Seconds that interrupted attempts spent up to the state they left, so that a job's cost is counted whole."""
     kept = scratch / "seconds"
     return float(kept.read_text()) if kept.exists() else 0.0
 

@@ -20,6 +20,7 @@ from finefit.diffusion import TRAIN_STEPS, Diffusion
 from finefit.latents import Pack
 from finefit.models.dit import DiT
 from finefit.progress import progress
+from finefit.store import earlier_seconds
 
 if TYPE_CHECKING:
     from finefit.config import TrainSettings
@@ -46,7 +47,9 @@ def train(model: DiT, groups: list[dict], pack: Pack, settings: TrainSettings, r
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     average = {name: parameter.detach().clone() for name, parameter in trained.items()}
     step, record = load_state(state_file, trained, average, optimizer)
-    losses, due = torch.zeros((), device=device), time.monotonic() + SECONDS_BETWEEN_STATES
+    losses = torch.zeros((), device=device)
+    start = time.monotonic() - earlier_seconds(state_file.parent)
+    due = time.monotonic() + SECONDS_BETWEEN_STATES
     model.train()
     for step in progress(range(step, settings.steps), "training steps", done=step):
         batch = draw(pack, settings, seed, step, device)
@@ -67,10 +70,10 @@ def train(model: DiT, groups: list[dict], pack: Pack, settings: TrainSettings, r
             record.append({"step": step + 1, "loss": losses.item() / STEPS_PER_RECORD})
             losses.zero_()
             if time.monotonic() > due:
-                start = time.monotonic()
+                now = time.monotonic()
                 save_state(state_file, step + 1, trained, average, optimizer, record)
-                cost = time.monotonic() - start
-                due = start + max(SECONDS_BETWEEN_STATES, cost / SHARE_FOR_STATES)
+                state_file.with_name("seconds").write_text(str(now - start))
+                due = now + max(SECONDS_BETWEEN_STATES, (time.monotonic() - now) / SHARE_FOR_STATES)
     return average, record
 
 

@@ -1,12 +1,14 @@
 """Data sets: one file each, found by its name.
 
-A data set's module defines `Settings` (a frozen dataclass), `SOURCES` (the rows of data/sources.csv it needs) and
+A data set's module defines `Settings` (a frozen dataclass) and
 
+- `sources(settings)`: the rows of data/sources.csv that it needs;
 - `index(settings, root)`: a table with a row per picture: `key`, `class_name`, `split`;
 - `taxonomy(settings, root)`: a table with a row per class, in class-id order: `class_name`, `superclass`, lineage;
 - `read(rows, resolution, settings, root)`: those pictures, uint8 `[n, resolution, resolution, 3]`.
 
-`root` is the folder of the unpacked sources, None for a data set that needs none.
+and, where no checksum identifies its pictures, `listing(settings)`, a digest that does. `root` is the folder of the
+unpacked sources, None for a data set that needs none.
 """
 
 from __future__ import annotations

@@ -104,8 +104,10 @@ def load_delta(file: Path, base: Path | None, base_digest: str | None) -> DiT:
     return model
 
 
-def export(run: Job, weights: Path) -> None:
-    """Write the averaged weights of a run that started from scratch as a half-precision base checkpoint.
+def export(run: Job, folder: Path) -> None:
+    """Write the averaged weights of a run that started from scratch as `mini-32.safetensors`, half precision.
+
+    The run's provenance goes beside it.
 
     Raises:
         ValueError: the run has a base of its own, so its delta is not a whole network.
@@ -113,4 +115,6 @@ def export(run: Job, weights: Path) -> None:
     if "base" in run.inputs:
         raise ValueError(f"{run.path}: started from a base; only a run with base.weights: null is a base itself")
     model = load_delta(run.path / "delta.safetensors", None, None)
-    save_file({name: value.half() for name, value in sorted(model.state_dict().items())}, weights, {"run": run.digest})
+    tensors = {name: value.half() for name, value in sorted(model.state_dict().items())}
+    save_file(tensors, folder / "mini-32.safetensors", {"run": run.digest})
+    shutil.copyfile(run.marker, folder / "mini-32.provenance.json")

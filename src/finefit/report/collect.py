@@ -74,7 +74,9 @@ class Results:
     def classes(self, group: str) -> pd.DataFrame | None:
         """Classes of a group's data set: `class_id`, `class_name`, `superclass`; None while pending."""
         hierarchy = self.references[group].inputs["hierarchy"]
-        return pd.read_csv(hierarchy.path / "hierarchy.csv") if hierarchy.marker.exists() else None
+        if not hierarchy.marker.exists():
+            return None
+        return pd.read_csv(hierarchy.path / "hierarchy.csv", dtype={"class_name": str, "superclass": str})
 
     def seeds_of(self, row: pd.Series) -> pd.DataFrame:
         """The rows of `evaluations`, one per seed, that a row of `variants` is the mean of."""

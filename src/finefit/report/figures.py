@@ -33,21 +33,21 @@ def against_share(found: Results) -> HTML:
             axis.errorbar(share, distance.mean, half, color=own, capsize=3, elinewidth=1.2)
             fill = "none" if twice and row["guidance"] == "null" else to_rgba(own, 0.35)
             area = AREA * row["train_seconds"].mean / longest
-            axis.scatter(share, distance.mean, area, fill, marker(found.plan.study, row["entry"]), edgecolors=own)
+            shape = {"marker": marker(found.plan.study, row["entry"]), "facecolors": fill, "edgecolors": own}
+            axis.scatter(share, distance.mean, area, **shape)
         label_beside(axis, part)
         floor_lines(axis, found.reference(group))
         axis.set(xscale="log", xlabel="trained share of all parameters (%)", ylabel="fd_probe")
         axis.set_title(group if len(axes) > 1 else "")
         axis.set_xlim(min(50 * part["trained_share"].min(), 1), 130)
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        means = [row.mean for row in part["fd_probe"]]
-        axis.set_ylim(0, min(axis.get_ylim()[1], 1.6 * max(means)))  # two seeds' intervals can dwarf all else
-    said = "; ".join(f"{row['variant']} {duration(row['train_seconds'].mean)}" for _, row in shown.iterrows())
+        highest = max(row.mean for row in part["fd_probe"])  # two seeds' intervals can dwarf all else
+        axis.set_ylim(0, min(max(axis.get_ylim()[1], 1.15 * highest), 1.6 * highest))
     return chart(
         figure,
         "Distance to real pictures against the share of trained parameters, one marker per method",
-        f"Lower is nearer to real pictures, further left trains less. A marker's area is training time ({said}). "
-        "Bars are 95 % intervals over seeds; a bar that meets the frame goes on beyond it.",
+        f"Lower is nearer to real pictures, further left trains less. A marker's area is training time, the largest "
+        f"{duration(longest)}. Bars are 95 % intervals over seeds; a bar that meets the frame goes on beyond it.",
     )
 
 
@@ -80,7 +80,7 @@ def guidance_curves(found: Results) -> HTML:
     if shown.empty:
         return PENDING if sweep else HTML("<p>This study sweeps no guidance scale.</p>")
     groups = list(shown["group"].unique())
-    figure, axes = panels(2 * len(groups), 3.9)
+    figure, axes = panels(2, 3.9, len(groups))
     for place, group in enumerate(groups):
         left, right = axes[2 * place : 2 * place + 2]
         for (entry, guidance), curve in curves(shown[shown["group"] == group]):

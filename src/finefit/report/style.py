@@ -10,6 +10,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 from IPython.display import HTML  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 from finefit.config import Study  # noqa: E402
@@ -54,11 +55,10 @@ def marker(study: Study, entry: str) -> str:
     return MARKERS[list(study.methods).index(entry) % len(MARKERS)]
 
 
-def panels(count: int, height: float = 3.6) -> tuple[Figure, list]:
-    """A figure with `count` panels side by side."""
-    figure = Figure(figsize=(4.6 * count if count > 1 else 6.4, height), layout="constrained")
-    axes = figure.subplots(1, count, squeeze=False)[0]
-    return figure, list(axes)
+def panels(columns: int, height: float = 3.6, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure with `columns` panels side by side in each of `rows` rows; panels in reading order."""
+    figure = Figure(figsize=(4.6 * columns if columns > 1 else 6.4, height * rows), layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
 def chart(figure: Figure, description: str, caption: str) -> HTML:

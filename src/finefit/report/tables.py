@@ -19,7 +19,6 @@ from finefit.report.text import (
     link,
     measured,
     number,
-    plural,
     shown,
     size,
     table,
@@ -76,8 +75,9 @@ def method_row(found: Results, row: pd.Series, metrics: list[str]) -> list[str]:
     """One method at one guidance: metrics with intervals, then size and cost of its runs."""
     mark, real = anchor(row), found.reference(row["group"])
     name = named(found, row)
-    if row["done"] < row["planned"] or row["done"] == 1:
-        name += f'<small class="under">{row["done"]} of {plural(row["planned"], "seed")}</small>'
+    if row["planned"] == 1 or row["done"] < row["planned"]:
+        told = "one seed" if row["planned"] == 1 else f"{row['done']} of {row['planned']} seeds"
+        name += f'<small class="under">{told}</small>'
     cells = []
     for metric in metrics:
         absent = ABSENT if metric in PUBLISHED and row["done"] else ""
@@ -106,7 +106,7 @@ def costs(row: pd.Series) -> list[str]:
 
 
 def sweep(found: Results) -> HTML:
-    """Per group: metrics at every guidance scale of the methods that were swept."""
+    """Per group: metrics at every guidance scale of the methods that were swept; nothing without a sweep."""
     metrics = ["fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy"]
     swept = {entry for entry, scales in found.plan.study.sample.sweep.items() if scales}
     parts = []
@@ -120,7 +120,7 @@ def sweep(found: Results) -> HTML:
             rows.append([escape(row["entry"]), row["guidance"], f"{row['scale']:g}", *linked])
         head = ["", "guidance", "scale", *(COLUMNS[metric] for metric in metrics)]
         parts.append(heading(group, len(found.references)) + table(head, rows, "sweep") if rows else "")
-    return HTML("".join(parts) or "<p>This study sweeps no guidance scale.</p>")
+    return HTML("".join(parts))
 
 
 def of_group(frame: pd.DataFrame, group: str) -> pd.DataFrame:

@@ -1,0 +1,160 @@
+"""The network against an independent implementation (diffusers) and the papers' parameter counts."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from finefit import methods
+from finefit.metrics.torchvision_shim import importable_torchvision
+from finefit.models.checkpoint import add_norm_affine
+from finefit.models.dit import DiT, Shape
+from finefit.models.embedders import LabelEmbedder, position_embedding
+
+INAT_CLASSES, INAT_SUPERCLASSES = 10_000, 11
+
+
+def randomised(model: torch.nn.Module) -> torch.nn.Module:
+    """Every trained parameter drawn at random, so that nothing is hidden by a zero initialisation."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = 0.1 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+    return model
+
+
+def diffusers_state(state: dict[str, torch.Tensor], depth: int, dim: int) -> dict[str, torch.Tensor]:
+    """Our parameters under the names of diffusers' DiTTransformer2DModel, which embeds t and y once per block."""
+    renamed = {
+        "pos_embed.proj": "x_embedder.proj",
+        "proj_out_1": "final_layer.adaLN_modulation.1",
+        "proj_out_2": "final_layer.linear",
+    }
+    for number in range(depth):
+        block = f"transformer_blocks.{number}"
+        renamed |= {
+            f"{block}.norm1.emb.timestep_embedder.linear_1": "t_embedder.mlp.0",
+            f"{block}.norm1.emb.timestep_embedder.linear_2": "t_embedder.mlp.2",
+            f"{block}.norm1.emb.class_embedder.embedding_table": "y_embedder.embedding_table",
+            f"{block}.norm1.linear": f"blocks.{number}.adaLN_modulation.1",
+            f"{block}.attn1.to_out.0": f"blocks.{number}.attn.proj",
+            f"{block}.ff.net.0.proj": f"blocks.{number}.mlp.fc1",
+            f"{block}.ff.net.2": f"blocks.{number}.mlp.fc2",
+        }
+    result = {}
+    for theirs, ours in renamed.items():
+        for part in ("weight", "bias"):
+            if f"{ours}.{part}" in state:
+                result[f"{theirs}.{part}"] = state[f"{ours}.{part}"]
+    for number in range(depth):
+        for part in ("weight", "bias"):
+            for name, rows in zip("qkv", state[f"blocks.{number}.attn.qkv.{part}"].split(dim), strict=True):
+                result[f"transformer_blocks.{number}.attn1.to_{name}.{part}"] = rows
+    return result
+
+
+class PublishedSinusoid(torch.nn.Module):
+    """DiT's timestep features as its paper's code has them: 10000^(-i / 128), cosines first; float64."""
+
+    def forward(self, t: torch.Tensor) -> torch.Tensor:
+        angles = torch.stack([t * 10_000.0 ** (-i / 128) for i in range(128)], dim=1)
+        return torch.cat([torch.cos(angles), torch.sin(angles)], dim=1)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """A small network of ours in float64 and diffusers' with the same weights."""
+    importable_torchvision()
+    from diffusers import DiTTransformer2DModel
+
+    model = randomised(DiT(Shape("Mini", 2, 8), LabelEmbedder(10, 192)).double())
+    theirs = DiTTransformer2DModel(
+        num_attention_heads=6, attention_head_dim=32, in_channels=4, out_channels=8, num_layers=6, sample_size=8,
+        patch_size=2, num_embeds_ada_norm=10, norm_eps=1e-6,
+    ).double()
+    missing = theirs.load_state_dict(diffusers_state(model.state_dict(), 6, 192), strict=False)
+    assert not missing.unexpected_keys
+    assert all("pos_embed" in name for name in missing.missing_keys)
+    theirs.pos_embed.pos_embed = model.pos_embed.data
+    for block in theirs.transformer_blocks:  # diffusers spaces the frequencies by 1 / 127, the published code by 1 / 128
+        block.norm1.emb.time_proj = PublishedSinusoid()
+    return model, theirs.eval()
+
+
+def test_forward_and_gradients_equal_diffusers(reference):
+    model, theirs = reference
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(3, 4, 8, 8, generator=generator, dtype=torch.float64)
+    t, rows = torch.tensor([0.0, 500.0, 999.0], dtype=torch.float64), torch.tensor([0, 4, 10])
+    outputs, gradients = [], []
+    for network, call in ((model, lambda z: model(z, t, rows)), (theirs, lambda z: theirs(z, t, rows).sample)):
+        network.zero_grad()
+        z = x.clone().requires_grad_()
+        output = call(z)
+        output.square().sum().backward()
+        outputs.append(output.detach())
+        gradients.append(z.grad)
+    for ours, expected in (outputs, gradients):
+        assert (ours - expected).norm() / expected.norm() < 1e-10
+
+
+def test_positions_are_those_of_diffusers():
+    importable_torchvision()
+    from diffusers.models.embeddings import get_2d_sincos_pos_embed
+
+    expected = torch.as_tensor(get_2d_sincos_pos_embed(192, 8, base_size=8, output_type="pt")).float()
+    assert torch.allclose(position_embedding(192, 8)[0], expected.reshape(64, 192), atol=1e-6)
+
+
+def test_halved_coordinates_span_the_old_range():
+    fine, coarse = position_embedding(64, 8, 0.5)[0].view(8, 8, 64), position_embedding(64, 4)[0].view(4, 4, 64)
+    assert torch.equal(fine[::2, ::2], coarse)
+
+
+def count(method: str, num_classes: int, tiered: int = 0, **settings) -> tuple[int, int]:
+    """Trained and total parameters of DiT-XL/2 at 256 pixels under a method, on the meta device."""
+    module = methods.find(method)
+    chosen = module.Settings(**settings)
+    superclass_of = torch.arange(num_classes) % tiered if tiered else None
+    with torch.device("meta"):
+        model = DiT(Shape("XL", 2, 32), LabelEmbedder(num_classes, 1152, None, null="null" in chosen.guidance))
+        if superclass_of is not None:
+            rows = num_classes + tiered + ("null" in chosen.guidance)
+            model.y_embedder.embedding_table = torch.nn.Embedding(rows, 1152)
+        if chosen.norm_affine:
+            add_norm_affine(model)
+        trained = module.apply(model, chosen)
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    return sum(sizes[name] for name in trained), sum(sizes.values())
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "trained"),
+    [  # PAPERS.md section E: DiffFit's Table 1 counts with 101 classes and a null row
+        ("full", {}, 673_799_072),
+        ("bitfit", {}, 607_136),
+        ("difffit", {}, 835_232),
+        ("difffit", {"layout": "two-D"}, 770_720),
+        ("difffit", {"layout": "two-D", "blocks": (1, 28)}, 802_976),
+    ],
+)
+def test_trained_counts_of_difffit_table_1(method, settings, trained):
+    assert count(method, 101, **settings)[0] == trained
+
+
+def test_finediffusion_on_inaturalist_trains_the_published_share():
+    trained, total = count("finediffusion", INAT_CLASSES, INAT_SUPERCLASSES)
+    assert (trained, total) == (12_153_632, 685_640_480)
+    assert round(100 * trained / total, 4) == 1.7726
+
+
+def test_bitfit_on_inaturalist_trains_the_published_count():
+    assert count("bitfit", INAT_CLASSES)[0] == 12_010_784
+
+
+def test_published_checkpoint_names():
+    with torch.device("meta"):
+        names = DiT(Shape("XL", 2, 32), LabelEmbedder(1000, 1152)).state_dict().keys()
+    assert {"pos_embed", "x_embedder.proj.weight", "t_embedder.mlp.2.bias", "y_embedder.embedding_table.weight"} <= names
+    assert {"blocks.27.attn.qkv.weight", "blocks.0.mlp.fc2.bias", "final_layer.adaLN_modulation.1.weight"} <= names
+    assert len(names) == 1 + 2 + 4 + 1 + 28 * 10 + 4  # and nothing beyond what the public file holds

@@ -1,0 +1,194 @@
+"""Studies, plans and the store: what a setting changes, what is refused, and what is published."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from finefit import config, recipes, store
+from finefit.plan import Job, Plan
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def in_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def study(**changes) -> config.Study:
+    """The smoke study with keys replaced, `a__b=value` reaching into sections."""
+    content = yaml.safe_load(Path("studies/smoke.yaml").read_text())
+    for path, value in changes.items():
+        *sections, key = path.split("__")
+        target = content
+        for section in sections:
+            target = target[section]
+        target[key] = value
+    return config.parse(content, "test")
+
+
+def paths(study: config.Study, *kinds: str) -> set[Path]:
+    return {job.path for job in Plan(study).jobs if job.kind in kinds}
+
+
+@pytest.mark.parametrize("file", ["params.yaml", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "studies").glob("*.yaml"))])
+def test_every_study_of_the_repository_is_valid(file):
+    assert Plan(config.load(Path(file))).jobs
+
+
+def test_one_learning_rate_changes_that_methods_jobs_and_the_report():
+    before, after = Plan(study()), Plan(study(methods__difffit__lr=2e-3))
+    changed = {job.path for job in after.jobs} - {job.path for job in before.jobs}
+    assert {path.parts[0] for path in changed} == {"runs", "samples", "metrics"}
+    assert all("difffit" in path.name for path in changed)
+    assert after.report.marker != before.report.marker
+    assert after.report.path == before.report.path
+
+
+def test_the_same_settings_in_another_spelling_are_the_same_jobs():
+    assert paths(study(methods__difffit={"lr": 0.001}), "finetune") == paths(study(methods__difffit={"lr": "1e-3"}), "finetune")
+
+
+def test_sampling_settings_retrain_nothing():
+    assert paths(study(), "finetune") == paths(study(sample__steps=3), "finetune")
+
+
+def test_recipe_number_renews_a_kind_and_what_is_built_on_it(monkeypatch):
+    before = Plan(study())
+    monkeypatch.setitem(recipes.RECIPES, "sample", recipes.RECIPES["sample"] + 1)
+    changed = {job.kind for job in Plan(study()).jobs} - {
+        job.kind for job in Plan(study()).jobs if job.digest in {old.digest for old in before.jobs}
+    }
+    assert changed == {"sample", "evaluate", "report"}
+
+
+def test_scale_one_is_sampled_once_without_guidance():
+    both = {"method": "finediffusion", "guidance": ["superclass", "null"]}
+    jobs = Plan(study(methods={"fd": both}, sample__scale=1.0)).kind("sample")
+    assert [job.settings["guidance"] for job in jobs] == ["none"]
+
+
+def test_planning_imports_no_torch():
+    code = "import sys; from finefit import config, cli; from finefit.plan import Plan; from pathlib import Path;"
+    code += "Plan(config.load(Path('params.yaml'))); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"train__stepz": 5}, "train.stepz"),
+        ({"train__steps": 0}, "train.steps"),
+        ({"train__steps": "many"}, "train.steps"),
+        ({"methods__fulll": {}}, "unknown method 'fulll'"),
+        ({"methods__full": {"rank": 3}}, "methods.full: rank: unknown key"),
+        ({"methods__full": {"guidance": ["superclass"]}}, "needs embedder: tiered"),
+        ({"methods__full": {"lr": -1}}, "lr is -1"),
+        ({"data__embedded__options": {"classes": 0}}, "classes is 0"),
+        ({"data": {"nowhere": {"resolutions": [32]}}}, "unknown data set 'nowhere'"),
+        ({"data__embedded__resolutions": []}, "data.embedded.resolutions"),
+        ({"seeds": [0, 0]}, "seeds: 0 appears twice"),
+        ({"sample__sweep": {"ful": [1.0]}}, "did you mean full?"),
+    ],
+)
+def test_faults_are_named(changes, expected):
+    with pytest.raises(ValueError) as error:
+        study(**changes)
+    assert expected in str(error.value)
+
+
+def test_all_faults_at_once_with_their_lines(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text(Path("studies/smoke.yaml").read_text().replace("steps: 40", "steps: 0").replace("seeds: [0]", "seeds: []"))
+    with pytest.raises(ValueError) as error:
+        config.load(file)
+    lines = file.read_text().splitlines()
+    for line in str(error.value).splitlines():
+        number = int(line.removeprefix(str(file) + ":").split(":")[0])
+        assert line.split(": ")[1].split(".")[-1] in lines[number - 1]
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_unknown_source_is_refused():
+    with pytest.raises(ValueError, match="no source 'base-giant'"):
+        Plan(study(base__weights="base-giant"))
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch) -> Job:
+    monkeypatch.chdir(tmp_path)
+    return Job("data", "toy", {"number": 1})
+
+
+def write_two(job: Job, out: Path, scratch: Path) -> None:
+    (out / "a.txt").write_text("a")
+    (out / "deep").mkdir()
+    (out / "deep" / "b.txt").write_text("b")
+
+
+def test_publishing_is_whole_and_described(job):
+    store.produce(job, write_two)
+    provenance = store.check(job)
+    assert provenance["files"].keys() == {"a.txt", "deep/b.txt"}
+    assert provenance["settings"] == {"number": 1} and provenance["seconds"] >= 0
+    assert not list(Path("scratch").glob(job.digest))
+
+
+def test_published_artifacts_are_not_made_again(job):
+    store.produce(job, write_two)
+    store.produce(job, lambda *_: pytest.fail("made twice"))
+
+
+def test_a_failed_job_leaves_nothing_seen_and_keeps_its_scratch(job):
+    def fail(job, out, scratch):
+        (out / "half.txt").write_text("half")
+        (scratch / "state").write_text("progress")
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        store.produce(job, fail)
+    assert not job.path.exists()
+    seen = []
+    store.produce(job, lambda job, out, scratch: seen.append((scratch / "state").read_text()))
+    assert seen == ["progress"]
+    assert not (job.path / "half.txt").exists()
+
+
+def test_one_altered_byte_is_refused_by_name(job):
+    store.produce(job, write_two)
+    (job.path / "deep" / "b.txt").write_text("B")
+    with pytest.raises(ValueError, match=r"deep/b\.txt: altered since it was published; delete"):
+        store.produce(Job("hierarchy", "toy", {}, {"data": job}), write_two)
+
+
+def test_missing_input_is_refused(job):
+    with pytest.raises(ValueError, match="not made yet"):
+        store.produce(Job("hierarchy", "toy", {}, {"data": job}), write_two)
+
+
+def test_two_processes_make_it_once(job):
+    code = (
+        "import sys, time; from pathlib import Path; from finefit import store; from finefit.plan import Job\n"
+        "def build(job, out, scratch):\n"
+        "    time.sleep(1); open('made', 'a').write('x'); (out / 'a').write_text('a')\n"
+        "store.produce(Job('data', 'toy', {'number': 1}), build)"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert Path("made").read_text() == "x"
+    assert sum("another process is making it" in text for text in said) == 1
+
+
+def test_report_keeps_its_address_and_is_replaced_whole(job):
+    first, second = (Job("report", "toy", {"version": version}) for version in (1, 2))
+    store.produce(first, lambda job, out, scratch: (out / "old.html").write_text("1"))
+    store.produce(second, lambda job, out, scratch: (out / "new.html").write_text("2"))
+    assert {path.name for path in second.path.iterdir()} == {"new.html", second.marker.name}
+    assert json.loads(second.marker.read_text())["digest"] == second.digest
