@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from finefit import config, recipes, store
+from finefit.outlook import outlook
 from finefit.plan import Job, Plan
 
 ROOT = Path(__file__).parents[1]
@@ -192,3 +193,13 @@ def test_report_keeps_its_address_and_is_replaced_whole(job):
     store.produce(second, lambda job, out, scratch: (out / "new.html").write_text("2"))
     assert {path.name for path in second.path.iterdir()} == {"new.html", second.marker.name}
     assert json.loads(second.marker.read_text())["digest"] == second.digest
+
+
+def test_outlook_counts_jobs_and_extrapolates(tmp_path, monkeypatch):
+    planned = Plan(study())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    for job, seconds in zip(planned.kind("finetune")[:2], (10, 30), strict=True):
+        job.marker.parent.mkdir(parents=True)
+        job.marker.write_text(json.dumps({"seconds": seconds}))
+    assert outlook(planned).startswith(f"2 of {len(planned.jobs)} jobs done, about 0:20 left, besides base, data")

@@ -1,4 +1,4 @@
-"""Two engines, one truth: what Snakemake and DVC promise each other, each point in a throw-away clone of this repository.
+"""Two engines, one truth: what Snakemake and DVC promise each other, each point in a throw-away clone.
 
 1. After either engine, the other has nothing to compute.
 2. One method's edited learning rate runs exactly that method's jobs and the report.

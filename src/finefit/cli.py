@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from finefit import config, sources, store
+from finefit.outlook import outlook
 from finefit.plan import PHASES, Job, Plan
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -40,10 +41,12 @@ def job_command(kind: str) -> None:
 
     @app.command(kind, help=f"Make one artifact of kind {kind!r} (phase {PHASES[kind][0]}), unless it is published.")
     def command(path: Path, study: StudyFile = PARAMS) -> None:
-        job = Plan(config.load(study)).at(path)
+        plan = Plan(config.load(study))
+        job = plan.at(path)
         if job.kind != kind:
             raise ValueError(f"{path}: made by `finefit {job.kind}`, not by `finefit {kind}`")
         store.produce(job, builder(kind))
+        print(outlook(plan), flush=True)
 
 
 for _kind in PHASES:
@@ -59,10 +62,10 @@ def builder(kind: str):
 @app.command()
 def plan(study: StudyFile = PARAMS) -> None:
     """List a study's jobs by phase, and which are published."""
-    jobs = Plan(config.load(study)).jobs
-    for job in jobs:
+    planned = Plan(config.load(study))
+    for job in planned.jobs:
         print(f"{'done   ' if job.marker.exists() else 'missing'}  {job.phase:<9}  {job.path}")
-    print(f"{sum(job.marker.exists() for job in jobs)} of {len(jobs)} jobs are published")
+    print(outlook(planned))
 
 
 @app.command()
