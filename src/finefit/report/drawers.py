@@ -31,9 +31,9 @@ def drawers(found: Results) -> HTML:
     parts = []
     for group, reference in found.references.items():
         parts.append(heading(group, len(found.references)))
-        values = {key: f"{value:,.6g}" for key, value in (found.reference(group) or {}).items()}
-        title = "real pictures and codec"
-        parts.append(drawer(reference_anchor(found, group), title, facts(values) + chain([reference])))
+        values = [[key, f"{value:,.6g}"] for key, value in (found.reference(group) or {}).items()]
+        body = table(["", "value"], values, "seeds") + chain([reference])
+        parts.append(drawer(reference_anchor(found, group), "real pictures and codec", body))
         for _, row in found.variants[found.variants["group"] == group].iterrows():
             guidance = "no guidance" if row["guidance"] == "none" else f"{row['guidance']} guidance"
             title = f"{row['entry']}, {guidance}, scale {row['scale']:g}"

@@ -18,9 +18,10 @@ def execute(notebook: Path, executed: Path, parameters: dict[str, str]) -> None:
     """
     import papermill
 
-    quiet = {"progress_bar": False, "extra_arguments": ["--log-level=ERROR"]}
+    # A machine that is busy with the study's other jobs may take minutes to start a kernel.
+    options = {"progress_bar": False, "start_timeout": 600, "extra_arguments": ["--log-level=ERROR"]}
     try:
-        papermill.execute_notebook(notebook, executed, parameters, kernel_name="python3", **quiet)
+        papermill.execute_notebook(notebook, executed, parameters, kernel_name="python3", **options)
     except papermill.PapermillExecutionError as error:
         failed, said = f"cell {error.exec_count} failed", f"{error.ename}: {error.evalue}"
     except Exception as error:  # no kernel, or the kernel died: same advice, its own words
