@@ -65,7 +65,9 @@ def test_own_folder(own):
     settings = folder.Settings(path=str(own))
     classes, index = folder.taxonomy(settings, None), folder.index(settings, None)
     assert list(zip(classes["superclass"], classes["class_name"], strict=True)) == [
-        ("bird", "bird/Zander"), ("fish", "fish/Zander"), ("fish", "Äsche"),
+        ("bird", "bird/Zander"),
+        ("fish", "fish/Zander"),
+        ("fish", "Äsche"),
     ]
     assert index.groupby(["class_name", "split"]).size().unstack().to_numpy().tolist() == [[1, 4]] * 3
     assert folder.read(index, 16, settings, None).shape == (15, 16, 16, 3)
@@ -80,7 +82,11 @@ def test_own_folder_enters_by_its_listing(own):
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [({"path": "no/such"}, "no such folder"), ({"path": ""}, "no such folder"), ({"path": ".", "test_every": 1}, "at least 2")],
+    [
+        ({"path": "no/such"}, "no such folder"),
+        ({"path": ""}, "no such folder"),
+        ({"path": ".", "test_every": 1}, "at least 2"),
+    ],
 )
 def test_wrong_folder_settings(options, expected):
     with pytest.raises(ValueError, match=expected):
@@ -194,6 +200,8 @@ def test_class_without_training_pictures_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     job = Job("data", "embedded", {"reader": "embedded", "options": {}, "sources": []})
     reader = datasets.find("embedded")
-    monkeypatch.setattr(reader, "index", lambda settings, root: pd.DataFrame({"key": [], "class_name": [], "split": []}))
+    monkeypatch.setattr(
+        reader, "index", lambda settings, root: pd.DataFrame({"key": [], "class_name": [], "split": []})
+    )
     with pytest.raises(ValueError, match="without a training picture"):
         taxonomy.build_data(job, tmp_path, tmp_path)

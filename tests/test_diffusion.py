@@ -31,7 +31,9 @@ def test_posterior_is_bayes_rule(latents):
     beta = 1 - kept[step] / kept[step - 1]
     precision = (1 - beta) / beta + 1 / (1 - kept[step - 1])
     noised = latents.flip(0)
-    expected = (math.sqrt(1 - beta) / beta * noised + math.sqrt(kept[step - 1]) / (1 - kept[step - 1]) * latents) / precision
+    expected = (
+        math.sqrt(1 - beta) / beta * noised + math.sqrt(kept[step - 1]) / (1 - kept[step - 1]) * latents
+    ) / precision
     mean, log_variance = process.posterior(latents, noised, torch.full((4,), step))
     assert torch.allclose(mean, expected, rtol=1e-12, atol=1e-14)
     assert torch.allclose(log_variance.exp(), torch.tensor(1 / precision, dtype=torch.float64), rtol=1e-10)

@@ -69,14 +69,23 @@ def reference():
 
     model = randomised(DiT(Shape("Mini", 2, 8), LabelEmbedder(10, 192)).double())
     theirs = DiTTransformer2DModel(
-        num_attention_heads=6, attention_head_dim=32, in_channels=4, out_channels=8, num_layers=6, sample_size=8,
-        patch_size=2, num_embeds_ada_norm=10, norm_eps=1e-6,
+        num_attention_heads=6,
+        attention_head_dim=32,
+        in_channels=4,
+        out_channels=8,
+        num_layers=6,
+        sample_size=8,
+        patch_size=2,
+        num_embeds_ada_norm=10,
+        norm_eps=1e-6,
     ).double()
     missing = theirs.load_state_dict(diffusers_state(model.state_dict(), 6, 192), strict=False)
     assert not missing.unexpected_keys
     assert all("pos_embed" in name for name in missing.missing_keys)
     theirs.pos_embed.pos_embed = model.pos_embed.data
-    for block in theirs.transformer_blocks:  # diffusers spaces the frequencies by 1 / 127, the published code by 1 / 128
+    for (
+        block
+    ) in theirs.transformer_blocks:  # diffusers spaces the frequencies by 1 / 127, the published code by 1 / 128
         block.norm1.emb.time_proj = PublishedSinusoid()
     return model, theirs.eval()
 
@@ -155,6 +164,11 @@ def test_bitfit_on_inaturalist_trains_the_published_count():
 def test_published_checkpoint_names():
     with torch.device("meta"):
         names = DiT(Shape("XL", 2, 32), LabelEmbedder(1000, 1152)).state_dict().keys()
-    assert {"pos_embed", "x_embedder.proj.weight", "t_embedder.mlp.2.bias", "y_embedder.embedding_table.weight"} <= names
+    assert {
+        "pos_embed",
+        "x_embedder.proj.weight",
+        "t_embedder.mlp.2.bias",
+        "y_embedder.embedding_table.weight",
+    } <= names
     assert {"blocks.27.attn.qkv.weight", "blocks.0.mlp.fc2.bias", "final_layer.adaLN_modulation.1.weight"} <= names
     assert len(names) == 1 + 2 + 4 + 1 + 28 * 10 + 4  # and nothing beyond what the public file holds

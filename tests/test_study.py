@@ -38,7 +38,9 @@ def paths(study: config.Study, *kinds: str) -> set[Path]:
     return {job.path for job in Plan(study).jobs if job.kind in kinds}
 
 
-@pytest.mark.parametrize("file", ["params.yaml", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "studies").glob("*.yaml"))])
+@pytest.mark.parametrize(
+    "file", ["params.yaml", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "studies").glob("*.yaml"))]
+)
 def test_every_study_of_the_repository_is_valid(file):
     assert Plan(config.load(Path(file))).jobs
 
@@ -53,7 +55,9 @@ def test_one_learning_rate_changes_that_methods_jobs_and_the_report():
 
 
 def test_the_same_settings_in_another_spelling_are_the_same_jobs():
-    assert paths(study(methods__difffit={"lr": 0.001}), "finetune") == paths(study(methods__difffit={"lr": "1e-3"}), "finetune")
+    assert paths(study(methods__difffit={"lr": 0.001}), "finetune") == paths(
+        study(methods__difffit={"lr": "1e-3"}), "finetune"
+    )
 
 
 def test_sampling_settings_retrain_nothing():
@@ -106,7 +110,9 @@ def test_faults_are_named(changes, expected):
 
 def test_all_faults_at_once_with_their_lines(tmp_path):
     file = tmp_path / "study.yaml"
-    file.write_text(Path("studies/smoke.yaml").read_text().replace("steps: 40", "steps: 0").replace("seeds: [0]", "seeds: []"))
+    file.write_text(
+        Path("studies/smoke.yaml").read_text().replace("steps: 40", "steps: 0").replace("seeds: [0]", "seeds: []")
+    )
     with pytest.raises(ValueError) as error:
         config.load(file)
     lines = file.read_text().splitlines()

@@ -22,8 +22,15 @@ from finefit.train import batch_rows, train
 ROOT = Path(__file__).parents[1]
 CODEC, BASE = ROOT / "data/base/patch-pca-2.safetensors", ROOT / "data/base/mini-32.safetensors"
 TRAIN = SimpleNamespace(
-    steps=4, batch_size=4, schedule="constant", warmup_steps=0, weight_decay=0.0, label_dropout=0.5, ema_decay=0.9,
-    flip=True, precision="float32",
+    steps=4,
+    batch_size=4,
+    schedule="constant",
+    warmup_steps=0,
+    weight_decay=0.0,
+    label_dropout=0.5,
+    ema_decay=0.9,
+    flip=True,
+    precision="float32",
 )
 SAMPLE = {"seed": 0, "sampler": "dpmpp", "steps": 2, "guidance": "none", "scale": 1.0, "guided_channels": 3}
 
@@ -44,8 +51,13 @@ def latents(pictures, tmp_path_factory) -> Pack:
 def run_of(method: str, **settings) -> dict:
     """A run's description on four classes in two superclasses."""
     return {
-        "method": method, "method_settings": {"lr": 1e-3} | settings, "network": {"size": "Mini", "patch": 2}, "seed": 0,
-        "num_classes": 4, "superclass_of": [0, 0, 1, 1], "latent_shape": [4, 16, 16],
+        "method": method,
+        "method_settings": {"lr": 1e-3} | settings,
+        "network": {"size": "Mini", "patch": 2},
+        "seed": 0,
+        "num_classes": 4,
+        "superclass_of": [0, 0, 1, 1],
+        "latent_shape": [4, 16, 16],
     }
 
 
@@ -53,7 +65,9 @@ def fine_tuned(run: dict, latents: Pack, folder: Path, steps: int = 4) -> tuple[
     model = checkpoint.network(run, BASE)
     groups = parameter_groups(model, 1e-3, run["method_settings"].get("lr_multipliers", {}))
     references = methods.find(run["method"]).Settings(**run["method_settings"]).guidance
-    average, _ = train(model, groups, latents, SimpleNamespace(**vars(TRAIN) | {"steps": steps}), references, 0, folder / "s")
+    average, _ = train(
+        model, groups, latents, SimpleNamespace(**vars(TRAIN) | {"steps": steps}), references, 0, folder / "s"
+    )
     return model, average
 
 

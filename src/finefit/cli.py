@@ -72,7 +72,7 @@ def plan(study: StudyFile = PARAMS) -> None:
 def verify(study: StudyFile = PARAMS) -> None:
     """Check every published artifact of a study against its recorded checksums."""
     jobs = [job for job in Plan(config.load(study)).jobs if job.marker.exists()]
-    faults = [fault for job in jobs for fault in config.faults_of("", lambda: store.check(job))]
+    faults = [fault for job in jobs for fault in config.faults_of("", lambda job=job: store.check(job))]
     if faults:
         raise ValueError("\n".join(fault.removeprefix(": ") for fault in faults))
     print(f"{len(jobs)} artifacts are as they were published")
@@ -87,6 +87,7 @@ def fetch(study: StudyFile = PARAMS) -> None:
 
 def needed(plan: Plan) -> set[str]:
     """Names of the sources that a study's jobs read."""
+
     def rows(job: Job) -> list[dict]:
         settings = job.settings
         weights = [settings.get("weights"), settings.get("codec", {}).get("weights")]
@@ -106,7 +107,7 @@ def fit_codec(weights: Path) -> None:
 
 @app.command("export-base")
 def export_base(folder: Path, study: StudyFile = PARAMS) -> None:
-    """Write the weights of a study's only from-scratch run as a base, with its provenance: how the shipped one was made."""
+    """Write a study's only from-scratch run as a base, with its provenance: how the shipped one was made."""
     from finefit.models.checkpoint import export
 
     runs = Plan(config.load(study)).kind("finetune")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -105,10 +106,10 @@ class Study(Strict):
         """Check what spans sections; all findings in one error."""
         faults = []
         for name, section in self.data.items():
-            faults += faults_of(f"data.{name}.options", lambda: self.reader_settings(name))
+            faults += faults_of(f"data.{name}.options", partial(self.reader_settings, name))
             faults += [f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions)]
         for name in self.methods:
-            faults += faults_of(f"methods.{name}", lambda: self.method_settings(name))
+            faults += faults_of(f"methods.{name}", partial(self.method_settings, name))
         for name in set(self.sample.sweep) - set(self.methods):
             faults.append(f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}")
         faults += [f"seeds: {seed} appears twice" for seed in repeated(self.seeds)]

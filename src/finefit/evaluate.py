@@ -28,7 +28,7 @@ def build_reference(job: Job, out: Path, scratch: Path) -> None:
     uint8 `[classes, k, r, r, 3]` and `reference.json`.
     """
     data, settings = job.inputs["data"], job.settings
-    supers = torch.from_numpy(superclass_of(job.inputs["hierarchy"]))
+    supers = torch.tensor(superclass_of(job.inputs["hierarchy"]))
     train, train_labels = pictures(data, "train", settings["resolution"])
     test, test_labels = pictures(data, "test", settings["resolution"])
     networks = {"probe": PROBE, "classifier": CLASSIFIER}
@@ -65,7 +65,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     samples, reference = job.inputs["sample"], job.inputs["reference"]
     images = torch.from_numpy(np.load(samples.path / "images.npy"))
     labels = torch.from_numpy(np.load(samples.path / "labels.npy"))
-    supers = torch.from_numpy(superclass_of(reference.inputs["hierarchy"]))
+    supers = torch.tensor(superclass_of(reference.inputs["hierarchy"]))
     judge = probe.load(reference.path / "probe.safetensors")
     logits = probe.in_batches(probe.load(reference.path / "classifier.safetensors"), images)
     features = probe.in_batches(judge.features, images).numpy()
@@ -98,7 +98,7 @@ def published(images: Tensor, labels: Tensor, reference: Job, weights: dict[str,
 def pictures(data: Job, split: str, resolution: int) -> tuple[Tensor, Tensor]:
     """All pictures of a split, uint8 `[n, r, r, 3]`, and their class ids, int64 `[n]`."""
     rows = read_index(data, split)
-    return torch.from_numpy(read_pictures(data, rows, resolution)), torch.from_numpy(rows["class_id"].to_numpy())
+    return torch.from_numpy(read_pictures(data, rows, resolution)), torch.tensor(rows["class_id"].to_numpy(copy=True))
 
 
 def psnr(images: Tensor, others: Tensor) -> float:

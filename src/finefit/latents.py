@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from finefit import codecs
+from finefit.codecs import Codec
 from finefit.plan import Job
 from finefit.progress import progress
 from finefit.taxonomy import read_index, read_pictures
@@ -39,8 +40,10 @@ def build(job: Job, out: Path, scratch: Path) -> None:
         file.rename(out / file.name)
 
 
-def pack(folder: Path, read: Callable[[int, int], np.ndarray], labels: np.ndarray, codec, device: str = "cpu") -> None:
-    """Encode `len(labels)` pictures, unflipped and flipped, into the pack `folder`; continues a pack that was cut short.
+def pack(
+    folder: Path, read: Callable[[int, int], np.ndarray], labels: np.ndarray, codec: Codec, device: str = "cpu"
+) -> None:
+    """Encode `len(labels)` pictures, unflipped and flipped, into the pack `folder`; continues one that was cut short.
 
     Args:
         folder: where to write; complete shards found there are kept.
@@ -69,11 +72,13 @@ def pack(folder: Path, read: Callable[[int, int], np.ndarray], labels: np.ndarra
 
 
 @torch.no_grad()
-def encode_flips(codec, images: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray | None]:
+def encode_flips(codec: Codec, images: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Mean and deviation (None where zero) of pictures and mirror pictures: float16 `[n, 2, c, h, w]`."""
     pictures = torch.tensor(images, device=device)
     halves = [codec.encode(view) for view in (pictures, pictures.flip(2))]
-    mean, deviation = (None if part[0] is None else torch.stack(part, 1).half().cpu().numpy() for part in zip(*halves))
+    mean, deviation = (
+        None if part[0] is None else torch.stack(part, 1).half().cpu().numpy() for part in zip(*halves, strict=True)
+    )
     return mean, deviation
 
 

@@ -27,7 +27,7 @@ def read_file(path: Path, resolution: int) -> np.ndarray:
 
 
 def centre_crop(image: Image.Image, resolution: int) -> np.ndarray:
-    """ADM's preprocessing: halve by box filter while twice too large, scale the short side bicubically, crop the centre."""
+    """ADM's preprocessing: halve while twice too large, scale the short side bicubically, crop the centre."""
     while min(image.size) >= 2 * resolution:
         image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
     scale = resolution / min(image.size)

@@ -120,7 +120,9 @@ class Plan:
         base = self.study.base
         if base.weights is None:
             return None
-        return self._add("base", base.weights, {"weights": _source(base.weights), "size": base.size, "patch": base.patch})
+        return self._add(
+            "base", base.weights, {"weights": _source(base.weights), "size": base.size, "patch": base.patch}
+        )
 
     def _codec(self) -> dict[str, Any]:
         return {"name": self.study.codec.name, "weights": _source(self.study.codec.weights)}

@@ -30,7 +30,12 @@ def progress(items: Iterable[Item], what: str, done: int = 0, total: int | None 
             continue
         last, left = now, (now - start) / number * (total - done - number)
         line = f"{what}: {done + number}/{total}, {clock(now - start)} so far, {clock(left)} left"
-        print(f"\r\033[K{line}" if terminal else line, end="" if terminal and not finished else "\n", file=sys.stderr, flush=True)
+        print(
+            f"\r\033[K{line}" if terminal else line,
+            end="" if terminal and not finished else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def clock(seconds: float) -> str:

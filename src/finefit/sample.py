@@ -27,7 +27,9 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     codec = codecs.load(settings["codec"]).to(device)
     batches = list(zip(labels.split(settings["batch_size"]), numbers.split(settings["batch_size"]), strict=True))
     pictures = [
-        codec.decode(sample(model.to(device), chosen, count, settings, run.settings["train"]["precision"], device)).cpu()
+        codec.decode(
+            sample(model.to(device), chosen, count, settings, run.settings["train"]["precision"], device)
+        ).cpu()
         for chosen, count in progress(batches, "sampling batches")
     ]
     np.save(out / "images.npy", torch.cat(pictures).numpy())

@@ -1,8 +1,8 @@
 """Archives and weights: the table data/sources.csv, and the one way to a verified local copy.
 
-A source is looked for in the project itself (shipped files, no `url`), in `data/raw`, in the folder `FINEFIT_MIRROR`,
-and then at its public address; nothing is used before its checksum is right. Compute nodes have no internet: `finefit fetch`
-runs before.
+A source is looked for in the project itself (shipped files, no `url`), in `data/raw`, in the folder that
+`FINEFIT_MIRROR` names, and then at its public address; nothing is used before its checksum is right. Compute nodes have
+no internet: `finefit fetch` runs before.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def fetch(name: str) -> Path:
 
 
 def download(source: Source, target: Path) -> Path:
-    """Fetch a source from its public address into `target`; a checksum cut short in the table is compared as far as it goes.
+    """Fetch a source from its public address into `target`.
 
     Raises:
         ValueError: it has no public address, or it could not be fetched whole.
@@ -96,7 +96,7 @@ def download(source: Source, target: Path) -> Path:
 
 
 def verified(path: Path, source: Source) -> Path:
-    """The path itself if its checksum is the table's.
+    """The path itself if its checksum is the table's (compared as far as the table gives it).
 
     Raises:
         ValueError: the file is missing or differs.
@@ -131,7 +131,9 @@ def unpacked(name: str) -> Path:
                 tar.extractall(partial, filter="data")
         except tarfile.TarError as error:
             shutil.rmtree(partial, ignore_errors=True)
-            raise ValueError(f"{archive}: not unpacked: {error}; get the file again, from where the table says") from None
+            raise ValueError(
+                f"{archive}: not unpacked: {error}; get the file again, from where the table says"
+            ) from None
         try:
             partial.rename(folder)
         except OSError:  # another process was first

@@ -115,6 +115,7 @@ def earlier_seconds(scratch: Path) -> float:
 
 def code_version() -> dict[str, str | bool]:
     """Commit of the working tree, and whether tracked files differ from it; "unknown" outside git."""
+
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
 

@@ -26,11 +26,22 @@ if TYPE_CHECKING:
     from finefit.config import TrainSettings
 
 STEPS_PER_RECORD = 20
-SECONDS_BETWEEN_STATES, SHARE_FOR_STATES = 5.0, 0.05  # a state is kept so often that keeping it costs at most a twentieth
+SECONDS_BETWEEN_STATES, SHARE_FOR_STATES = (
+    5.0,
+    0.05,
+)  # a state is kept so often that keeping it costs at most a twentieth
 
 
-def train(model: DiT, groups: list[dict], pack: Pack, settings: TrainSettings, references: list[str], seed: int,
-          state_file: Path, device: str = "cpu") -> tuple[dict[str, Tensor], list[dict]]:
+def train(
+    model: DiT,
+    groups: list[dict],
+    pack: Pack,
+    settings: TrainSettings,
+    references: list[str],
+    seed: int,
+    state_file: Path,
+    device: str = "cpu",
+) -> tuple[dict[str, Tensor], list[dict]]:
     """Train the parameters that require gradients; gives their moving average and the record of losses.
 
     Args:
@@ -46,12 +57,12 @@ def train(model: DiT, groups: list[dict], pack: Pack, settings: TrainSettings, r
         group["peak"] = group["lr"]
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     average = {name: parameter.detach().clone() for name, parameter in trained.items()}
-    step, record = load_state(state_file, trained, average, optimizer)
+    first, record = load_state(state_file, trained, average, optimizer)
     losses = torch.zeros((), device=device)
     start = time.monotonic() - earlier_seconds(state_file.parent)
     due = time.monotonic() + SECONDS_BETWEEN_STATES
     model.train()
-    for step in progress(range(step, settings.steps), "training steps", done=step):
+    for step in progress(range(first, settings.steps), "training steps", done=first):
         batch = draw(pack, settings, seed, step, device)
         rows = model.y_embedder.drop(batch["labels"], references, settings.label_dropout, batch["uniform"])
         noised = diffusion.noised(batch["latents"], batch["t"], batch["noise"])
@@ -80,7 +91,9 @@ def train(model: DiT, groups: list[dict], pack: Pack, settings: TrainSettings, r
 def draw(pack: Pack, settings: TrainSettings, seed: int, step: int, device: str) -> dict[str, Tensor]:
     """Everything that step `step` needs: latents, labels, timesteps, noise and the uniforms that drop labels."""
     rows = batch_rows(pack.count, settings.batch_size, seed, step)
-    chance = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1))
+    chance = torch.Generator().manual_seed(
+        int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+    )
     n = len(rows)
     flips = torch.randint(2 if settings.flip else 1, (n,), generator=chance)
     noise = torch.randn(2, n, *pack.shape, generator=chance)
@@ -125,9 +138,17 @@ def uses_bfloat16(precision: str, device: str) -> bool:
     return precision == "bfloat16" or (precision == "auto" and (device != "cpu" or cpu_has_bfloat16_matrices()))
 
 
-def save_state(path: Path, step: int, trained: dict, average: dict, optimizer: torch.optim.Optimizer, record: list) -> None:
+def save_state(
+    path: Path, step: int, trained: dict, average: dict, optimizer: torch.optim.Optimizer, record: list
+) -> None:
     """Keep everything that the loop needs to go on, in one file replaced at once."""
-    state = {"step": step, "trained": trained, "average": average, "optimizer": optimizer.state_dict(), "record": record}
+    state = {
+        "step": step,
+        "trained": trained,
+        "average": average,
+        "optimizer": optimizer.state_dict(),
+        "record": record,
+    }
     torch.save(state, path.with_suffix(".partial"))
     path.with_suffix(".partial").replace(path)
 

@@ -43,6 +43,7 @@ STUDY = read_study()
 STUDY_FILE = snapshot(STUDY)
 workflow.config_settings.configfiles = [STUDY_FILE.absolute()]  # what jobs on other nodes read as their study
 PLAN = Plan(STUDY)
+DIGEST = {"report": "-{digest}"}  # a report keeps its address, so its marker's name bears the digest
 JOBS = {job.marker.as_posix(): job for job in PLAN.jobs}
 
 for _, _folder in PHASES.values():  # dvc asks for every out, also that of a phase in which this study has no job
@@ -51,13 +52,12 @@ for _, _folder in PHASES.values():  # dvc asks for every out, also that of a pha
 
 def marker(kind: str) -> str:
     """Pattern of a kind's markers: the files whose presence says that an artifact is published."""
-    name = "provenance-{digest}.json" if kind == "report" else "provenance.json"
-    return f"{PHASES[kind][1]}/{{artifact}}/{name}"
+    return f"{PHASES[kind][1]}/{{artifact}}/provenance{DIGEST.get(kind, '')}.json"
 
 
 def log_of(kind: str) -> str:
     """Pattern of what was said while the artifacts of a kind were made."""
-    return "logs/" + marker(kind).replace("/provenance", "").replace(".json", ".log")
+    return f"logs/{PHASES[kind][1]}/{{artifact}}{DIGEST.get(kind, '')}.log"
 
 
 def markers(jobs: Iterable[Job]) -> list:
@@ -70,21 +70,24 @@ def markers(jobs: Iterable[Job]) -> list:
 
 
 def needed(kind: str) -> Callable:
-    """Input function of a kind's rule: the markers of what an artifact is built from."""
+    """Input function of a kind's rule: the markers of what an artifact is built from.
+
+    Once it is published it needs nothing that was deleted since: a run that is made again leaves its samples alone.
+    """
 
     def inputs(wildcards) -> list:
         wanted = marker(kind).format(**dict(wildcards.items()))
         if wanted not in JOBS:
             raise WorkflowError(f"{wanted}: no job of study {STUDY.name!r} makes this; see `finefit plan`")
-        return markers(JOBS[wanted].inputs.values())
+        job = JOBS[wanted]
+        return markers(part for part in job.inputs.values() if part.marker.exists() or not job.marker.exists())
 
     return inputs
 
 
-# What every rule says when it starts, instead of its inputs and outputs in full.
-MESSAGE = "{rule} {wildcards.artifact}"
-
-# What every rule runs. Its progress and errors go to the terminal, each line with the job's name, and into its log.
-FINEFIT = (
-    "finefit {rule} $(dirname {output}) --study {STUDY_FILE} 2>&1" " | sed -u 's|^|{wildcards.artifact}: |' | tee {log}"
-)
+def command(kind: str) -> str:
+    """A rule's shell command. Progress and errors go to the terminal, each line with the job's name, and into the log."""
+    return (
+        f"finefit {kind} $(dirname {{output}}) --study {STUDY_FILE} 2>&1"
+        " | sed -u 's|^|{wildcards.artifact}: |' | tee {log}"
+    )

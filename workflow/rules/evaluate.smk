@@ -20,9 +20,9 @@ rule reference:
         runtime=240,
         gpu=1,
     message:
-        MESSAGE
+        "reference {wildcards.artifact}"
     shell:
-        FINEFIT
+        command("reference")
 
 
 rule evaluate:
@@ -38,13 +38,13 @@ rule evaluate:
         runtime=240,
         gpu=1,
     message:
-        MESSAGE
+        "evaluate {wildcards.artifact}"
     shell:
-        FINEFIT
+        command("evaluate")
 
 
 rule report:
-    """Tables, figures and the page. Its address stays the same, so its marker bears the digest."""
+    """Tables, figures and the page."""
     input:
         needed("report"),
     output:
@@ -55,6 +55,6 @@ rule report:
         mem_mb=4000,
         runtime=60,
     message:
-        MESSAGE
+        "report {wildcards.artifact}"
     shell:
-        FINEFIT
+        command("report")

@@ -14,9 +14,9 @@ rule finetune:
         runtime=1440,
         gpu=1,
     message:
-        MESSAGE
+        "finetune {wildcards.artifact}"
     shell:
-        FINEFIT
+        command("finetune")
 
 
 rule sample:
@@ -32,6 +32,6 @@ rule sample:
         runtime=1440,
         gpu=1,
     message:
-        MESSAGE
+        "sample {wildcards.artifact}"
     shell:
-        FINEFIT
+        command("sample")

@@ -13,9 +13,9 @@ rule data:
         mem_mb=4000,
         runtime=240,
     message:
-        MESSAGE
+        "data {wildcards.artifact}"
     shell:
-        FINEFIT
+        command("data")
 
 
 rule hierarchy:
@@ -30,9 +30,9 @@ rule hierarchy:
         mem_mb=2000,
         runtime=30,
     message:
-        MESSAGE
+        "hierarchy {wildcards.artifact}"
     shell:
-        FINEFIT
+        command("hierarchy")
 
 
 rule base:
@@ -47,9 +47,9 @@ rule base:
         mem_mb=8000,
         runtime=60,
     message:
-        MESSAGE
+        "base {wildcards.artifact}"
     shell:
-        FINEFIT
+        command("base")
 
 
 rule latents:
@@ -65,6 +65,6 @@ rule latents:
         runtime=720,
         gpu=1,
     message:
-        MESSAGE
+        "latents {wildcards.artifact}"
     shell:
-        FINEFIT
+        command("latents")

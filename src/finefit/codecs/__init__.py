@@ -1,16 +1,30 @@
 """Codecs between pictures and latents; one file per codec, found by its name.
 
-A codec module offers `load(weights)`, which gives an object with `factor`, `channels`, `encode(images)` and
-`decode(latents)`. The constants that scale latents to unit variance live inside the codec and nowhere else.
+A codec module offers `load(weights)`, which gives a `Codec`. The constants that scale latents to unit variance live
+inside the codec and nowhere else.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
 
 from finefit import sources
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def load(settings: dict):
+
+class Codec(Protocol):
+    """What every codec does."""
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """uint8 `[n, h, w, 3]` to the posterior's mean and deviation (None where zero), `[n, c, h / f, w / f]`."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents to uint8 pictures `[n, h, w, 3]`."""
+
+
+def load(settings: dict) -> Codec:
     """The codec that a job's settings name, with its verified weights."""
     return import_module(f"finefit.codecs.{settings['name']}").load(sources.fetch(settings["weights"]["name"]))

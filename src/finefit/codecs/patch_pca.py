@@ -64,7 +64,7 @@ def load(weights: Path) -> PatchPCA:
 
 
 def fit(images: Tensor, steps: int, seed: int = 0, batch: int = 64, lr: float = 3e-3) -> PatchPCA:
-    """Fit the codec to uint8 pictures `[n, h, w, 3]`: components in closed form, then the decoder's correction by Adam."""
+    """Fit the codec to uint8 pictures `[n, h, w, 3]`: components in closed form, then the correction by Adam."""
     torch.manual_seed(seed)
     codec = PatchPCA()
     fit_components(codec, images)

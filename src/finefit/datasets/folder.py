@@ -46,7 +46,7 @@ def listing(settings: Settings) -> str:
 
 
 def index(settings: Settings, root: Path | None) -> pd.DataFrame:
-    """One row per picture: `key` (its path below the folder), `class_name`, `split`; every n-th of a class is for testing."""
+    """One row per picture: `key` (its path below the folder), `class_name`, `split`; every n-th of a class tests."""
     table = _table(settings)
     place = table.groupby("class_name").cumcount()
     table["split"] = np.where(place % settings.test_every == settings.test_every - 1, "test", "train")
@@ -64,11 +64,15 @@ def read(rows: pd.DataFrame, resolution: int, settings: Settings, root: Path | N
 
 
 def _table(settings: Settings) -> pd.DataFrame:
-    """`key`, `class_name`, `superclass` of every picture; a class name that two superclasses share is written with both."""
+    """`key`, `class_name`, `superclass` of every picture; a name that two superclasses share is written with both."""
     paths = _pictures(settings.path)
     superclasses = Counter(name for name, _ in {(path.parts[1], path.parts[0]) for path in paths})
     rows = [
-        (path.as_posix(), path.parts[1] if superclasses[path.parts[1]] == 1 else "/".join(path.parts[:2]), path.parts[0])
+        (
+            path.as_posix(),
+            path.parts[1] if superclasses[path.parts[1]] == 1 else "/".join(path.parts[:2]),
+            path.parts[0],
+        )
         for path in paths
     ]
     return pd.DataFrame(rows, columns=["key", "class_name", "superclass"])

@@ -34,8 +34,12 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
     names = _classes(root)["Class Name (str)"]
     lists = []
     for name, split in SPLIT_OF_LIST.items():
-        rows = pd.read_csv(_folder(root) / f"{name}.txt", header=None, names=["key", "fine", "coarse"], skipinitialspace=True)
-        lists.append(pd.DataFrame({"key": rows["key"], "class_name": names.loc[rows["fine"]].to_numpy(), "split": split}))
+        rows = pd.read_csv(
+            _folder(root) / f"{name}.txt", header=None, names=["key", "fine", "coarse"], skipinitialspace=True
+        )
+        lists.append(
+            pd.DataFrame({"key": rows["key"], "class_name": names.loc[rows["fine"]].to_numpy(), "split": split})
+        )
     return pd.concat(lists, ignore_index=True)
 
 
@@ -43,7 +47,10 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per fine class in the archive's order: `class_name`, `superclass` (its coarse class)."""
     classes = _classes(root)
     return pd.DataFrame(
-        {"class_name": classes["Class Name (str)"].to_numpy(), "superclass": classes["Coarse Class Name (str)"].to_numpy()}
+        {
+            "class_name": classes["Class Name (str)"].to_numpy(),
+            "superclass": classes["Coarse Class Name (str)"].to_numpy(),
+        }
     )
 
 
@@ -60,5 +67,7 @@ def _folder(root: Path) -> Path:
     """The `dataset` folder below the archive's single top folder, whose name bears the commit."""
     found = sorted(root.glob("*/dataset"))
     if len(found) != 1:
-        raise ValueError(f"{root}: expected one folder */dataset of the Grocery Store archive, found {len(found)}; delete {root}")
+        raise ValueError(
+            f"{root}: expected one folder */dataset of the Grocery Store archive, found {len(found)}; delete {root}"
+        )
     return found[0]

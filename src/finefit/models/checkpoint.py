@@ -66,7 +66,9 @@ def load_base(model: DiT, file: Path) -> None:
         if wanted[name].shape != given[name].shape:
             faults.append(f"{name} is {list(given[name].shape)}, needed {list(wanted[name].shape)}")
     if faults:
-        raise ValueError(f"{file}: does not fit the network of the study (base.size, base.patch): {'; '.join(sorted(faults)[:5])}")
+        raise ValueError(
+            f"{file}: does not fit the network of the study (base.size, base.patch): {'; '.join(sorted(faults)[:5])}"
+        )
     model.load_state_dict(given, strict=False)
 
 
@@ -96,10 +98,14 @@ def load_delta(file: Path, base: Path | None, base_digest: str | None) -> DiT:
         metadata = json.loads(opened.metadata()["finefit"])
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}
     if metadata["base"] != base_digest:
-        raise ValueError(f"{file}: made on base {metadata['base']}, not on {base_digest}; a delta fits its own base only")
+        raise ValueError(
+            f"{file}: made on base {metadata['base']}, not on {base_digest}; a delta fits its own base only"
+        )
     model = network(metadata["run"], base)
     if model.trained != tensors.keys():
-        raise ValueError(f"{file}: its tensors are not what the method trains: {sorted(model.trained ^ tensors.keys())[:5]}")
+        raise ValueError(
+            f"{file}: its tensors are not what the method trains: {sorted(model.trained ^ tensors.keys())[:5]}"
+        )
     model.load_state_dict(tensors, strict=False)
     return model
 
