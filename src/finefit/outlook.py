@@ -13,7 +13,7 @@ from finefit.progress import clock
 def outlook(plan: Plan) -> str:
     """Jobs done of all, and the time left on this machine's cores.
 
-    A missing job is taken to last as long as the done ones of its kind; kinds of which none is done are named instead.
+    A missing job is taken to last as long as the done ones of its kind; while a kind has none done, the time is a lower bound.
     """
     seconds: dict[str, list[float]] = {}
     missing = []
@@ -23,6 +23,5 @@ def outlook(plan: Plan) -> str:
         else:
             missing.append(job.kind)
     left = sum(mean(seconds[kind]) for kind in missing if kind in seconds) / len(os.sched_getaffinity(0))
-    unknown = sorted(set(missing) - seconds.keys())
-    besides = f", besides {', '.join(unknown)}" if unknown else ""
-    return f"{len(plan.jobs) - len(missing)} of {len(plan.jobs)} jobs done, about {clock(left)} left{besides}"
+    bound = "about" if set(missing) <= seconds.keys() else "more than"
+    return f"{len(plan.jobs) - len(missing)} of {len(plan.jobs)} jobs done, {bound} {clock(left)} left"
