@@ -111,7 +111,7 @@ def test_faults_are_named(changes, expected):
 def test_all_faults_at_once_with_their_lines(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text(
-        Path("studies/smoke.yaml").read_text().replace("steps: 40", "steps: 0").replace("seeds: [0]", "seeds: []")
+        Path("studies/smoke.yaml").read_text().replace("steps: 24", "steps: 0").replace("seeds: [0]", "seeds: []")
     )
     with pytest.raises(ValueError) as error:
         config.load(file)
