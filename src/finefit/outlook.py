@@ -13,7 +13,8 @@ from finefit.progress import clock
 def outlook(plan: Plan) -> str:
     """Jobs done of all, and the time left on this machine's cores.
 
-    A missing job is taken to last as long as the done ones of its kind; while a kind has none done, the time is a lower bound.
+    A missing job is taken to last as long as the done ones of its kind; while a kind has none done, the time is a
+    lower bound.
     """
     seconds: dict[str, list[float]] = {}
     missing = []

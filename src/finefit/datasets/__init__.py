@@ -13,22 +13,16 @@ unpacked sources, None for a data set that needs none.
 
 from __future__ import annotations
 
-from importlib import import_module
-from pkgutil import iter_modules
 from types import ModuleType
+
+from finefit import modules
 
 
 def names() -> list[str]:
     """Names of all data sets, in alphabetical order."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return modules.names(__name__)
 
 
 def find(name: str) -> ModuleType:
-    """The module of a data set.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    if name not in names():
-        raise ValueError(f"unknown data set {name!r}: use one of {', '.join(names())}")
-    return import_module(f"finefit.datasets.{name}")
+    """The module of a data set; ValueError if there is none of that name."""
+    return modules.find(__name__, name, "data set")

@@ -13,10 +13,10 @@ Method modules import torch inside functions only, so that planning a study stay
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
-from pkgutil import iter_modules
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
+
+from finefit import modules
 
 if TYPE_CHECKING:
     from finefit.models.dit import DiT
@@ -51,18 +51,12 @@ class MethodSettings:
 
 def names() -> list[str]:
     """Names of all methods, in alphabetical order."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return modules.names(__name__)
 
 
 def find(name: str) -> ModuleType:
-    """The module of a method.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    if name not in names():
-        raise ValueError(f"unknown method {name!r}: use one of {', '.join(names())}")
-    return import_module(f"finefit.methods.{name}")
+    """The module of a method; ValueError if there is none of that name."""
+    return modules.find(__name__, name, "method")
 
 
 def freeze_all_but(model: DiT, trained: set[str]) -> set[str]:
