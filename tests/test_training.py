@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -254,3 +256,19 @@ def test_a_picture_does_not_depend_on_its_batch():
     together = sample(copy.deepcopy(model), labels, numbers, settings, "float32", "cpu")
     alone = sample(model, labels[2:], numbers[2:], settings, "float32", "cpu")
     assert torch.allclose(together[2:], alone, atol=1e-4)
+
+
+def test_training_and_sampling_need_only_torch_numpy_and_safetensors():
+    """A rented GPU may have nothing else: every other package is hidden from a fresh interpreter."""
+    code = """
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"pandas", "pydantic", "yaml", "typer", "diffusers", "dvc", "snakemake", "PIL"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Hidden())
+import finefit.train, finefit.sample, finefit.models.checkpoint, finefit.methods, finefit.latents, finefit.samplers
+for name in finefit.methods.names():
+    finefit.methods.find(name)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,9 +18,10 @@ from torch import Tensor
 
 from finefit import codecs
 from finefit.codecs import Codec
-from finefit.plan import Job
 from finefit.progress import progress
-from finefit.taxonomy import read_index, read_pictures
+
+if TYPE_CHECKING:
+    from finefit.plan import Job
 
 SHARD_ROWS = 16_384
 BATCH = 256
@@ -27,6 +29,8 @@ BATCH = 256
 
 def build(job: Job, out: Path, scratch: Path) -> None:
     """Phase "latents": encode the training pictures of a data set at one resolution."""
+    from finefit.taxonomy import read_index, read_pictures  # not above: a machine that only trains has no pandas
+
     data, resolution = job.inputs["data"], job.settings["resolution"]
     rows = read_index(data, "train")
     codec = codecs.load(job.settings["codec"])

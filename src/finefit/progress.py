@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -43,3 +44,9 @@ def clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def earlier_seconds(scratch: Path) -> float:
+    """Seconds that interrupted attempts spent up to the state they left, so that a job's cost is counted whole."""
+    kept = scratch / "seconds"
+    return float(kept.read_text()) if kept.exists() else 0.0

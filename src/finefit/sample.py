@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,9 +12,11 @@ from torch import Tensor
 from finefit import codecs, samplers
 from finefit.models.checkpoint import load_delta
 from finefit.models.dit import DiT
-from finefit.plan import Job
 from finefit.progress import progress
 from finefit.train import uses_bfloat16
+
+if TYPE_CHECKING:
+    from finefit.plan import Job
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:

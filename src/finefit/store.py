@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from finefit.plan import Job
+from finefit.progress import earlier_seconds
 from finefit.sources import checksum
 
 SCRATCH = Path("scratch")
@@ -105,12 +106,6 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     (out / job.marker.name).write_text(json.dumps(provenance, indent=1) + "\n")
-
-
-def earlier_seconds(scratch: Path) -> float:
-    """Seconds that interrupted attempts spent up to the state they left, so that a job's cost is counted whole."""
-    kept = scratch / "seconds"
-    return float(kept.read_text()) if kept.exists() else 0.0
 
 
 def code_version() -> dict[str, str | bool]:

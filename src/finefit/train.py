@@ -19,8 +19,7 @@ from torch import Tensor
 from finefit.diffusion import TRAIN_STEPS, Diffusion
 from finefit.latents import Pack
 from finefit.models.dit import DiT
-from finefit.progress import progress
-from finefit.store import earlier_seconds
+from finefit.progress import earlier_seconds, progress
 
 if TYPE_CHECKING:
     from finefit.config import TrainSettings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import safe_open
@@ -14,7 +15,9 @@ from torch import Tensor, nn
 from finefit import methods, sources
 from finefit.models.dit import SIZES, DiT, Shape
 from finefit.models.embedders import LabelEmbedder
-from finefit.plan import Job
+
+if TYPE_CHECKING:
+    from finefit.plan import Job
 
 # Not taken from a base: its class table is another domain's, and positions follow from the resolution.
 OWN = {methods.CLASS_TABLE, "pos_embed"}
