@@ -101,7 +101,6 @@ def fit_codec(weights: Path) -> None:
     """Fit the small codec to the embedded source domain and write its weights: how the shipped one was made."""
     from finefit.codecs.patch_pca import fit_shipped
 
-    one_thread()
     fit_shipped(weights)
 
 

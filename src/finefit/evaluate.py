@@ -31,8 +31,8 @@ def build_reference(job: Job, out: Path, scratch: Path) -> None:
     supers = torch.tensor(superclass_of(job.inputs["hierarchy"]))
     train, train_labels = pictures(data, "train", settings["resolution"])
     test, test_labels = pictures(data, "test", settings["resolution"])
-    networks = {"probe": PROBE, "classifier": CLASSIFIER}
-    for name, options in networks.items():
+    networks = {}
+    for name, options in {"probe": PROBE, "classifier": CLASSIFIER}.items():
         networks[name] = probe.fit(train, train_labels, len(supers), settings["probe_steps"], **options)
         probe.save(networks[name], out / f"{name}.safetensors")
     codec = codecs.load(settings["codec"])

@@ -25,14 +25,13 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     run, settings = job.inputs["run"], job.settings
     base = run.inputs.get("base")
     model = load_delta(run.path / "delta.safetensors", base and base.path / "base.safetensors", base and base.digest)
+    model = model.to(device)
     labels = torch.arange(model.y_embedder.num_classes).repeat_interleave(settings["per_class"])
     numbers = torch.arange(settings["per_class"]).repeat(model.y_embedder.num_classes)
     codec = codecs.load(settings["codec"]).to(device)
     batches = list(zip(labels.split(settings["batch_size"]), numbers.split(settings["batch_size"]), strict=True))
     pictures = [
-        codec.decode(
-            sample(model.to(device), chosen, count, settings, run.settings["train"]["precision"], device)
-        ).cpu()
+        codec.decode(sample(model, chosen, count, settings, run.settings["train"]["precision"], device)).cpu()
         for chosen, count in progress(batches, "sampling batches")
     ]
     np.save(out / "images.npy", torch.cat(pictures).numpy())
