@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from finefit import config, sources, store
+from finefit import config, sources, stopping, store
 from finefit.outlook import outlook
 from finefit.plan import PHASES, Job, Plan
 
@@ -33,6 +33,10 @@ BUILDERS = {
 }
 
 StudyFile = Annotated[Path, typer.Option(help="The study: params.yaml or a file of studies/.")]
+MaxMinutes = Annotated[
+    float | None,
+    typer.Option(min=0, envvar="FINEFIT_MAX_MINUTES", help="Keep the state and end with code 75 after so long."),
+]
 PARAMS = Path("params.yaml")
 
 
@@ -40,7 +44,8 @@ def job_command(kind: str) -> None:
     """Add the command that makes artifacts of one kind."""
 
     @app.command(kind, help=f"Make one artifact of kind {kind!r} (phase {PHASES[kind][0]}), unless it is published.")
-    def command(path: Path, study: StudyFile = PARAMS) -> None:
+    def command(path: Path, study: StudyFile = PARAMS, max_minutes: MaxMinutes = None) -> None:
+        stopping.listen(max_minutes)
         plan = Plan(config.load(study))
         job = plan.at(path)
         if job.kind != kind:
@@ -121,9 +126,12 @@ def one_thread() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors of use end in one line and exit code 1."""
+    """Run the command line; errors of use end in one line and exit code 1, jobs told to stop with 75."""
     one_thread()
     try:
         app()
     except ValueError as error:
         sys.exit(f"finefit: {error}")
+    except stopping.ToBeContinued:
+        print("finefit: told to stop, to be continued: the same command goes on from here", file=sys.stderr)
+        sys.exit(stopping.EXIT_CODE)

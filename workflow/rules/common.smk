@@ -86,8 +86,12 @@ def needed(kind: str) -> Callable:
 
 
 def command(kind: str) -> str:
-    """A rule's shell command. Progress and errors go to the terminal, each line with the job's name, and into the log."""
+    """A rule's shell command. Progress and errors go to the terminal, each line with the job's name, and into the log.
+
+    SIGTERM is for finefit alone, which then keeps its state: it takes the shell's place, and the filters of its output
+    do not hear the signal that a scheduler sends to the whole group.
+    """
     return (
-        f"finefit {kind} $(dirname {{output}}) --study {STUDY_FILE} 2>&1"
-        " | sed -u 's|^|{wildcards.artifact}: |' | tee {log}"
+        f"exec finefit {kind} $(dirname {{output}}) --study {STUDY_FILE}"
+        " > >(trap '' TERM; sed -u 's|^|{wildcards.artifact}: |' | tee -a {log}) 2>&1"
     )
