@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from finefit import config, sources, stopping, store
+from finefit import config, forecast, sources, stopping, store
 from finefit.outlook import outlook
 from finefit.plan import PHASES, Job, Plan
 
@@ -65,12 +65,12 @@ def builder(kind: str):
 
 
 @app.command()
-def plan(study: StudyFile = PARAMS) -> None:
-    """List a study's jobs by phase, and which are published."""
+def plan(study: Annotated[Path, typer.Argument(help="The study: params.yaml or a file of studies/.")] = PARAMS) -> None:
+    """Say before anything runs what a study will compute and why, its hours and its disk."""
     planned = Plan(config.load(study))
-    for job in planned.jobs:
-        print(f"{'done   ' if job.marker.exists() else 'missing'}  {job.phase:<9}  {job.path}")
-    print(outlook(planned))
+    for line in forecast.lines(planned):
+        print(line)
+    print(forecast.check_disk(planned, needed(planned)))
 
 
 @app.command()

@@ -13,9 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from finefit.models.embedders import LabelEmbedder, TimestepEmbedder, position_embedding
-
-# depth, width, heads. S to XL are the published sizes; Mini is the base that this project trained and ships.
-SIZES = {"Mini": (6, 192, 6), "S": (12, 384, 6), "B": (12, 768, 12), "L": (24, 1024, 16), "XL": (28, 1152, 16)}
+from finefit.models.sizes import SIZES
 
 
 @dataclass(frozen=True)
