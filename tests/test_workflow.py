@@ -31,27 +31,6 @@ DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 NOTHING = "Nothing to be done"
 
 
-@pytest.fixture
-def new_clone(tmp_path_factory):
-    return lambda: clone_here(tmp_path_factory.mktemp("clone"))
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Clone:
-    """The smoke study as `dvc repro` leaves it, committed. Not to be changed: see `smoke`."""
-    clone = clone_here(tmp_path_factory.mktemp("finished"))
-    clone("dvc", "repro")
-    clone.commit()
-    return clone
-
-
-@pytest.fixture
-def smoke(finished, tmp_path) -> Clone:
-    """A copy of the finished smoke study, to do something to."""
-    shutil.copytree(finished.root, tmp_path / "finefit", symlinks=True)
-    return Clone(tmp_path / "finefit")
-
-
 def jobs_of(method: str, guidance: str) -> list[str]:
     """What an edit of one method runs."""
     run = f"embedded-32/{method}-s0"
@@ -189,9 +168,9 @@ def test_a_deleted_run_is_made_again_alone(smoke):
 
 
 @pytest.mark.workflow
-def test_another_clone_killed_while_it_trains_ends_in_the_same_bytes(finished, new_clone, tmp_path):
+def test_another_clone_killed_while_it_trains_ends_in_the_same_bytes(finished, tmp_path):
     """The first fine-tuning job kills itself and its engine (kill -9) at the first state that it keeps."""
-    clone = new_clone()
+    clone = clone_here(tmp_path / "clone")
     dies = tmp_path / "finefit"
     dies.write_text(
         f"""#!{sys.executable}

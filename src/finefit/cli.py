@@ -50,8 +50,12 @@ def job_command(kind: str) -> None:
         job = plan.at(path)
         if job.kind != kind:
             raise ValueError(f"{path}: made by `finefit {job.kind}`, not by `finefit {kind}`")
-        store.produce(job, builder(kind))
-        print(outlook(plan), flush=True)
+        try:
+            store.produce(job, builder(kind))
+            print(outlook(plan), flush=True)
+        except stopping.ToBeContinued:
+            if not job.marker.exists():  # told to stop after the last step: there is nothing to continue
+                raise
 
 
 for _kind in PHASES:

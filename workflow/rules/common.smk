@@ -51,7 +51,10 @@ for _, _folder in PHASES.values():  # dvc asks for every out, also that of a pha
 
 
 def marker(kind: str) -> str:
-    """Pattern of a kind's markers: the files whose presence says that an artifact is published."""
+    """Pattern of a kind's markers: the files whose presence says that an artifact is published.
+
+    Rules flag them with `update`: when another run of the study has just published one, it is not deleted first.
+    """
     return f"{PHASES[kind][1]}/{{artifact}}/provenance{DIGEST.get(kind, '')}.json"
 
 
@@ -93,5 +96,5 @@ def command(kind: str) -> str:
     """
     return (
         f"exec finefit {kind} $(dirname {{output}}) --study {STUDY_FILE}"
-        " > >(trap '' TERM; sed -u 's|^|{wildcards.artifact}: |' | tee -a {log}) 2>&1"
+        " > >(trap '' TERM; sed -u 's|^|{wildcards.artifact}: |' | tee {log}) 2>&1"
     )
