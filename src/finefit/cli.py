@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from finefit import config, forecast, sources, stopping, store
+from finefit import config, doctor, forecast, prune, sources, stopping, store
 from finefit.outlook import outlook
 from finefit.plan import PHASES, Job, Plan
 
@@ -85,6 +85,24 @@ def verify(study: StudyFile = PARAMS) -> None:
     if faults:
         raise ValueError("\n".join(fault.removeprefix(": ") for fault in faults))
     print(f"{len(jobs)} artifacts are as they were published")
+
+
+@app.command("doctor")
+def doctor_command(study: StudyFile = PARAMS) -> None:
+    """Check GPU, cluster, disk, packages and weights before a study is started."""
+    planned = Plan(config.load(study))
+    found = list(doctor.findings(planned, needed(planned)))
+    for verdict, subject, what in found:
+        print(f"{verdict:<5}  {subject}: {what}")
+    if failures := [subject for verdict, subject, _ in found if verdict == "fails"]:
+        raise ValueError(f"not ready: {', '.join(failures)}")
+
+
+@app.command("prune")
+def prune_command(delete: Annotated[bool, typer.Option(help="Delete them, instead of listing them.")] = False) -> None:
+    """List artifacts that no study of this repository and no record of dvc names."""
+    for line in prune.prune([PARAMS, *sorted(Path("studies").glob("*.yaml"))], delete):
+        print(line)
 
 
 @app.command()

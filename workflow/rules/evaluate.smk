@@ -15,6 +15,8 @@ rule reference:
         log_of("reference"),
     wildcard_constraints:
         artifact=r".+/reference-\w{8}",
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=16000,
         runtime=240,
@@ -33,6 +35,8 @@ rule evaluate:
         update(marker("evaluate")),
     log:
         log_of("evaluate"),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=16000,
         runtime=240,
@@ -51,6 +55,8 @@ rule report:
         update(marker("report")),
     log:
         log_of("report"),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=4000,
         runtime=60,

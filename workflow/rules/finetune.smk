@@ -9,6 +9,8 @@ rule finetune:
         update(marker("finetune")),
     log:
         log_of("finetune"),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=16000,
         runtime=1440,
@@ -27,6 +29,8 @@ rule sample:
         update(marker("sample")),
     log:
         log_of("sample"),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=16000,
         runtime=1440,

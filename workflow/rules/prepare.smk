@@ -9,6 +9,8 @@ rule data:
         update(marker("data")),
     log:
         log_of("data"),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=4000,
         runtime=240,
@@ -26,6 +28,8 @@ rule hierarchy:
         update(marker("hierarchy")),
     log:
         log_of("hierarchy"),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         runtime=30,
@@ -43,6 +47,8 @@ rule base:
         update(marker("base")),
     log:
         log_of("base"),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=8000,
         runtime=60,
@@ -60,6 +66,8 @@ rule latents:
         update(marker("latents")),
     log:
         log_of("latents"),
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=16000,
         runtime=720,
