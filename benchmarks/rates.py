@@ -16,9 +16,9 @@ import torch
 
 from finefit.datasets import embedded
 from finefit.metrics.probe import Probe, in_batches
-from finefit.models.dit import DiT, Shape
+from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
-from finefit.models.sizes import SIZES, forward_flops
+from finefit.models.shapes import Shape
 from finefit.train import uses_bfloat16
 
 REPEATS = 5
@@ -48,7 +48,8 @@ def main(hardware: str) -> None:
     """Measure training, sampling, drawing and judging."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     size, latent, batch = ("XL", 32, 32) if device == "cuda" else ("Mini", 16, 64)
-    model = DiT(Shape(size, 2, latent), LabelEmbedder(10, SIZES[size][1], None, null=True)).to(device)
+    shape = Shape(size, 2, latent)
+    model = DiT(shape, LabelEmbedder(10, shape.width, None, null=True)).to(device)
     x = torch.randn(batch, 4, latent, latent, device=device)
     t, rows = torch.randint(1000, (batch,), device=device), torch.zeros(batch, dtype=torch.long, device=device)
 
@@ -56,7 +57,7 @@ def main(hardware: str) -> None:
         with torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16("auto", device)):
             return model(x, t, rows)
 
-    flops, what = batch * forward_flops(size, 2, latent), f"DiT-{size}/2 at batch {batch}"
+    flops, what = batch * shape.forward_operations, f"DiT-{size}/2 at batch {batch}"
     row(hardware, "train", "FLOP/s", 3 * flops, lambda: forward().float().square().mean().backward(), what)
     with torch.inference_mode():
         row(hardware, "sample", "FLOP/s", flops, forward, f"{what}; forward alone")

@@ -3,10 +3,33 @@
 import os
 import shutil
 
-import pytest
-from clones import Clone, clone_here
-
 os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from clones import Clone, clone_here  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def pictures() -> np.ndarray:
+    """Sixteen pictures, four of each of four classes."""
+    from finefit.datasets import embedded
+
+    settings = embedded.Settings(classes=4, train_per_class=4, test_per_class=1)
+    return embedded.read(embedded.index(settings, None).query("split == 'train'"), 32, settings, None)
+
+
+@pytest.fixture(scope="session")
+def latents(pictures, tmp_path_factory):
+    """Those pictures' pack."""
+    from tiny import CODEC
+
+    from finefit.codecs import patch_pca
+    from finefit.latents import Pack, pack
+
+    folder = tmp_path_factory.mktemp("pack")
+    pack(folder, lambda start, stop: pictures[start:stop], np.repeat(np.arange(4), 4), patch_pca.load(CODEC))
+    return Pack(folder)
 
 
 @pytest.fixture(scope="session")

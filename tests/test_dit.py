@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 import torch
 
-from finefit import methods
-from finefit.metrics.torchvision_shim import importable_torchvision
-from finefit.models.checkpoint import add_norm_affine
-from finefit.models.dit import DiT, Shape
+from finefit.counts import agreement, counted
+from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder, position_embedding
-
-INAT_CLASSES, INAT_SUPERCLASSES = 10_000, 11
+from finefit.models.shapes import Shape
+from finefit.torchvision_shim import importable_torchvision
 
 
 def randomised(model: torch.nn.Module) -> torch.nn.Module:
@@ -120,45 +120,44 @@ def test_halved_coordinates_span_the_old_range():
     assert torch.equal(fine[::2, ::2], coarse)
 
 
-def count(method: str, num_classes: int, tiered: int = 0, **settings) -> tuple[int, int]:
-    """Trained and total parameters of DiT-XL/2 at 256 pixels under a method, on the meta device."""
-    module = methods.find(method)
-    chosen = module.Settings(**settings)
-    superclass_of = torch.arange(num_classes) % tiered if tiered else None
-    with torch.device("meta"):
-        model = DiT(Shape("XL", 2, 32), LabelEmbedder(num_classes, 1152, None, null="null" in chosen.guidance))
-        if superclass_of is not None:
-            rows = num_classes + tiered + ("null" in chosen.guidance)
-            model.y_embedder.embedding_table = torch.nn.Embedding(rows, 1152)
-        if chosen.norm_affine:
-            add_norm_affine(model)
-        trained = module.apply(model, chosen)
-    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    return sum(sizes[name] for name in trained), sum(sizes.values())
-
-
 @pytest.mark.parametrize(
     ("method", "settings", "trained"),
     [  # PAPERS.md section E: DiffFit's Table 1 counts with 101 classes and a null row
         ("full", {}, 673_799_072),
         ("bitfit", {}, 607_136),
+        ("lora", {"rank": 8}, 1_149_696),
+        ("lora", {"rank": 16}, 2_181_888),
+        ("adaptformer", {}, 4_280_320),
         ("difffit", {}, 835_232),
         ("difffit", {"layout": "two-D"}, 770_720),
         ("difffit", {"layout": "two-D", "blocks": (1, 28)}, 802_976),
     ],
 )
 def test_trained_counts_of_difffit_table_1(method, settings, trained):
-    assert count(method, 101, **settings)[0] == trained
+    assert counted("DiT-XL/2", method, settings, "food101").trained == trained
 
 
 def test_finediffusion_on_inaturalist_trains_the_published_share():
-    trained, total = count("finediffusion", INAT_CLASSES, INAT_SUPERCLASSES)
-    assert (trained, total) == (12_153_632, 685_640_480)
-    assert round(100 * trained / total, 4) == 1.7726
+    count = counted("DiT-XL/2", "finediffusion", {}, "inat_mini")
+    assert (count.trained, count.total) == (12_153_632, 685_640_480)
+    assert round(count.share, 4) == 1.7726
 
 
 def test_bitfit_on_inaturalist_trains_the_published_count():
-    assert count("bitfit", INAT_CLASSES)[0] == 12_010_784
+    assert counted("DiT-XL/2", "bitfit", {}, "inat_mini").trained == 12_010_784
+
+
+@pytest.mark.parametrize(
+    ("value", "printed", "how"),
+    [
+        ("0.835232", "0.83", "truncated"),
+        ("0.607136", "0.61", "rounded"),
+        ("2.7947", "2.81", ""),
+        ("673.79", "673.8", "rounded"),
+    ],
+)
+def test_printed_digits_are_rounded_or_truncated_ones(value, printed, how):
+    assert agreement(Decimal(value), printed) == how
 
 
 def test_published_checkpoint_names():

@@ -19,13 +19,15 @@ from finefit.datasets import embedded
 from finefit.finetune import parameter_groups
 from finefit.metrics import probe
 from finefit.metrics.frechet import frechet_distance
-from finefit.models.checkpoint import network
+from finefit.models.checkpoint import read_base
+from finefit.models.network import network
 from finefit.recipes import RECIPES
 from finefit.sample import sample
 from finefit.train import train
 
 ROOT = Path(__file__).parents[1]
 STORED = Path(__file__).with_suffix(".json")
+BASE = read_base(ROOT / "data/base/mini-32.safetensors")
 RUN = {
     "method": "finediffusion",
     "method_settings": {"lr": 1e-3, "guidance": ("superclass", "null")},
@@ -55,14 +57,15 @@ def losses(tmp: Path) -> list[float]:
         steps=20, batch_size=2, schedule="cosine", warmup_steps=2, weight_decay=0.0, label_dropout=0.1, ema_decay=0.9,
         flip=True, precision="float32",
     )  # fmt: skip
-    model = network(RUN, ROOT / "data/base/mini-32.safetensors")
+    model = network(RUN, BASE)
     average, record = train(model, parameter_groups(model, 1e-3, {}), pack, settings, ["null"], 0, tmp / "state")
     return [record[0]["loss"], sum(value.abs().sum().item() for value in average.values())]
 
 
 def drawn() -> list[float]:
-    model = network(RUN, ROOT / "data/base/mini-32.safetensors")
-    settings = {"seed": 0, "sampler": "dpmpp", "steps": 3, "guidance": "superclass", "scale": 2.0, "guided_channels": 3}
+    model = network(RUN, BASE)
+    settings = {"seed": 0, "sampler": "dpmpp", "steps": 3, "guidance": "superclass", "scale": 2.0}
+    settings |= {"guided_channels": 3, "guidance_interval": (0, 999)}
     result = sample(model, torch.tensor([0, 3]), torch.tensor([0, 1]), settings, "float32", "cpu")
     return [result.abs().mean().item(), result.std().item()]
 

@@ -16,7 +16,7 @@ from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance, split_half_distance, statistics
 from finefit.metrics.probe import Probe, augment, fit, in_batches, load, save
 from finefit.metrics.published import fid, inception_features, lpips_distance
-from finefit.metrics.torchvision_shim import importable_torchvision
+from finefit.torchvision_shim import importable_torchvision
 
 
 def noise_pictures(count: int, side: int = 32, seed: int = 0) -> Tensor:
@@ -231,7 +231,8 @@ def test_inception_features_equal_clean_fids_own(inception_file: Path, tmp_path:
     files = sorted(map(str, tmp_path.glob("*.npy")))
     expected = cleanfid.get_files_features(files, network, num_workers=0, device="cpu", mode="clean", verbose=False)
     assert expected.shape == (5, 2048)
-    np.testing.assert_allclose(inception_features(images, inception_file), expected, rtol=1e-6)
+    # absolute: a feature near zero keeps few of its digits, and processors round differently
+    np.testing.assert_allclose(inception_features(images, inception_file), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_fid_is_clean_fids_distance_of_those_features(inception_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,72 +5,18 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from tiny import BASE, CODEC, SAMPLE, run_of
 
-from finefit import methods
 from finefit.codecs import patch_pca
-from finefit.datasets import embedded
 from finefit.finetune import parameter_groups
 from finefit.latents import Pack, pack
-from finefit.models import checkpoint
+from finefit.models.network import network
 from finefit.sample import sample
-from finefit.train import batch_rows, train
-
-ROOT = Path(__file__).parents[1]
-CODEC, BASE = ROOT / "data/base/patch-pca-2.safetensors", ROOT / "data/base/mini-32.safetensors"
-TRAIN = SimpleNamespace(
-    steps=4,
-    batch_size=4,
-    schedule="constant",
-    warmup_steps=0,
-    weight_decay=0.0,
-    label_dropout=0.5,
-    ema_decay=0.9,
-    flip=True,
-    precision="float32",
-)
-SAMPLE = {"seed": 0, "sampler": "dpmpp", "steps": 2, "guidance": "none", "scale": 1.0, "guided_channels": 3}
-
-
-@pytest.fixture(scope="module")
-def pictures() -> np.ndarray:
-    settings = embedded.Settings(classes=4, train_per_class=4, test_per_class=1)
-    return embedded.read(embedded.index(settings, None).query("split == 'train'"), 32, settings, None)
-
-
-@pytest.fixture(scope="module")
-def latents(pictures, tmp_path_factory) -> Pack:
-    folder = tmp_path_factory.mktemp("pack")
-    pack(folder, lambda start, stop: pictures[start:stop], np.repeat(np.arange(4), 4), patch_pca.load(CODEC))
-    return Pack(folder)
-
-
-def run_of(method: str, **settings) -> dict:
-    """A run's description on four classes in two superclasses."""
-    return {
-        "method": method,
-        "method_settings": {"lr": 1e-3} | settings,
-        "network": {"size": "Mini", "patch": 2},
-        "seed": 0,
-        "num_classes": 4,
-        "superclass_of": [0, 0, 1, 1],
-        "latent_shape": [4, 16, 16],
-    }
-
-
-def fine_tuned(run: dict, latents: Pack, folder: Path, steps: int = 4) -> tuple[torch.nn.Module, dict]:
-    model = checkpoint.network(run, BASE)
-    groups = parameter_groups(model, 1e-3, run["method_settings"].get("lr_multipliers", {}))
-    references = methods.find(run["method"]).Settings(**run["method_settings"]).guidance
-    average, _ = train(
-        model, groups, latents, SimpleNamespace(**vars(TRAIN) | {"steps": steps}), references, 0, folder / "s"
-    )
-    return model, average
+from finefit.train import batch_rows
 
 
 def decibels(images: torch.Tensor, others: torch.Tensor) -> float:
@@ -146,86 +92,8 @@ def test_every_epoch_sees_every_picture_once():
     assert rows[:10].tolist() != rows[10:].tolist()
 
 
-@pytest.mark.parametrize("method", methods.names())
-class TestEveryMethod:
-    """The contract: found by file, without being told of any."""
-
-    def test_only_what_it_names_is_trained(self, method, latents, tmp_path):
-        before = checkpoint.network(run_of(method), BASE)
-        after, _ = fine_tuned(run_of(method), latents, tmp_path)
-        start, end = before.state_dict(), after.state_dict()
-        changed = {name for name in start if not torch.equal(start[name], end[name])}
-        assert changed <= after.trained
-        assert {name for name, p in after.named_parameters() if p.requires_grad} == after.trained
-        assert len(changed) > 0.9 * len(after.trained)
-
-    def test_it_starts_at_the_base(self, method):
-        """With one and the same class table, the output at step 0 is the base's, bit for bit."""
-        plain = checkpoint.network(run_of("full", guidance=(), embedder="tiered"), BASE)
-        model = checkpoint.network(run_of(method, guidance=(), embedder="tiered"), BASE)
-        model.y_embedder.load_state_dict(plain.y_embedder.state_dict())
-        x, t, rows = torch.randn(2, 4, 16, 16), torch.tensor([3, 900]), torch.tensor([0, 5])
-        assert torch.equal(model(x, t, rows), plain(x, t, rows))
-
-    def test_delta_gives_the_model_back(self, method, latents, tmp_path):
-        run = run_of(method)
-        model, _ = fine_tuned(run, latents, tmp_path)
-        last = {name: value for name, value in model.named_parameters() if name in model.trained}
-        checkpoint.save_delta(tmp_path / "d", last, run, "base")
-        again = checkpoint.load_delta(tmp_path / "d", BASE, "base")
-        x, t, rows = torch.randn(2, 4, 16, 16), torch.tensor([3, 900]), torch.tensor([0, 3])
-        assert torch.equal(again.eval()(x, t, rows), model.eval()(x, t, rows))
-
-    def test_interruption_changes_nothing(self, method, latents, tmp_path, monkeypatch):
-        _, whole = fine_tuned(run_of(method), latents, tmp_path)
-        monkeypatch.setattr("finefit.train.STEPS_PER_RECORD", 1)
-        monkeypatch.setattr("finefit.train.SECONDS_BETWEEN_STATES", 0.0)
-        monkeypatch.setattr("finefit.train.SHARE_FOR_STATES", 1e9)
-        (tmp_path / "cut").mkdir()
-        monkeypatch.setattr("finefit.train.draw", stopping_at(2))
-        with pytest.raises(KeyboardInterrupt):
-            fine_tuned(run_of(method), latents, tmp_path / "cut")
-        monkeypatch.setattr("finefit.train.draw", stopping_at(99))
-        _, resumed = fine_tuned(run_of(method), latents, tmp_path / "cut")
-        assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-
-
-def stopping_at(limit: int):
-    """`train.draw`, interrupted at a step."""
-    from finefit.train import draw as original
-
-    real = getattr(original, "real", original)
-
-    def draw(pack, settings, seed, step, device):
-        if step == limit:
-            raise KeyboardInterrupt
-        return real(pack, settings, seed, step, device)
-
-    draw.real = real
-    return draw
-
-
-def test_delta_of_another_base_is_refused(tmp_path):
-    run = run_of("bitfit")
-    model = checkpoint.network(run, BASE)
-    checkpoint.save_delta(tmp_path / "d", {n: p for n, p in model.named_parameters() if n in model.trained}, run, "one")
-    with pytest.raises(ValueError, match="made on base one, not on two"):
-        checkpoint.load_delta(tmp_path / "d", BASE, "two")
-
-
-def test_base_of_another_size_is_refused():
-    run = run_of("full") | {"network": {"size": "S", "patch": 2}}
-    with pytest.raises(ValueError, match=r"mini-32.safetensors: does not fit.*base\.size"):
-        checkpoint.network(run, BASE)
-
-
-def test_block_range_outside_the_network_is_refused():
-    with pytest.raises(ValueError, match=r"blocks is \[1, 7\]: the network has blocks 1 to 6"):
-        checkpoint.network(run_of("difffit", blocks=(1, 7)), BASE)
-
-
 def test_learning_rate_multipliers_make_groups():
-    model = checkpoint.network(run_of("difffit"), BASE)
+    model = network(run_of("difffit"), BASE)
     groups = parameter_groups(model, 1e-3, {"gamma": 10.0})
     assert sorted(group["lr"] for group in groups) == [1e-3, 1e-2]
     assert sum(len(group["params"]) for group in groups) == len(model.trained)
@@ -234,7 +102,7 @@ def test_learning_rate_multipliers_make_groups():
 
 
 def test_labels_are_dropped_to_each_reference_with_its_probability():
-    embedder = checkpoint.network(run_of("finediffusion", guidance=("superclass", "null")), BASE).y_embedder
+    embedder = network(run_of("finediffusion", guidance=("superclass", "null")), BASE).y_embedder
     labels = torch.tensor([0, 1, 2, 3]).repeat(250)
     uniform = torch.arange(1000) / 1000
     rows = embedder.drop(labels, ["superclass", "null"], 0.1, uniform)
@@ -244,13 +112,13 @@ def test_labels_are_dropped_to_each_reference_with_its_probability():
 
 
 def test_flat_table_cannot_guide_by_superclass():
-    embedder = checkpoint.network(run_of("bitfit"), BASE).y_embedder
+    embedder = network(run_of("bitfit"), BASE).y_embedder
     with pytest.raises(ValueError, match="needs a tiered embedder"):
         embedder.reference_rows(torch.tensor([0]), "superclass")
 
 
 def test_a_picture_does_not_depend_on_its_batch():
-    model = checkpoint.network(run_of("finediffusion"), BASE)
+    model = network(run_of("finediffusion"), BASE)
     labels, numbers = torch.tensor([0, 1, 2]), torch.tensor([0, 0, 7])
     settings = SAMPLE | {"guidance": "superclass", "scale": 2.0}
     together = sample(copy.deepcopy(model), labels, numbers, settings, "float32", "cpu")

@@ -16,10 +16,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from finefit import datasets, methods
+from finefit.models.shapes import SIZES
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Timestep = Annotated[int, Field(ge=0, le=999)]
 
 
 class Strict(BaseModel):
@@ -75,6 +77,7 @@ class SampleSettings(Strict):
     scale: Annotated[float, Field(ge=0)] = 1.5
     sweep: dict[Name, list[Annotated[float, Field(ge=0)]]] = {}
     guided_channels: Positive = 3
+    guidance_interval: tuple[Timestep, Timestep] = (0, 999)  # guided only while the training timestep lies in it
     batch_size: Positive = 64
     seed: int = 0
 
@@ -109,7 +112,9 @@ class Study(Strict):
             faults += faults_of(f"data.{name}.options", partial(self.reader_settings, name))
             faults += [f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions)]
         for name in self.methods:
-            faults += faults_of(f"methods.{name}", partial(self.method_settings, name))
+            faults += faults_of(f"methods.{name}", partial(self.check_method, name))
+        if self.base.size not in SIZES:
+            faults.append(f"base.size: {self.base.size!r} is none of {', '.join(SIZES)}")
         for name in set(self.sample.sweep) - set(self.methods):
             faults.append(f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}")
         faults += [f"seeds: {seed} appears twice" for seed in repeated(self.seeds)]
@@ -133,6 +138,12 @@ class Study(Strict):
         """The method's settings of entry `name`."""
         given = {key: value for key, value in self.methods[name].items() if key != "method"}
         return build(self.method(name).Settings, given)
+
+    def check_method(self, name: str) -> None:
+        """Raise ValueError where entry `name` does not suit the study's network."""
+        settings = self.method_settings(name)
+        if self.base.size in SIZES:
+            settings.check_depth(SIZES[self.base.size][0])
 
 
 def load(path: Path) -> Study:

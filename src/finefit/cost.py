@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from finefit import datasets, methods, sources
-from finefit.models.sizes import SIZES, forward_flops, parameters
+from finefit.models.shapes import Shape
 from finefit.plan import Job
 
 TABLE = Path("data/rates.csv")
@@ -89,16 +89,18 @@ def work(job: Job) -> dict[str, float]:
     settings, amounts = job.settings, {"start": 1.0}
     size = counts(data_of(job)) if job.kind not in ("base", "report") else None
     if job.kind == "latents":
-        codec, pixels = CODECS[settings["codec"]["name"]], settings["resolution"] ** 2
-        amounts |= {"read": size.train, "codec": 2 * size.train * pixels * codec.encode}
+        encode = codec_of(job).encode * settings["resolution"] ** 2
+        amounts |= {"read": size.train, "codec": 2 * size.train * encode}
     elif job.kind == "finetune":
         passes = 3 if trains_all(job) else 2
-        amounts["train"] = passes * forward(job) * settings["train"]["batch_size"] * settings["train"]["steps"]
+        amounts["train"] = (
+            passes * shape_of(job).forward_operations * settings["train"]["batch_size"] * settings["train"]["steps"]
+        )
     elif job.kind == "sample":
         pictures, passes = size.classes * settings["per_class"], 1 if settings["guidance"] == "none" else 2
-        decode = CODECS[settings["codec"]["name"]].decode * resolution(job) ** 2
-        amounts |= {"sample": pictures * passes * settings["steps"] * forward(job.inputs["run"])}
-        amounts["codec"] = pictures * decode
+        forward = shape_of(job.inputs["run"]).forward_operations
+        amounts["sample"] = pictures * passes * settings["steps"] * forward
+        amounts["codec"] = pictures * codec_of(job).decode * resolution(job) ** 2
     elif job.kind == "reference":
         pixels = settings["resolution"] ** 2
         probe = settings["probe_steps"] * PROBE_STEP_PIXELS
@@ -125,7 +127,7 @@ def disk(job: Job) -> float:
     if job.kind == "base":
         return sources.find(settings["weights"]["name"]).bytes
     if job.kind == "latents":
-        codec = CODECS[settings["codec"]["name"]]
+        codec = codec_of(job)
         side = settings["resolution"] // codec.factor
         return 2 * 2 * counts(data_of(job)).train * codec.values * codec.channels * side**2  # flips, half precision
     if job.kind == "finetune":
@@ -141,9 +143,10 @@ def state(job: Job) -> float:
 
 
 def trained(run: Job) -> float:
-    """Parameters that a run trains, rounded up: whole network or `FROZEN_SHARE` of it, and a row for every class."""
-    size = run.settings["network"]["size"]
-    return parameters(size) * (1.0 if trains_all(run) else FROZEN_SHARE) + counts(data_of(run)).classes * SIZES[size][1]
+    """Parameters that a run trains, rounded up: the network or `FROZEN_SHARE` of it, and a row for every class."""
+    shape = shape_of(run)
+    share = 1.0 if trains_all(run) else FROZEN_SHARE
+    return share * shape.block_parameters + counts(data_of(run)).classes * shape.width
 
 
 def trains_all(run: Job) -> bool:
@@ -151,11 +154,15 @@ def trains_all(run: Job) -> bool:
     return getattr(methods.find(run.settings["method"]), "TRAINS_ALL", False)
 
 
-def forward(run: Job) -> float:
-    """Operations of one forward pass of the network that a run trains."""
+def shape_of(run: Job) -> Shape:
+    """The network that a run trains."""
     latents, network = run.inputs["latents"].settings, run.settings["network"]
-    side = latents["resolution"] // CODECS[latents["codec"]["name"]].factor
-    return forward_flops(network["size"], network["patch"], side)
+    return Shape(network["size"], network["patch"], latents["resolution"] // codec_of(run.inputs["latents"]).factor)
+
+
+def codec_of(job: Job) -> Codec:
+    """The codec that a job's settings name."""
+    return CODECS[job.settings["codec"]["name"]]
 
 
 def data_of(job: Job) -> Job:

@@ -11,8 +11,10 @@ import torch
 
 from finefit import ranks
 from finefit.latents import Pack
-from finefit.models.checkpoint import network, save_delta
+from finefit.models.checkpoint import read_base
+from finefit.models.delta import save_delta
 from finefit.models.dit import DiT
+from finefit.models.network import network
 from finefit.plan import Job
 from finefit.taxonomy import superclass_of
 from finefit.train import train
@@ -28,12 +30,8 @@ def fine_tune(job: Job, out: Path, scratch: Path) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     pack = Pack(job.inputs["latents"].path)
     base = job.inputs.get("base")
-    run = job.settings | {
-        "num_classes": int(pack.labels.max()) + 1,
-        "superclass_of": superclass_of(job.inputs["hierarchy"]).tolist() if "hierarchy" in job.inputs else None,
-        "latent_shape": list(pack.shape),
-    }
-    model = network(run, base and base.path / "base.safetensors").to(device)
+    run = described(job, pack)
+    model = network(run, read_base(base and base.path / "base.safetensors")).to(device)
     method = SimpleNamespace(**job.settings["method_settings"])
     groups = parameter_groups(model, method.lr, method.lr_multipliers)
     settings = SimpleNamespace(**job.settings["train"])
@@ -58,6 +56,15 @@ def fine_tune(job: Job, out: Path, scratch: Path) -> None:
         "delta_bytes": (out / "delta.safetensors").stat().st_size,
     }
     (out / "run.json").write_text(json.dumps(counts, indent=1) + "\n")
+
+
+def described(job: Job, pack: Pack) -> dict:
+    """A run's settings with what its data adds to them: all that `network` asks."""
+    return job.settings | {
+        "num_classes": int(pack.labels.max()) + 1,
+        "superclass_of": superclass_of(job.inputs["hierarchy"]).tolist() if "hierarchy" in job.inputs else None,
+        "latent_shape": list(pack.shape),
+    }
 
 
 def parameter_groups(model: DiT, lr: float, multipliers: dict[str, float]) -> list[dict]:

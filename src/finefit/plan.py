@@ -172,12 +172,11 @@ class Plan:
 
     def _guidances(self, entry: str) -> list[dict[str, Any]]:
         """Guidance references and scales that a method is sampled with; scale 1 is no guidance and comes once."""
-        sample = self.study.sample
-        guided = []
-        for scale in sorted({sample.scale, *sample.sweep.get(entry, [])}):
-            references = list(self.study.method_settings(entry).guidance) if scale != 1 else []
-            guided += [{"guidance": reference, "scale": scale} for reference in references or ["none"]]
-        return guided
+        sample, references = self.study.sample, self.study.method_settings(entry).guidance
+        scales = sorted({sample.scale, *sample.sweep.get(entry, [])})
+        guided = [{"guidance": name, "scale": scale} for scale in scales if scale != 1 for name in references]
+        unguided = [{"guidance": "none", "scale": 1.0}] if 1 in scales or not references else []
+        return unguided + guided
 
     def _sample(self, run: Job, guided: dict[str, Any]) -> Job:
         common = self.study.sample.model_dump(exclude={"scale", "sweep"})

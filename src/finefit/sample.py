@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from finefit import codecs, samplers
-from finefit.models.checkpoint import load_delta
+from finefit.models.checkpoint import read_base
+from finefit.models.delta import load_delta
 from finefit.models.dit import DiT
 from finefit.progress import progress
 from finefit.train import uses_bfloat16
@@ -24,7 +25,9 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     run, settings = job.inputs["run"], job.settings
     base = run.inputs.get("base")
-    model = load_delta(run.path / "delta.safetensors", base and base.path / "base.safetensors", base and base.digest)
+    model = load_delta(
+        run.path / "delta.safetensors", read_base(base and base.path / "base.safetensors"), base and base.digest
+    )
     model = model.to(device)
     labels = torch.arange(model.y_embedder.num_classes).repeat_interleave(settings["per_class"])
     numbers = torch.arange(settings["per_class"]).repeat(model.y_embedder.num_classes)
@@ -45,15 +48,18 @@ def sample(model: DiT, labels: Tensor, numbers: Tensor, settings: dict, precisio
     Args:
         labels: int64 `[n]` class ids.
         numbers: int64 `[n]`, which picture of its class each is.
-        settings: `seed`, `sampler`, `steps`, `guidance`, `scale`, `guided_channels`.
+        settings: `seed`, `sampler`, `steps`, `guidance`, `scale`, `guided_channels`, `guidance_interval`.
         precision: as in training.
     """
+    model.y_embedder.check(labels)
     noise = noise_source(settings["seed"], labels, numbers, model, device)
     labels = labels.to(device)
     references = None
     if settings["guidance"] != "none":
         references = model.y_embedder.reference_rows(labels, settings["guidance"])
-    predict = samplers.guided(model.eval(), labels, references, settings["scale"], settings["guided_channels"])
+    predict = samplers.guided(
+        model.eval(), labels, references, settings["scale"], settings["guided_channels"], settings["guidance_interval"]
+    )
     with torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)):
         return getattr(samplers, settings["sampler"])(predict, noise(), settings["steps"], noise)
 

@@ -19,17 +19,22 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 Noise = Callable[[], Tensor]
 
 
-def guided(model: DiT, rows: Tensor, references: Tensor | None, scale: float, channels: int) -> Predict:
+def guided(
+    model: DiT, rows: Tensor, references: Tensor | None, scale: float, channels: int, interval: tuple[int, int]
+) -> Predict:
     """Classifier-free guidance away from `references` (null or superclass rows), both halves in one batch.
 
     noise = noise(reference) + scale * (noise(label) - noise(reference)) on the first `channels` channels; the others
-    and the variance stay the label's. The published code guides 3 of 4 channels. Without references: no guidance.
+    and the variance stay the label's. The published code guides 3 of 4 channels. Outside the `interval` of timesteps
+    (Kynkaanniemi et al. 2024), and without references: no guidance.
     """
     if references is None:
         return lambda x, t: model(x, t, rows)
     both = torch.cat([rows, references])
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
+        if not interval[0] <= t[0] <= interval[1]:
+            return model(x, t, rows)
         label, reference = model(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
         steered = reference[:, :channels] + scale * (label[:, :channels] - reference[:, :channels])
         return torch.cat([steered, label[:, channels:]], dim=1)

@@ -4,7 +4,8 @@ A method module defines
 
 - `Settings`, a frozen dataclass derived from `MethodSettings`, whose defaults are the paper's, and
 - `apply(model, settings)`, which adds the method's parameters to a DiT that already holds the base's weights, freezes
-  all others, and returns the names of the trained parameters.
+  all others, and returns the names of the trained parameters;
+- `STARTS_AT_BASE = False`, only if what it adds changes the network's output before anything is trained.
 
 Everything else is derived from these names: the optimizer's groups, the delta that is saved, its size, and loading it.
 Method modules import torch inside functions only, so that planning a study stays fast.
@@ -33,6 +34,8 @@ class MethodSettings:
         embedder: "flat" class table, or "tiered" with a row per superclass.
         guidance: what labels are dropped to in training, hence what sampling can be guided away from.
         norm_affine: whether LayerNorm gets trained scale and shift (the published base has none).
+        coordinate_scale: factor on the token coordinates of the position embedding; 0.5 starts at twice the base's
+            resolution with the base's own range of positions (DiffFit's trick), 1 continues beyond it.
         lr_multipliers: factor on `lr` for parameters whose name contains the key.
     """
 
@@ -40,13 +43,21 @@ class MethodSettings:
     embedder: Literal["flat", "tiered"] = "flat"
     guidance: tuple[Literal["null", "superclass"], ...] = ("null",)
     norm_affine: bool = False
+    coordinate_scale: float = 1.0
     lr_multipliers: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.lr is not None and self.lr <= 0:
             raise ValueError(f"lr is {self.lr}: use a number above 0, or leave it out for the study's")
+        if self.coordinate_scale <= 0:
+            raise ValueError(
+                f"coordinate_scale is {self.coordinate_scale}: use a number above 0, 0.5 or 1 as published"
+            )
         if "superclass" in self.guidance and self.embedder != "tiered":
             raise ValueError("guidance 'superclass' needs embedder: tiered, which has a row per superclass")
+
+    def check_depth(self, depth: int) -> None:
+        """Raise ValueError where the settings do not suit a network of `depth` blocks."""
 
 
 def names() -> list[str]:

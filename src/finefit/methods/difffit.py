@@ -28,6 +28,12 @@ class Settings(MethodSettings):
     layout: Literal["six-D", "two-D"] = "six-D"
     blocks: tuple[int, int] | None = None
 
+    def check_depth(self, depth: int) -> None:
+        """Refuse a block range that the network does not have."""
+        first, last = self.blocks or (1, depth // 2)
+        if not 1 <= first <= last <= depth:
+            raise ValueError(f"blocks is [{first}, {last}]: the network has blocks 1 to {depth}")
+
 
 def apply(model: DiT, settings: Settings) -> set[str]:
     """Add the factors; train them with biases, norms and class table.
@@ -37,15 +43,14 @@ def apply(model: DiT, settings: Settings) -> set[str]:
     """
     import torch
 
-    depth, dim = len(model.blocks), model.pos_embed.shape[-1]
+    depth, dim = model.shape.depth, model.shape.width
+    settings.check_depth(depth)
     first, last = settings.blocks or (1, depth // 2)
-    if not 1 <= first <= last <= depth:
-        raise ValueError(f"blocks is [{first}, {last}]: the network has blocks 1 to {depth}")
     for block in model.blocks[first - 1 : last]:
         places = [(block, "gamma1", dim), (block, "gamma2", dim)]
         if settings.layout == "six-D":
             places += [(block.attn, "gamma_qkv", 3 * dim), (block.attn, "gamma_proj", dim)]
         for module, name, width in places:
-            module.register_parameter(name, torch.nn.Parameter(torch.ones(width, device=model.pos_embed.device)))
+            module.register_parameter(name, torch.nn.Parameter(torch.ones(width)))
     factors = {name for name, _ in model.named_parameters() if "gamma" in name}
     return freeze_all_but(model, factors | biases(model) | norms(model) | {CLASS_TABLE})

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from finefit.metrics.diversity import Distance
 from finefit.metrics.frechet import statistics
-from finefit.metrics.torchvision_shim import importable_torchvision
 from finefit.progress import progress
+from finefit.torchvision_shim import importable_torchvision
 
 BATCH = 64
 INCEPTION_SIDE = 299

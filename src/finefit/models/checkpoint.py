@@ -1,129 +1,123 @@
-"""Networks on disk: the base, and a run's delta (what its method trained or added, and nothing else)."""
+"""Whole networks on disk: reading any published checkpoint, the base of a study, and writing a base."""
 
 from __future__ import annotations
 
-import json
+import argparse
+import pickle
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from finefit import methods, sources
-from finefit.models.dit import SIZES, DiT, Shape
+from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
+from finefit.models.shapes import SIZES, Shape
 
 if TYPE_CHECKING:
     from finefit.plan import Job
 
 # Not taken from a base: its class table is another domain's, and positions follow from the resolution.
 OWN = {methods.CLASS_TABLE, "pos_embed"}
+AVERAGES = ("ema", "model")  # where training code keeps the weights inside its checkpoint, best first
 
 
 def build_base(job: Job, out: Path, scratch: Path) -> None:
-    """Phase "base": the verified checkpoint that fine-tuning starts from."""
-    shutil.copyfile(sources.fetch(job.settings["weights"]["name"]), out / "base.safetensors")
-
-
-def network(run: dict, base: Path | None) -> DiT:
-    """The network that a run fine-tunes, at its step 0: base weights in place, the method's parameters added.
-
-    Args:
-        run: `method`, `method_settings`, `network` and `seed` of the job's settings, with `num_classes`,
-            `superclass_of` (or None) and `latent_shape` `[c, h, w]` added.
-        base: safetensors file of the base, None to start from random weights.
+    """Phase "base": the checkpoint that fine-tuning starts from, verified, under its published names.
 
     Raises:
-        ValueError: the base does not fit the network.
+        ValueError: the file does not hold the network that the study names.
     """
-    torch.manual_seed(run["seed"])
-    method = methods.find(run["method"])
-    settings = method.Settings(**run["method_settings"])
-    channels, height, _ = run["latent_shape"]
-    shape = Shape(run["network"]["size"], run["network"]["patch"], height, channels)
-    tiered = torch.tensor(run["superclass_of"]) if settings.embedder == "tiered" else None
-    embedder = LabelEmbedder(run["num_classes"], SIZES[shape.size][1], tiered, null="null" in settings.guidance)
-    model = DiT(shape, embedder)
-    if base is not None:
-        load_base(model, base)
-    if settings.norm_affine:
-        add_norm_affine(model)
-    model.trained = method.apply(model, settings)
-    return model
+    file = sources.fetch(job.settings["weights"]["name"])
+    state = read(file)
+    shape = shape_of(state, file)
+    print(f"{file.name}: {described(shape, state)}")
+    if (shape.size, shape.patch) != (job.settings["size"], job.settings["patch"]):
+        raise ValueError(
+            f"{file}: holds DiT-{shape.size}/{shape.patch}, but the study says base.size {job.settings['size']}, "
+            f"base.patch {job.settings['patch']}"
+        )
+    check(state, shape, file)
+    if file.suffix == ".safetensors":
+        shutil.copyfile(file, out / "base.safetensors")
+    else:
+        save_file({name: value.contiguous() for name, value in sorted(state.items())}, out / "base.safetensors")
 
 
-def load_base(model: DiT, file: Path) -> None:
-    """Copy a base's weights into a fresh network, all but class table and positions.
+def read(file: Path) -> dict[str, Tensor]:
+    """A checkpoint's tensors: safetensors, or a torch file that holds them bare, under "ema" or under "model".
+
+    Raises:
+        ValueError: the file is neither, or would have to run code to be read.
+    """
+    if file.suffix == ".safetensors":
+        return load_file(file)
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):  # the training code's arguments lie beside
+            content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{file}: no checkpoint that can be read safely: {str(error).splitlines()[0]}") from None
+    for key in AVERAGES:
+        if isinstance(content.get(key), dict):
+            return content[key]
+    return content
+
+
+def shape_of(state: dict[str, Tensor], file: Path) -> Shape:
+    """The shape that a checkpoint's tensors have.
+
+    Raises:
+        ValueError: they are no DiT's, or of no published size.
+    """
+    patches, positions = state.get("x_embedder.proj.weight"), state.get("pos_embed")
+    if patches is None or positions is None:
+        raise ValueError(f"{file}: no DiT checkpoint: x_embedder.proj.weight or pos_embed is missing")
+    depth = sum(name.endswith("attn.qkv.weight") for name in state)
+    width, channels, patch, _ = patches.shape
+    for size, (blocks, dim, _) in SIZES.items():
+        if (blocks, dim) == (depth, width):
+            return Shape(size, patch, int(positions.shape[1] ** 0.5) * patch, channels)
+    raise ValueError(f"{file}: {depth} blocks of width {width} are none of DiT's sizes {', '.join(SIZES)}")
+
+
+def described(shape: Shape, state: dict[str, Tensor]) -> str:
+    """What a checkpoint holds, in a line."""
+    norms = "trained LayerNorm" if "blocks.0.norm1.weight" in state else "plain LayerNorm"
+    return (
+        f"DiT-{shape.size}/{shape.patch} for {shape.latent_channels} x {shape.latent_size} x {shape.latent_size} "
+        f"latents, class table of {len(state[methods.CLASS_TABLE])} rows, {norms}, "
+        f"{sum(value.numel() for value in state.values()):,} parameters"
+    )
+
+
+def check(state: dict[str, Tensor], shape: Shape, file: Path) -> None:
+    """Refuse a state whose tensors are not exactly a plain network's.
 
     Raises:
         ValueError: a tensor is missing, left over, or of another shape.
     """
-    given = {name: value.float() for name, value in load_file(file).items() if name not in OWN}
-    wanted = {name: value for name, value in model.state_dict().items() if name not in OWN}
-    faults = [f"missing {name}" for name in wanted.keys() - given.keys()]
-    faults += [f"left over {name}" for name in given.keys() - wanted.keys()]
-    for name in wanted.keys() & given.keys():
-        if wanted[name].shape != given[name].shape:
-            faults.append(f"{name} is {list(given[name].shape)}, needed {list(wanted[name].shape)}")
+    with torch.device("meta"):
+        wanted = DiT(shape, LabelEmbedder(1, shape.width)).state_dict()
+    wanted[methods.CLASS_TABLE] = state.get(methods.CLASS_TABLE, wanted[methods.CLASS_TABLE])
+    faults = [f"missing {name}" for name in wanted.keys() - state.keys()]
+    faults += [f"left over {name}" for name in state.keys() - wanted.keys()]
+    for name in wanted.keys() & state.keys():
+        if wanted[name].shape != state[name].shape:
+            faults.append(f"{name} is {list(state[name].shape)}, needed {list(wanted[name].shape)}")
     if faults:
-        raise ValueError(
-            f"{file}: does not fit the network of the study (base.size, base.patch): {'; '.join(sorted(faults)[:5])}"
-        )
-    model.load_state_dict(given, strict=False)
+        raise ValueError(f"{file}: is not the plain DiT-{shape.size}/{shape.patch}: {'; '.join(sorted(faults)[:5])}")
 
 
-def add_norm_affine(model: DiT) -> None:
-    """Give every LayerNorm a scale of 1 and a shift of 0: the function stays what it was."""
-    for module in model.modules():
-        if isinstance(module, nn.LayerNorm):
-            width = module.normalized_shape[0]
-            module.elementwise_affine = True
-            module.weight = nn.Parameter(torch.ones(width))
-            module.bias = nn.Parameter(torch.zeros(width))
+def read_base(file: Path | None) -> dict[str, Tensor] | None:
+    """A base's tensors in float32, without class table and positions; None where there is no base."""
+    return file and {name: value.float() for name, value in read(file).items() if name not in OWN}
 
 
-def save_delta(file: Path, tensors: dict[str, Tensor], run: dict, base_digest: str | None) -> None:
-    """Write a delta with the run's description and the digest of its base (one entry: safetensors shuffles several)."""
-    metadata = {"finefit": json.dumps({"run": run, "base": base_digest})}
-    save_file({name: value.detach().cpu().contiguous() for name, value in sorted(tensors.items())}, file, metadata)
-
-
-def load_delta(file: Path, base: Path | None, base_digest: str | None) -> DiT:
-    """The fine-tuned network that a delta and its base make.
-
-    Raises:
-        ValueError: the delta belongs to another base, or its tensors are not the method's.
-    """
-    with safe_open(file, "pt") as opened:
-        metadata = json.loads(opened.metadata()["finefit"])
-        tensors = {name: opened.get_tensor(name) for name in opened.keys()}
-    if metadata["base"] != base_digest:
-        raise ValueError(
-            f"{file}: made on base {metadata['base']}, not on {base_digest}; a delta fits its own base only"
-        )
-    model = network(metadata["run"], base)
-    if model.trained != tensors.keys():
-        raise ValueError(
-            f"{file}: its tensors are not what the method trains: {sorted(model.trained ^ tensors.keys())[:5]}"
-        )
-    model.load_state_dict(tensors, strict=False)
-    return model
-
-
-def export(run: Job, folder: Path) -> None:
-    """Write the averaged weights of a run that started from scratch as `mini-32.safetensors`, half precision.
-
-    The run's provenance goes beside it.
-
-    Raises:
-        ValueError: the run has a base of its own, so its delta is not a whole network.
-    """
-    if "base" in run.inputs:
-        raise ValueError(f"{run.path}: started from a base; only a run with base.weights: null is a base itself")
-    model = load_delta(run.path / "delta.safetensors", None, None)
-    tensors = {name: value.half() for name, value in sorted(model.state_dict().items())}
-    save_file(tensors, folder / "mini-32.safetensors", {"run": run.digest})
+def export_base(run: Job, folder: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a run's whole network as `mini-32.safetensors`, half precision, and its provenance beside it."""
+    halves = {name: value.half() for name, value in sorted(tensors.items())}
+    save_file(halves, folder / "mini-32.safetensors", {"run": run.digest})
     shutil.copyfile(run.marker, folder / "mini-32.provenance.json")

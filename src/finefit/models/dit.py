@@ -1,33 +1,17 @@
 """The class-conditional Diffusion Transformer with adaLN-Zero blocks (DiT, Peebles and Xie 2023, section 3).
 
 Parameter names are the published ones, so that public checkpoints load strictly. Places where a fine-tuning method
-may add something (scale factors, LayerNorm's affine part) exist as parameters that are `None` until it does.
+may add something (scale factors, LayerNorm's affine part, prompts, adapters) exist and are `None` until it does.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from finefit.models.embedders import LabelEmbedder, TimestepEmbedder, position_embedding
-from finefit.models.sizes import SIZES
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What fixes a network's tensors, the class table apart.
-
-    `size` is a key of `SIZES`, `patch` the side of a token in latent pixels, `latent_size` the side of the latent map.
-    """
-
-    size: str
-    patch: int
-    latent_size: int
-    latent_channels: int = 4
-    coordinate_scale: float = 1.0
+from finefit.models.shapes import Shape
 
 
 class Attention(nn.Module):
@@ -55,9 +39,11 @@ class Mlp(nn.Module):
         super().__init__()
         self.fc1 = nn.Linear(dim, 4 * dim)
         self.fc2 = nn.Linear(4 * dim, dim)
+        self.register_module("adapter", None)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
+        out = self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
+        return out if self.adapter is None else out + self.adapter(x)
 
 
 class Block(nn.Module):
@@ -72,9 +58,17 @@ class Block(nn.Module):
         self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
         self.register_parameter("gamma1", None)
         self.register_parameter("gamma2", None)
+        self.register_parameter("prompt", None)
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
-        """Tokens `[n, tokens, dim]` and condition `[n, dim]` to tokens."""
+        """Tokens `[n, tokens, dim]` and condition `[n, dim]` to tokens; a prompt takes part and is dropped again."""
+        if self.prompt is None:
+            return self.transformed(x, c)
+        prompted = torch.cat([self.prompt.expand(len(x), -1, -1), x], dim=1)
+        return self.transformed(prompted, c)[:, len(self.prompt) :]
+
+    def transformed(self, x: Tensor, c: Tensor) -> Tensor:
+        """All tokens through attention and perceptron."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(c)[:, None].chunk(6, dim=-1)
         x = x + gate1 * scaled(self.attn(modulate(self.norm1(x), shift1, scale1)), self.gamma1)
         return x + gate2 * scaled(self.mlp(modulate(self.norm2(x), shift2, scale2)), self.gamma2)
@@ -115,14 +109,14 @@ class DiT(nn.Module):
 
     def __init__(self, shape: Shape, y_embedder: LabelEmbedder):
         super().__init__()
-        depth, dim, heads = SIZES[shape.size]
+        dim = shape.width
         self.shape = shape
         self.x_embedder = PatchEmbed(shape.latent_channels, shape.patch, dim)
         self.t_embedder = TimestepEmbedder(dim)
         self.y_embedder = y_embedder
-        grid = shape.latent_size // shape.patch
-        self.pos_embed = nn.Parameter(position_embedding(dim, grid, shape.coordinate_scale), requires_grad=False)
-        self.blocks = nn.ModuleList([Block(dim, heads) for _ in range(depth)])
+        positions = position_embedding(dim, shape.grid, shape.coordinate_scale)
+        self.pos_embed = nn.Parameter(positions, requires_grad=False)
+        self.blocks = nn.ModuleList([Block(dim, shape.heads) for _ in range(shape.depth)])
         self.final_layer = FinalLayer(dim, shape.patch, 2 * shape.latent_channels)
         self.initialize()
 

@@ -35,6 +35,12 @@ class LabelEmbedder(nn.Module):
         self.register_buffer("superclass_of", superclass_of, persistent=False)
         self.embedding_table = nn.Embedding(num_classes + self.num_superclasses + null, dim)
 
+    def check(self, labels: Tensor) -> None:
+        """Raise ValueError where a label `[n]` is no class of the table."""
+        if ((labels < 0) | (labels >= self.num_classes)).any():
+            wrong = int(labels[(labels < 0) | (labels >= self.num_classes)][0])
+            raise ValueError(f"class {wrong}: the table has classes 0 to {self.num_classes - 1}")
+
     def reference_rows(self, labels: Tensor, reference: Reference) -> Tensor:
         """Rows of the condition that guidance points away from: `[n]` labels to `[n]` row numbers.
 

@@ -1,0 +1,86 @@
+"""The network that a run fine-tunes: the base's weights with what a method adds to them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from finefit import methods
+from finefit.models.dit import DiT
+from finefit.models.embedders import LabelEmbedder, position_embedding
+from finefit.models.shapes import Shape
+
+
+def network(run: dict, base: dict[str, Tensor] | None) -> DiT:
+    """A run's network at its step 0; `trained` holds the names of the parameters that its method trains.
+
+    What stays frozen shares memory with `base`, so that many networks on one base cost little more than their deltas.
+
+    Args:
+        run: `method`, `method_settings`, `network` and `seed` of the job's settings, with `num_classes`,
+            `superclass_of` (or None) and `latent_shape` `[c, h, w]` added.
+        base: tensors that `checkpoint.read_base` gives, None to start from random weights.
+
+    Raises:
+        ValueError: base, method and data do not fit together.
+    """
+    torch.manual_seed(run["seed"])
+    method = methods.find(run["method"])
+    settings = method.Settings(**run["method_settings"])
+    channels, height, _ = run["latent_shape"]
+    shape = Shape(run["network"]["size"], run["network"]["patch"], height, channels, settings.coordinate_scale)
+    embedder = class_table(run, settings, shape.width)
+    model = DiT(shape, embedder) if base is None else on_base(shape, embedder, base)
+    if settings.norm_affine:
+        add_norm_affine(model)
+    model.trained = method.apply(model, settings)
+    for name, parameter in model.named_parameters():
+        if base is not None and name in model.trained & base.keys():
+            parameter.data = parameter.data.clone()
+    return model
+
+
+def class_table(run: dict, settings: methods.MethodSettings, width: int) -> LabelEmbedder:
+    """The class table of a run's data under its method's settings.
+
+    Raises:
+        ValueError: a tiered table is asked for and the data has no superclasses.
+    """
+    superclasses = None
+    if settings.embedder == "tiered":
+        if run["superclass_of"] is None:
+            raise ValueError("embedder: tiered needs superclasses, and this data set has none")
+        superclasses = torch.tensor(run["superclass_of"], device="cpu")
+    return LabelEmbedder(run["num_classes"], width, superclasses, null="null" in settings.guidance)
+
+
+def on_base(shape: Shape, embedder: LabelEmbedder, base: dict[str, Tensor]) -> DiT:
+    """A plain network whose weights are the base's tensors themselves; class table and positions are its own.
+
+    Raises:
+        ValueError: the base is another network's.
+    """
+    with torch.device("meta"):  # nothing is drawn or stored that the base replaces at once
+        model = DiT(shape, embedder)
+    positions = position_embedding(shape.width, shape.grid, shape.coordinate_scale)
+    try:
+        found = model.load_state_dict(base | {"pos_embed": positions}, strict=False, assign=True)
+    except RuntimeError as error:
+        raise ValueError(f"the base does not fit the study's base.size and base.patch: {error}") from None
+    if found.unexpected_keys or found.missing_keys != [methods.CLASS_TABLE]:
+        missing = [name for name in found.missing_keys if name != methods.CLASS_TABLE]
+        raise ValueError(
+            f"the base does not fit the study's base.size and base.patch: missing {missing[:3]}, "
+            f"left over {found.unexpected_keys[:3]}"
+        )
+    return model
+
+
+def add_norm_affine(model: DiT) -> None:
+    """Give every LayerNorm a scale of 1 and a shift of 0: the function stays what it was."""
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            width = module.normalized_shape[0]
+            module.elementwise_affine = True
+            module.weight = nn.Parameter(torch.ones(width))
+            module.bias = nn.Parameter(torch.zeros(width))

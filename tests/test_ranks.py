@@ -1,0 +1,81 @@
+"""One run in several processes, in parts of a batch, and in several attempts: the same losses and weights."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny import BASE, TRAIN, fine_tuned, run_of
+
+from finefit import ranks, stopping, train
+from finefit.finetune import parameter_groups
+from finefit.models.network import network
+
+
+def twenty_steps(pack, folder) -> None:
+    """Train for 20 steps, a record each; the first rank writes its losses and averages."""
+    train.STEPS_PER_RECORD = 1
+    torch.set_num_threads(1)
+    model = network(run_of("difffit"), BASE)
+    settings = SimpleNamespace(**TRAIN | {"steps": 20, "batch_size": 5})
+    average, record = train.train(
+        model, parameter_groups(model, 1e-3, {}), pack, settings, ["null"], 0, folder / "state"
+    )
+    if ranks.number() == 0:
+        torch.save({"losses": torch.tensor([row["loss"] for row in record]), "average": average}, folder / "result")
+
+
+def test_two_ranks_train_as_one(latents, tmp_path):
+    """Twenty steps of a batch that two ranks cannot halve: losses equal to 1e-6, relatively, in float32."""
+    results = []
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        records = train.STEPS_PER_RECORD
+        ranks.launch(twenty_steps, processes, latents, folder)
+        train.STEPS_PER_RECORD = records
+        results.append(torch.load(folder / "result", weights_only=True))
+    one, two = results
+    assert len(one["losses"]) == 20
+    torch.testing.assert_close(two["losses"], one["losses"], rtol=1e-6, atol=0)
+    for name, value in one["average"].items():
+        assert (two["average"][name] - value).norm() <= 1e-4 * value.norm(), name
+
+
+def test_gradients_are_accumulated_where_memory_is_short():
+    """Six rows on a device that holds two: halved until they fit, and the gradient is the whole mean's."""
+    weight = torch.tensor([2.0], requires_grad=True)
+    sizes = []
+
+    def losses(part):
+        sizes.append(len(part["t"]))
+        if len(part["t"]) > 2:
+            raise torch.OutOfMemoryError
+        return weight * part["t"]
+
+    batch = {"t": torch.arange(6.0)}
+    loss, rows = train.backward(losses, batch, 6, 6, torch.optim.SGD([weight]))
+    assert weight.grad == 2.5 and loss == 5.0  # the mean of 0..5, and twice that
+    assert (rows, sizes) == (1, [6, 3] + 6 * [1])
+
+
+def test_a_row_that_no_memory_holds_is_an_error():
+    def losses(part):
+        raise torch.OutOfMemoryError("too small")
+
+    weight = torch.ones(1, requires_grad=True)
+    with pytest.raises(torch.OutOfMemoryError):
+        train.backward(losses, {"t": torch.ones(4)}, 4, 4, torch.optim.SGD([weight]))
+
+
+def test_told_to_stop_between_records_it_goes_on_to_the_same_bytes(latents, tmp_path, monkeypatch):
+    (tmp_path / "cut").mkdir()
+    _, whole = fine_tuned(run_of("finediffusion"), latents, tmp_path)
+    answers = iter([False, True])
+    monkeypatch.setattr("finefit.stopping.asked", lambda: next(answers))
+    with pytest.raises(stopping.ToBeContinued):
+        fine_tuned(run_of("finediffusion"), latents, tmp_path / "cut")
+    monkeypatch.setattr("finefit.stopping.asked", lambda: False)
+    _, resumed = fine_tuned(run_of("finediffusion"), latents, tmp_path / "cut")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
