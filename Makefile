@@ -1,5 +1,6 @@
 # make study               the study of params.yaml, through dvc and snakemake; make study STUDY=smoke runs studies/smoke.yaml
 # make test                the tests
+# make test-slurm          the smoke study on a SLURM started on this machine (root, Debian's packages; else it says why not)
 # make base                the shipped codec and base once more, from scratch (most of an hour)
 # Both set up .venv first, whenever requirements.lock or pyproject.toml changed. Killed? Repeat the command.
 
@@ -7,7 +8,7 @@ STUDY_FILE := $(if $(STUDY),studies/$(STUDY).yaml,params.yaml)
 PYTHON := $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study test base
+.PHONY: study test test-slurm base
 
 study: .venv/ready
 	$(if $(STUDY),snakemake --configfile $(STUDY_FILE),dvc repro)
@@ -15,6 +16,9 @@ study: .venv/ready
 
 test: .venv/ready
 	pytest
+
+test-slurm: .venv/ready
+	pytest -m slurm -rs -s tests/test_slurm.py
 
 base: .venv/ready
 	finefit fit-codec data/base/patch-pca-2.safetensors

@@ -4,8 +4,11 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import shutil  # noqa: E402
+
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from clones import Clone, clone_here  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,19 @@ def latents(pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pack")
     pack(folder, lambda start, stop: pictures[start:stop], np.repeat(np.arange(4), 4), patch_pca.load(CODEC))
     return Pack(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Clone:
+    """The smoke study as `dvc repro` leaves it, committed. Not to be changed: see `smoke`."""
+    clone = clone_here(tmp_path_factory.mktemp("finished"))
+    clone("dvc", "repro")
+    clone.commit()
+    return clone
+
+
+@pytest.fixture
+def smoke(finished, tmp_path) -> Clone:
+    """A copy of the finished smoke study, to do something to."""
+    shutil.copytree(finished.root, tmp_path / "finefit", symlinks=True)
+    return Clone(tmp_path / "finefit")

@@ -16,125 +16,19 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import shutil
 import signal
-import subprocess
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import yaml
+from clones import ROOT, Clone, clone_here
 
 from finefit.config import load, parse
 from finefit.plan import PHASES, Plan
-from finefit.sources import checksum
 
-ROOT = Path(__file__).parents[1]
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 NOTHING = "Nothing to be done"
-JOB = re.compile(r"^Job \d+: (\w+) (\S+)$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Clone:
-    """A clone of this repository in which the smoke study is the study."""
-
-    root: Path
-
-    def __call__(self, *command: str, bin: Path | None = None, ok: bool = True) -> str:
-        """What a command printed; it runs with the clone's own code, and programs in `bin` come first."""
-        paths = [*([str(bin)] if bin else []), str(Path(sys.executable).parent), os.environ["PATH"]]
-        mine = {"PATH": os.pathsep.join(paths), "PYTHONPATH": str(self.root / "src"), "NO_COLOR": "1"}
-        who = {f"GIT_{role}_{key}": "test@localhost" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
-        done = subprocess.run(
-            command,
-            cwd=self.root,
-            env=os.environ | mine | who,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        assert (done.returncode == 0) == ok, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}"
-        return done.stdout
-
-    def jobs(self, *command: str) -> list[str]:
-        """Jobs that a command ran, e.g. "finetune embedded-32/full-s0" (digests left out), in alphabetical order."""
-        before = set(self.logs())
-        self(*command)
-        said = "".join(log.read_text(encoding="utf-8") for log in self.logs() if log not in before)
-        return sorted(f"{kind} {re.sub('-[0-9a-f]{8}$', '', name)}" for kind, name in JOB.findall(said))
-
-    def logs(self) -> list[Path]:
-        return sorted((self.root / ".snakemake/log").glob("*.log"))
-
-    def set(self, dotted: str, value: object) -> None:
-        """Edit one value of params.yaml."""
-        path = self.root / "params.yaml"
-        study = yaml.safe_load(path.read_text(encoding="utf-8"))
-        *sections, key = dotted.split(".")
-        section = study
-        for name in sections:
-            section = section[name]
-        section[key] = value
-        path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
-
-    def commit(self) -> None:
-        self("git", "add", "--all")
-        self("git", "commit", "--quiet", "--allow-empty", "--message", "as it stands")
-
-    def missing(self) -> list[str]:
-        """Jobs of the study whose artifact is not published."""
-        return [line.split()[-1] for line in self("finefit", "plan").splitlines() if line.startswith("missing")]
-
-    def files(self) -> dict[str, str]:
-        """Checksums of all artifacts' files but provenance and reports, which tell of clocks and machines."""
-        folders = {folder for _, folder in PHASES.values()} - {"reports"}
-        paths = [path for folder in folders for path in (self.root / folder).rglob("*") if path.is_file()]
-        return {str(p.relative_to(self.root)): checksum(p) for p in paths if p.name != "provenance.json"}
-
-
-@pytest.fixture
-def new_clone(tmp_path_factory):
-    return lambda: clone_here(tmp_path_factory.mktemp("clone"))
-
-
-def clone_here(folder: Path) -> Clone:
-    """Clone this repository as it stands now, committed or not, with the smoke study as params.yaml."""
-    root = folder / "finefit"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(root)], check=True)
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
-    for name in filter(None, names):
-        (root / name).unlink(missing_ok=True)
-        if os.path.lexists(ROOT / name):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, root / name, follow_symlinks=False)
-    for made in ("dvc.lock", "reports"):  # what the repository ships was made with another params.yaml
-        shutil.rmtree(root / made, ignore_errors=True)
-        (root / made).unlink(missing_ok=True)
-    shutil.copyfile(root / "studies/smoke.yaml", root / "params.yaml")
-    clone = Clone(root)
-    clone.commit()
-    return clone
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Clone:
-    """The smoke study as `dvc repro` leaves it, committed. Not to be changed: see `smoke`."""
-    clone = clone_here(tmp_path_factory.mktemp("finished"))
-    clone("dvc", "repro")
-    clone.commit()
-    return clone
-
-
-@pytest.fixture
-def smoke(finished, tmp_path) -> Clone:
-    """A copy of the finished smoke study, to do something to."""
-    shutil.copytree(finished.root, tmp_path / "finefit", symlinks=True)
-    return Clone(tmp_path / "finefit")
 
 
 def jobs_of(method: str, guidance: str) -> list[str]:
@@ -274,9 +168,9 @@ def test_a_deleted_run_is_made_again_alone(smoke):
 
 
 @pytest.mark.workflow
-def test_another_clone_killed_while_it_trains_ends_in_the_same_bytes(finished, new_clone, tmp_path):
+def test_another_clone_killed_while_it_trains_ends_in_the_same_bytes(finished, tmp_path):
     """The first fine-tuning job kills itself and its engine (kill -9) at the first state that it keeps."""
-    clone = new_clone()
+    clone = clone_here(tmp_path / "clone")
     dies = tmp_path / "finefit"
     dies.write_text(
         f"""#!{sys.executable}

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from finefit import config, sources, store
+from finefit import config, forecast, sources, stopping, store
 from finefit.outlook import outlook
 from finefit.plan import PHASES, Job, Plan
 
@@ -34,6 +34,10 @@ BUILDERS = {
 }
 
 StudyFile = Annotated[Path, typer.Option(help="The study: params.yaml or a file of studies/.")]
+MaxMinutes = Annotated[
+    float | None,
+    typer.Option(min=0, envvar="FINEFIT_MAX_MINUTES", help="Keep the state and end with code 75 after so long."),
+]
 PARAMS = Path("params.yaml")
 
 
@@ -41,13 +45,18 @@ def job_command(kind: str) -> None:
     """Add the command that makes artifacts of one kind."""
 
     @app.command(kind, help=f"Make one artifact of kind {kind!r} (phase {PHASES[kind][0]}), unless it is published.")
-    def command(path: Path, study: StudyFile = PARAMS) -> None:
+    def command(path: Path, study: StudyFile = PARAMS, max_minutes: MaxMinutes = None) -> None:
+        stopping.listen(max_minutes)
         plan = Plan(config.load(study))
         job = plan.at(path)
         if job.kind != kind:
             raise ValueError(f"{path}: made by `finefit {job.kind}`, not by `finefit {kind}`")
-        store.produce(job, builder(kind))
-        print(outlook(plan), flush=True)
+        try:
+            store.produce(job, builder(kind))
+            print(outlook(plan), flush=True)
+        except stopping.ToBeContinued:
+            if not job.marker.exists():  # told to stop after the last step: there is nothing to continue
+                raise
 
 
 for _kind in PHASES:
@@ -61,12 +70,12 @@ def builder(kind: str):
 
 
 @app.command()
-def plan(study: StudyFile = PARAMS) -> None:
-    """List a study's jobs by phase, and which are published."""
+def plan(study: Annotated[Path, typer.Argument(help="The study: params.yaml or a file of studies/.")] = PARAMS) -> None:
+    """Say before anything runs what a study will compute and why, its hours and its disk."""
     planned = Plan(config.load(study))
-    for job in planned.jobs:
-        print(f"{'done   ' if job.marker.exists() else 'missing'}  {job.phase:<9}  {job.path}")
-    print(outlook(planned))
+    for line in forecast.lines(planned):
+        print(line)
+    print(forecast.check_disk(planned, needed(planned)))
 
 
 @app.command()
@@ -165,9 +174,12 @@ def one_thread() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors of use end in one line and exit code 1."""
+    """Run the command line; errors of use end in one line and exit code 1, jobs told to stop with 75."""
     one_thread()
     try:
         app()
     except ValueError as error:
         sys.exit(f"finefit: {error}")
+    except stopping.ToBeContinued:
+        print("finefit: told to stop, to be continued: the same command goes on from here", file=sys.stderr)
+        sys.exit(stopping.EXIT_CODE)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import torch
 
+from finefit import ranks
 from finefit.latents import Pack
 from finefit.models.checkpoint import read_base
 from finefit.models.delta import save_delta
@@ -20,6 +21,11 @@ from finefit.train import train
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
+    """Fine-tune on all GPUs that the job was given, or on the CPU, and write what `fine_tune` says."""
+    ranks.launch(fine_tune, max(1, torch.cuda.device_count()), job, out, scratch)
+
+
+def fine_tune(job: Job, out: Path, scratch: Path) -> None:
     """Fine-tune and write the averaged delta, the delta of the last step, losses and counts."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     pack = Pack(job.inputs["latents"].path)
@@ -32,6 +38,8 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     average, record = train(
         model, groups, pack, settings, method.guidance, job.settings["seed"], scratch / "state.pt", device
     )
+    if ranks.number() > 0:
+        return
     last = {name: parameter for name, parameter in model.named_parameters() if name in model.trained}
     save_delta(out / "delta.safetensors", average, run, base and base.digest)
     save_delta(out / "delta-last.safetensors", last, run, base and base.digest)

@@ -51,7 +51,10 @@ for _, _folder in PHASES.values():  # dvc asks for every out, also that of a pha
 
 
 def marker(kind: str) -> str:
-    """Pattern of a kind's markers: the files whose presence says that an artifact is published."""
+    """Pattern of a kind's markers: the files whose presence says that an artifact is published.
+
+    Rules flag them with `update`: when another run of the study has just published one, it is not deleted first.
+    """
     return f"{PHASES[kind][1]}/{{artifact}}/provenance{DIGEST.get(kind, '')}.json"
 
 
@@ -86,8 +89,12 @@ def needed(kind: str) -> Callable:
 
 
 def command(kind: str) -> str:
-    """A rule's shell command. Progress and errors go to the terminal, each line with the job's name, and into the log."""
+    """A rule's shell command. Progress and errors go to the terminal, each line with the job's name, and into the log.
+
+    SIGTERM is for finefit alone, which then keeps its state: it takes the shell's place, and the filters of its output
+    do not hear the signal that a scheduler sends to the whole group.
+    """
     return (
-        f"finefit {kind} $(dirname {{output}}) --study {STUDY_FILE} 2>&1"
-        " | sed -u 's|^|{wildcards.artifact}: |' | tee {log}"
+        f"exec finefit {kind} $(dirname {{output}}) --study {STUDY_FILE}"
+        " > >(trap '' TERM; sed -u 's|^|{wildcards.artifact}: |' | tee {log}) 2>&1"
     )

@@ -10,7 +10,7 @@ rule reference:
     input:
         needed("reference"),
     output:
-        marker("reference"),
+        update(marker("reference")),
     log:
         log_of("reference"),
     wildcard_constraints:
@@ -30,7 +30,7 @@ rule evaluate:
     input:
         needed("evaluate"),
     output:
-        marker("evaluate"),
+        update(marker("evaluate")),
     log:
         log_of("evaluate"),
     resources:
@@ -48,7 +48,7 @@ rule report:
     input:
         needed("report"),
     output:
-        marker("report"),
+        update(marker("report")),
     log:
         log_of("report"),
     resources:

@@ -6,7 +6,7 @@ rule finetune:
     input:
         needed("finetune"),
     output:
-        marker("finetune"),
+        update(marker("finetune")),
     log:
         log_of("finetune"),
     resources:
@@ -24,7 +24,7 @@ rule sample:
     input:
         needed("sample"),
     output:
-        marker("sample"),
+        update(marker("sample")),
     log:
         log_of("sample"),
     resources:

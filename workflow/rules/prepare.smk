@@ -6,7 +6,7 @@ rule data:
     input:
         needed("data"),
     output:
-        marker("data"),
+        update(marker("data")),
     log:
         log_of("data"),
     resources:
@@ -23,7 +23,7 @@ rule hierarchy:
     input:
         needed("hierarchy"),
     output:
-        marker("hierarchy"),
+        update(marker("hierarchy")),
     log:
         log_of("hierarchy"),
     resources:
@@ -40,7 +40,7 @@ rule base:
     input:
         needed("base"),
     output:
-        marker("base"),
+        update(marker("base")),
     log:
         log_of("base"),
     resources:
@@ -57,7 +57,7 @@ rule latents:
     input:
         needed("latents"),
     output:
-        marker("latents"),
+        update(marker("latents")),
     log:
         log_of("latents"),
     resources:

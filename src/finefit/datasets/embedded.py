@@ -46,6 +46,17 @@ def sources(settings: Settings) -> tuple[str, ...]:
     return ()
 
 
+def counts(settings: Settings) -> tuple[int, int, int]:
+    """Classes, training pictures and test pictures that these settings draw."""
+    names = taxonomy(settings, None)["class_name"]
+    shapes = sum(name in SHAPES for name in names) if settings.domain == "source" else 0
+    train, test = (
+        count * (len(names) - shapes) + -(-count // 4) * shapes
+        for count in (settings.train_per_class, settings.test_per_class)
+    )
+    return len(names), train, test
+
+
 def index(settings: Settings, root: Path | None) -> pd.DataFrame:
     """One row per picture: columns `key` (e.g. "train/plain-red-bird/00017"), `class_name`, `split`.
 

@@ -45,6 +45,13 @@ def listing(settings: Settings) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def counts(settings: Settings) -> tuple[int, int, int]:
+    """Classes, training pictures and test pictures in the folder."""
+    table = index(settings, None)
+    test = int((table["split"] == "test").sum())
+    return table["class_name"].nunique(), len(table) - test, test
+
+
 def index(settings: Settings, root: Path | None) -> pd.DataFrame:
     """One row per picture: `key` (its path below the folder), `class_name`, `split`; every n-th of a class tests."""
     table = _table(settings)

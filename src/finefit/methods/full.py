@@ -10,6 +10,8 @@ from finefit.methods import MethodSettings, freeze_all_but
 if TYPE_CHECKING:
     from finefit.models.dit import DiT
 
+TRAINS_ALL = True  # what it costs is counted by this
+
 
 @dataclass(frozen=True)
 class Settings(MethodSettings):

@@ -1,4 +1,4 @@
-"""What fixes a network's tensors; no torch, so that a study can be checked without it."""
+"""What fixes a network's tensors, and what follows for its cost; no torch, so that planning a study stays fast."""
 
 from __future__ import annotations
 
@@ -41,3 +41,20 @@ class Shape:
     def grid(self) -> int:
         """Tokens along a side."""
         return self.latent_size // self.patch
+
+
+def forward_flops(size: str, patch: int, latent_size: int) -> float:
+    """Floating-point operations of one picture's forward pass; a multiplication and its addition count as two.
+
+    Each block has, for N tokens of width D, matrices of 12 D^2 (24 N D^2 operations), attention (4 N^2 D) and six
+    modulations (12 D^2). For XL/2 at 256 pixels it gives 237e9: twice the 118.6 Gflops that DiT's table counts as one.
+    """
+    depth, width, _ = SIZES[size]
+    tokens = (latent_size // patch) ** 2
+    return depth * (24 * tokens * width**2 + 4 * tokens**2 * width + 12 * width**2)
+
+
+def parameters(size: str) -> float:
+    """Parameters of the blocks, without embedders and the last layer: 18 D^2 each (within 2 % of XL's whole)."""
+    depth, width, _ = SIZES[size]
+    return depth * 18 * width**2

@@ -1,0 +1,97 @@
+"""The smoke study on a real SLURM (tests/slurm/cluster), through the repository's profile: `make test-slurm`.
+
+While it runs, a job is cancelled, a job is requeued, and the node's daemon is killed and restarted. The study must end
+in the bytes of an undisturbed run without SLURM, and nothing that was published may be made again.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clones import Clone, clone_here
+
+from finefit.plan import PHASES
+
+pytestmark = pytest.mark.slurm
+
+CLUSTER = Path(__file__).parent / "slurm" / "cluster"
+PROFILE = ["--workflow-profile", "workflow/profiles/slurm"]
+HERE = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]  # small, no accounting
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    started = subprocess.run([CLUSTER, "start"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if started.returncode == 69:
+        pytest.skip(started.stderr.strip().splitlines()[-1])
+    assert started.returncode == 0, started.stderr
+    yield
+    subprocess.run([CLUSTER, "stop"], check=True)
+
+
+def running(rule: str) -> list[str]:
+    """Ids of the rule's jobs that run now."""
+    listed = subprocess.check_output(["squeue", "--noheader", "--states=RUNNING", "--format=%i %k"], text=True)
+    return [line.split()[0] for line in listed.splitlines() if f"rule_{rule}_" in line]
+
+
+def control(*words: str) -> str:
+    return subprocess.check_output(["scontrol", *words], text=True)
+
+
+def disturbances() -> Iterator[str | None]:
+    """Does one thing after another to the cluster, each when its moment has come; gives what it did, or None yet."""
+    while not (jobs := running("finetune")):
+        yield None
+    asked = control("show", "job", jobs[0])
+    assert "gres:gpu:1" in asked and re.search(r"MinMemoryNode=\S*16", asked) and "TimeLimit=1-00:00:00" in asked
+    subprocess.run(["scancel", jobs[0]], check=True)
+    yield f"cancelled job {jobs[0]}"
+    while not (others := [job for job in running("finetune") if job != jobs[0]]):
+        yield None
+    control("requeue", others[0])
+    while f"JobId={others[0]} " in control("show", "job", others[0]) and others[0] in running("finetune"):
+        yield None
+    yield f"requeued job {others[0]}"
+    while "PENDING" not in control("show", "job", others[0]):
+        yield None
+    control("update", f"JobId={others[0]}", "StartTime=now")  # SLURM would hold it for two minutes
+    while not running("sample"):
+        yield None
+    subprocess.run([CLUSTER, "restart-node"], check=True)
+    yield "killed and restarted slurmd"
+
+
+def published(clone: Clone) -> dict[str, int]:
+    """Inode of every published marker: an artifact that is made again gets another. (Snakemake touches outputs.)"""
+    folders = {folder for _, folder in PHASES.values()}
+    return {str(m): m.stat().st_ino for folder in folders for m in (clone.root / folder).rglob("provenance*.json")}
+
+
+def test_a_disturbed_study_ends_as_the_undisturbed_one(cluster, tmp_path):
+    local = clone_here(tmp_path / "local")
+    start = time.monotonic()
+    local("snakemake")
+    print(f"\nwithout SLURM: {time.monotonic() - start:.0f} s")
+    clone, seen, done = clone_here(tmp_path / "slurm"), {}, []
+    start = time.monotonic()
+    with open(tmp_path / "said", "w") as said, clone.start("snakemake", *PROFILE, *HERE, stdout=said) as study:
+        moments = disturbances()
+        while study.poll() is None:
+            for marker, identity in published(clone).items():
+                assert seen.setdefault(marker, identity) == identity, f"{marker}: made twice"
+            if did := next(moments, None):
+                done.append(did)
+                print(f"{time.monotonic() - start:5.0f} s: {did}")
+            time.sleep(0.5)
+    print(f"with SLURM: {time.monotonic() - start:.0f} s")
+    assert study.returncode == 0, (tmp_path / "said").read_text()
+    assert [what.split()[0] for what in done] == ["cancelled", "requeued", "killed"]
+    assert clone.files() == local.files()
+    assert "are as they were published" in clone("finefit", "verify")
+    assert clone.missing() == []
