@@ -82,6 +82,7 @@ def receive(address: str, partial: Path, size: int, what: str) -> bool:
         response.raise_for_status()
         if response.headers.get("Content-Range", "").split("-")[0] != f"bytes {have}":
             have = 0  # the server does not continue: from the start
+        response.raw.enforce_content_length = False  # which would drop the last bytes; the length is checked here
         promised = have + int(response.headers.get("Content-Length", 0))
         total = size or promised
         with open(partial, "ab" if have else "wb") as file:
