@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from layouts import LAYOUTS, text
 
-from finefit import datasets, sources
+from finefit import archives, datasets, inventory, sources
 from finefit.datasets import inat2021_mini
 
 ROOT = Path(__file__).parents[1]
@@ -97,3 +98,42 @@ def test_no_row_of_the_sources_table_is_without_a_way():
         assert row.shipped or row.url or row.by_hand, row.name
         assert row.checksum == sources.UNPUBLISHED or row.checksum.split(":")[0] in ("md5", "sha256")
         assert row.licence and row.terms and (row.bytes >= 0)
+
+
+@pytest.fixture
+def on_disk(laid, monkeypatch):
+    """The same, standing where `finefit data check` finds unpacked archives."""
+    reader, settings, root, _ = laid
+    monkeypatch.setattr(archives, "unpacked", lambda rows: root)
+    monkeypatch.setattr(inventory, "state", lambda row: "here")
+    return laid
+
+
+@every
+def test_check_compares_with_what_is_published(on_disk, monkeypatch):
+    reader, settings, root, (classes, train, test) = on_disk
+    name = reader.__name__.split(".")[-1]
+    with pytest.raises(ValueError, match=f"{name}: {train} train on disk, {reader.PUBLISHED.train} published"):
+        inventory.check(name, None)
+    above = {superclass for _, superclass in classes} - {None}
+    counts = {"classes": len(classes), "superclasses": len(above) or None, "train": train, "test": test}
+    monkeypatch.setattr(reader, "PUBLISHED", dataclasses.replace(reader.PUBLISHED, **counts))
+    assert f"{name}: {len(classes)} classes" in inventory.check(name, None)
+    folder = reader.folder(root) if hasattr(reader, "folder") else root
+    (folder / reader.index(settings, root)["key"].iloc[-1]).unlink()
+    with pytest.raises(ValueError, match="pictures? are missing|on disk|validation pictures"):
+        inventory.check(name, None)
+
+
+def test_check_says_what_is_missing_and_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "RAW", tmp_path)
+    monkeypatch.delenv("FINEFIT_MIRROR", raising=False)
+    with pytest.raises(ValueError) as raised:
+        inventory.check("imagenet", None)
+    assert len(str(raised.value).split("\n")) == 3
+    assert "By hand: register at" in str(raised.value) and "finefit fetch imagenet-devkit" in str(raised.value)
+
+
+def test_the_tables_of_the_document_have_not_drifted():
+    text = inventory.DOCUMENT.read_text(encoding="utf-8")
+    assert inventory.document(text) == text, "run `finefit data table --document`"

@@ -44,7 +44,7 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
     lists = []
     for name, split in SPLIT_OF_LIST.items():
         rows = pd.read_csv(
-            _folder(root) / f"{name}.txt", header=None, names=["key", "fine", "coarse"], skipinitialspace=True
+            folder(root) / f"{name}.txt", header=None, names=["key", "fine", "coarse"], skipinitialspace=True
         )
         lists.append(
             pd.DataFrame({"key": rows["key"], "class_name": names.loc[rows["fine"]].to_numpy(), "split": split})
@@ -65,13 +65,13 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
 
 def read(rows: pd.DataFrame, resolution: int, settings: Settings, root: Path) -> np.ndarray:
     """Photographs of index rows, uint8 `[n, resolution, resolution, 3]`."""
-    return read_files([_folder(root) / key for key in rows["key"]], resolution)
+    return read_files([folder(root) / key for key in rows["key"]], resolution)
 
 
 def _classes(root: Path) -> pd.DataFrame:
-    return pd.read_csv(_folder(root) / "classes.csv").set_index("Class ID (int)").sort_index()
+    return pd.read_csv(folder(root) / "classes.csv").set_index("Class ID (int)").sort_index()
 
 
-def _folder(root: Path) -> Path:
+def folder(root: Path) -> Path:
     """The `dataset` folder below the archive's single top folder, whose name bears the commit."""
     return only(root, "*/dataset")
