@@ -9,48 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from layouts import picture
 from PIL import Image
 
-from finefit import config, datasets, sources, taxonomy
-from finefit.datasets import folder, grocery
+from finefit import archives, config, datasets, sources, taxonomy
+from finefit.datasets import folder
 from finefit.pictures import read_file
 from finefit.plan import Job
-
-GROCERY_CLASSES = """Class Name (str),Class ID (int),Coarse Class Name (str),Coarse Class ID (int),Iconic,Description
-Golden-Delicious,0,Apple,0,/i,/d
-Granny-Smith,1,Apple,0,/i,/d
-Zucchini,2,Zucchini,1,/i,/d
-"""
-
-
-def picture(path: Path, colour=(200, 30, 30), size=(40, 30), **options) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path, **options)
-    return path
-
-
-@pytest.fixture
-def grocery_root(tmp_path) -> Path:
-    root = tmp_path / "grocery"
-    data = root / "GroceryStoreDataset-abc" / "dataset"
-    for split in ("train", "val", "test"):
-        lines = []
-        for fine, coarse, name in ((0, 0, "Apple/Golden"), (1, 0, "Apple/Granny"), (2, 1, "Zucchini")):
-            key = f"{split}/Fruit/{name}/a_001.jpg"
-            picture(data / key, (60 * fine, 100, 100))
-            lines.append(f"{key}, {fine}, {coarse}")
-        (data / f"{split}.txt").write_text("\n".join(lines) + "\n")
-    (data / "classes.csv").write_text(GROCERY_CLASSES)
-    return root
-
-
-def test_grocery_in_its_true_layout(grocery_root):
-    settings = grocery.Settings()
-    index, classes = grocery.index(settings, grocery_root), grocery.taxonomy(settings, grocery_root)
-    assert classes["superclass"].tolist() == ["Apple", "Apple", "Zucchini"]
-    assert index.groupby("split").size().to_dict() == {"train": 6, "test": 3}
-    images = grocery.read(index[index["class_name"] == "Zucchini"], 16, settings, grocery_root)
-    assert images.shape == (3, 16, 16, 3) and abs(int(images[0, 8, 8, 0]) - 120) < 6
 
 
 @pytest.fixture
@@ -75,7 +40,7 @@ def test_own_folder(own):
 
 def test_own_folder_enters_by_its_listing(own):
     before = folder.listing(folder.Settings(path=str(own)))
-    folder._pictures.cache_clear()
+    folder._content.cache_clear()
     picture(own / "fish" / "Zander" / "new.png")
     assert folder.listing(folder.Settings(path=str(own))) != before
 
@@ -152,25 +117,25 @@ def table(tmp_path, monkeypatch):
 
 
 def write_table(archive: Path, checksum: str | None = None) -> None:
-    row = f"toy,{archive.name},by hand,{archive.stat().st_size},{checksum or sources.checksum(archive)},MIT,none"
-    Path("data/sources.csv").write_text(f"name,file,url,bytes,checksum,licence,terms\n{row}\n")
+    row = f"toy,{archive.name},,{archive.stat().st_size},{checksum or sources.checksum(archive)},MIT,none,ask"
+    Path("data/sources.csv").write_text(f"name,file,url,bytes,checksum,licence,terms,by_hand\n{row}\n")
     sources.table.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def fresh_table():
     sources.table.cache_clear()
-    folder._pictures.cache_clear()
+    folder._content.cache_clear()
     yield
     sources.table.cache_clear()
 
 
 def test_mirror_is_used_and_unpacked_once(table, monkeypatch):
-    assert (sources.unpacked("toy") / "top" / "file.txt").read_text() == "hello"
+    assert (archives.unpacked(("toy",)) / "top" / "file.txt").read_text() == "hello"
     monkeypatch.delenv("FINEFIT_MIRROR")
-    assert sources.unpacked("toy").is_dir()
-    assert sorted(path.name for path in Path("data/raw").iterdir()) == sorted(
-        ["toy.tar.gz", sources.unpacked("toy").name]
+    assert archives.unpacked(("toy",)).is_dir()
+    assert sorted(path.name for path in Path("data/raw").iterdir() if not path.name.startswith(".")) == sorted(
+        ["toy.tar.gz", archives.unpacked(("toy",)).name]
     )
 
 
@@ -192,7 +157,7 @@ def test_archive_that_leaves_its_folder_is_refused(table):
         tar.addfile(tarfile.TarInfo("../../escaped.txt"))
     write_table(table / "toy.tar.gz")
     with pytest.raises((ValueError, tarfile.TarError)):
-        sources.unpacked("toy")
+        archives.unpacked(("toy",))
     assert not Path("escaped.txt").exists() and not Path("data/escaped.txt").exists()
 
 

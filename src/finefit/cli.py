@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from finefit import config, doctor, forecast, prune, sources, stopping, store
 from finefit.outlook import outlook
@@ -41,10 +42,23 @@ MaxMinutes = Annotated[
 PARAMS = Path("params.yaml")
 
 
+class JobOrCommand(TyperGroup):
+    """`finefit data PATH` makes an artifact, as every kind of job; `finefit data check NAME` looks at a data set."""
+
+    def resolve_command(self, ctx, args):
+        """The command that the first word names, else the one that makes artifacts."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["make", *args])
+
+
+data = typer.Typer(cls=JobOrCommand, no_args_is_help=True)
+app.add_typer(data, name="data", help="Make one artifact of kind 'data' (its PATH), or look at data sets.")
+
+
 def job_command(kind: str) -> None:
     """Add the command that makes artifacts of one kind."""
+    group, name = (data, "make") if kind == "data" else (app, kind)
 
-    @app.command(kind, help=f"Make one artifact of kind {kind!r} (phase {PHASES[kind][0]}), unless it is published.")
+    @group.command(name, help=f"Make one artifact of kind {kind!r} (phase {PHASES[kind][0]}), unless it is published.")
     def command(path: Path, study: StudyFile = PARAMS, max_minutes: MaxMinutes = None) -> None:
         stopping.listen(max_minutes)
         plan = Plan(config.load(study))
@@ -106,10 +120,34 @@ def prune_command(delete: Annotated[bool, typer.Option(help="Delete them, instea
         print(line)
 
 
+@data.command("check")
+def check_data(name: str, study: StudyFile = PARAMS) -> None:
+    """Compare a data set (of the study, or any reader) on disk with the published counts; says what is missing."""
+    from finefit import inventory
+
+    print("\n".join(inventory.check(name, config.load(study) if study.exists() else None)))
+
+
+@data.command("table")
+def data_table(
+    document: Annotated[bool, typer.Option("--document", help="Write the tables of docs/data.md anew.")] = False,
+) -> None:
+    """List all data sets and sources, and where each source is to be had from on this machine."""
+    from finefit import inventory
+
+    if document:
+        inventory.DOCUMENT.write_text(inventory.document(inventory.DOCUMENT.read_text(encoding="utf-8")))
+    else:
+        print(inventory.markdown(inventory.data_sets()), inventory.markdown(inventory.sources_table(True)), sep="\n\n")
+
+
 @app.command()
-def fetch(study: StudyFile = PARAMS) -> None:
-    """Bring everything a study needs from outside, so that its jobs need no internet."""
-    for row in sorted(needed(Plan(config.load(study)))):
+def fetch(
+    rows: Annotated[list[str] | None, typer.Argument(help="Rows of data/sources.csv.")] = None,
+    study: StudyFile = PARAMS,
+) -> None:
+    """Bring sources, without names all that a study needs from outside, so that its jobs need no internet."""
+    for row in rows or sorted(needed(Plan(config.load(study)))):
         print(f"{row}: {sources.fetch(row)}")
 
 

@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from finefit import datasets, methods
+from finefit import datasets, lineages, methods
 from finefit.models.shapes import SIZES
+from finefit.sources import checksum
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Positive = Annotated[int, Field(ge=1)]
@@ -31,11 +32,17 @@ class Strict(BaseModel):
 
 
 class DataSettings(Strict):
-    """A data set: which reader, at which resolutions, and the reader's own settings (`options`)."""
+    """A data set: which reader, at which resolutions, the reader's own settings (`options`), and its superclasses.
+
+    `hierarchy` is "source" (the data set's own superclasses), a rank of its lineages, or "derived" from its pictures;
+    None takes its own where it has them. `taxonomy` names a CSV file that gives superclass and ranks of every class.
+    """
 
     reader: Name | None = None  # None: the section's own name
     resolutions: Annotated[list[Positive], Field(min_length=1)]
     options: dict[str, Any] = {}
+    hierarchy: str | None = None
+    taxonomy: str | None = None
 
 
 class CodecSettings(Strict):
@@ -109,7 +116,8 @@ class Study(Strict):
         """Check what spans sections; all findings in one error."""
         faults = []
         for name, section in self.data.items():
-            faults += faults_of(f"data.{name}.options", partial(self.reader_settings, name))
+            faulty = faults_of(f"data.{name}.options", partial(self.reader_settings, name))
+            faults += faulty or faults_of(f"data.{name}", partial(self.hierarchy, name))
             faults += [f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions)]
         for name in self.methods:
             faults += faults_of(f"methods.{name}", partial(self.check_method, name))
@@ -129,6 +137,20 @@ class Study(Strict):
     def reader_settings(self, name: str):
         """The reader's own settings of data set `name`."""
         return build(self.reader(name).Settings, self.data[name].options)
+
+    def hierarchy(self, name: str) -> dict[str, Any]:
+        """What decides the superclasses of data set `name`: settings of its "hierarchy" job."""
+        section = self.data[name]
+        given = Path(section.taxonomy) if section.taxonomy else None
+        ranks = lineages.ranks(given) if given else self.reader(name).ranks(self.reader_settings(name))
+        wanted = section.hierarchy or ("source" if "superclass" in ranks else ranks[0] if ranks else "derived")
+        if wanted not in ("derived", *ranks) and not (wanted == "source" and "superclass" in ranks):
+            known = (["source"] if "superclass" in ranks else []) + [*ranks, "derived"]
+            raise ValueError(f"hierarchy is {wanted!r}: use one of {', '.join(known)}{nearest(wanted, known)}")
+        settings: dict[str, Any] = {"superclass": "source" if wanted == "superclass" else wanted}
+        if given and wanted != "derived":
+            settings["taxonomy"] = {"path": str(given), "checksum": checksum(given)}
+        return settings
 
     def method(self, name: str):
         """The method module that the entry `name` runs: its key `method`, or its own name."""

@@ -135,7 +135,7 @@ class Plan:
         if hasattr(reader, "listing"):
             settings["listing"] = reader.listing(options)
         data = self._add("data", name, settings)
-        hierarchy = self._add("hierarchy", name, {"superclass": "source"}, {"data": data})
+        hierarchy = self._add("hierarchy", name, study.hierarchy(name), {"data": data})
         pixels = {"resolution": resolution}
         latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})
         judged_by = study.evaluate.model_dump(exclude={"published"})

@@ -6,7 +6,6 @@ artifact make it once.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
@@ -15,11 +14,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from finefit.locks import only_one
 from finefit.plan import Job
 from finefit.progress import earlier_seconds
 from finefit.sources import checksum
@@ -39,7 +38,7 @@ def produce(job: Job, build: Callable[[Job, Path, Path], None]) -> None:
         ValueError: an input is missing, altered, or not what the plan says.
     """
     scratch = SCRATCH / job.digest
-    with only_one(SCRATCH / f"{job.digest}.lock", job):
+    with only_one(SCRATCH / f"{job.digest}.lock", str(job.path)):
         if job.marker.exists():
             return
         for source in job.inputs.values():
@@ -56,19 +55,6 @@ def produce(job: Job, build: Callable[[Job, Path, Path], None]) -> None:
         job.path.parent.mkdir(parents=True, exist_ok=True)
         out.rename(job.path)
         shutil.rmtree(scratch)
-
-
-@contextmanager
-def only_one(lock: Path, job: Job) -> Iterator[None]:
-    """Hold a lock that the system releases when the process dies; says so when it has to wait."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with open(lock, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{job.path}: another process is making it; waiting", file=sys.stderr, flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def check(job: Job) -> dict:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from finefit import datasets, sources
+from finefit import archives, datasets, derived, lineages
 from finefit.plan import Job
 
 
@@ -32,24 +33,42 @@ def build_data(job: Job, out: Path, scratch: Path) -> None:
 
 
 def build_hierarchy(job: Job, out: Path, scratch: Path) -> None:
-    """Phase "hierarchy": each class's superclass, numbered in order of appearance (`hierarchy.csv`)."""
-    classes = pd.read_csv(job.inputs["data"].path / "classes.csv")
-    classes["superclass_id"] = pd.factorize(classes["superclass"])[0]
+    """Phase "hierarchy": each class's superclass (`hierarchy.csv`), numbered in order of appearance.
+
+    Superclasses that were derived from pictures come with `hierarchy.json`: how, and how many were chosen by what.
+    """
+    data, wanted = job.inputs["data"], job.settings["superclass"]
+    classes = pd.read_csv(data.path / "classes.csv", dtype=str, keep_default_na=False)
+    order = getattr(datasets.find(data.settings["reader"]), "SUPERCLASSES", None)
+    if wanted == "derived":
+        rows = read_index(data, "train")
+        names, chosen = derived.superclasses(
+            rows, classes["class_name"], lambda part: read_pictures(data, part, derived.RESOLUTION)
+        )
+        (out / "hierarchy.json").write_text(json.dumps(chosen, indent=1) + "\n")
+    elif "taxonomy" in job.settings:
+        rank = "superclass" if wanted == "source" else wanted
+        names = lineages.superclasses(Path(job.settings["taxonomy"]["path"]), rank, classes["class_name"])
+    else:
+        names = classes["superclass" if wanted == "source" else wanted].tolist()
+    known = list(order) if order and set(names) <= set(order) else list(dict.fromkeys(names))
+    classes["superclass"], classes["superclass_id"] = names, [known.index(name) for name in names]
     classes[["class_id", "class_name", "superclass_id", "superclass"]].to_csv(out / "hierarchy.csv", index=False)
 
 
 def opened(data: Job):
-    """Reader, its settings, and the folder of its unpacked sources (None without), for a "data" job."""
+    """Reader, its settings, and the folder with the content of its sources (None without), for a "data" job."""
     reader = datasets.find(data.settings["reader"])
     settings = reader.Settings(**data.settings["options"])
-    folders = [sources.unpacked(row) for row in reader.sources(settings)]
-    return reader, settings, folders[0] if folders else None
+    rows = reader.sources(settings)
+    return reader, settings, archives.unpacked(rows) if rows else None
 
 
 def read_index(data: Job, split: str) -> pd.DataFrame:
     """The pictures of one split, in index order: columns `key`, `class_name`, `class_id`, `split`."""
-    index = pd.read_csv(data.path / "index.csv")
-    names = pd.read_csv(data.path / "classes.csv")["class_name"]
+    text = {"key": str, "class_name": str}
+    index = pd.read_csv(data.path / "index.csv", dtype=text, keep_default_na=False)
+    names = pd.read_csv(data.path / "classes.csv", dtype=text, keep_default_na=False)["class_name"]
     index["class_name"] = names[index["class_id"]].to_numpy()
     return index[index["split"] == split].reset_index(drop=True)
 

@@ -2,20 +2,36 @@
 
 A data set's module defines `Settings` (a frozen dataclass) and
 
+- `PUBLISHED`: what its publishers say of it (`Published`), None where there is no publisher;
 - `sources(settings)`: the rows of data/sources.csv that it needs;
+- `ranks(settings)`: the columns of its taxonomy that may serve as superclass, `superclass` first; empty without any;
 - `index(settings, root)`: a table with a row per picture: `key`, `class_name`, `split`;
-- `taxonomy(settings, root)`: a table with a row per class, in class-id order: `class_name`, `superclass`, lineage;
+- `taxonomy(settings, root)`: a table with a row per class, in class-id order: `class_name` and its ranks;
 - `read(rows, resolution, settings, root)`: those pictures, uint8 `[n, resolution, resolution, 3]`.
 
-and, where no checksum identifies its pictures, `listing(settings)`, a digest that does. `root` is the folder of the
-unpacked sources, None for a data set that needs none.
+It may define `SUPERCLASSES`, the order in which published checkpoints number them; `folder(root)`, where keys start if
+not at `root`; and, where no checksum identifies its pictures, `listing(settings)`, a digest that does. `root` is the
+folder with the content of its sources, None for a data set that needs none.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import ModuleType
 
 from finefit import modules
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a data set's publishers say of it; `superclasses` None where they give none (or no number)."""
+
+    title: str
+    classes: int
+    superclasses: int | None
+    train: int
+    test: int
+    hierarchy: str  # where superclasses come from
 
 
 def names() -> list[str]:

@@ -14,10 +14,12 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from finefit.datasets import Published
 from finefit.procedural import SHAPES, SUPERCLASSES, Scene, render
 from finefit.procedural.dice import Dice, keys
 from finefit.procedural.traits import spread
 
+PUBLISHED = Published("embedded pictures (target, as the mini study draws them)", 16, 8, 2_048, 1_024, "drawn by it")
 Domain = Literal["target", "source"]
 DOMAINS, SPLITS = get_args(Domain), ("train", "test")  # a name's place is its number in a picture's key
 
@@ -55,6 +57,11 @@ def counts(settings: Settings) -> tuple[int, int, int]:
         for count in (settings.train_per_class, settings.test_per_class)
     )
     return len(names), train, test
+
+
+def ranks(settings: Settings) -> tuple[str, ...]:
+    """What may serve as superclass."""
+    return ("superclass",)
 
 
 def index(settings: Settings, root: Path | None) -> pd.DataFrame:

@@ -1,0 +1,63 @@
+"""iNaturalist 2021, mini training set: 10,000 species in 11 superclasses, 50 training and 10 validation pictures each.
+
+Layout: `train_mini/<image_dir_name>/*.jpg`, `val/...`, and beside them `train_mini.json` and `val.json` in the form of
+COCO, whose categories carry the whole lineage. A class's id is its category's id, which is also the order of the
+folders; the published checkpoints rely on it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from finefit.datasets import Published
+from finefit.listings import only, read  # noqa: F401 (read is part of a reader's interface)
+
+PUBLISHED = Published("iNaturalist 2021 mini", 10_000, 11, 500_000, 100_000, "its supercategory; ranks to genus")
+RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
+SPLITS = {"train_mini": "train", "val": "test"}
+SUPERCLASSES = (
+    "Plants", "Insects", "Birds", "Fungi", "Reptiles", "Mammals",
+    "Ray-finned Fishes", "Amphibians", "Mollusks", "Arachnids", "Animalia",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """No settings."""
+
+
+def sources(settings: Settings) -> tuple[str, ...]:
+    """Rows of data/sources.csv that it needs."""
+    return "inat2021-mini-train", "inat2021-mini-train-json", "inat2021-val", "inat2021-val-json"
+
+
+def ranks(settings: Settings) -> tuple[str, ...]:
+    """What may serve as superclass."""
+    return "superclass", *RANKS
+
+
+def index(settings: Settings, root: Path) -> pd.DataFrame:
+    """One row per picture: `key` (its path below the folder), `class_name`, `split`."""
+    parts = []
+    for name, split in SPLITS.items():
+        content = _json(root, name)
+        names = {category["id"]: category["name"] for category in content["categories"]}
+        files = {image["id"]: image["file_name"] for image in content["images"]}
+        rows = [(files[one["image_id"]], names[one["category_id"]], split) for one in content["annotations"]]
+        parts.append(pd.DataFrame(rows, columns=["key", "class_name", "split"]).sort_values("key"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
+    """One row per species in the order of category ids: `class_name`, `superclass`, lineage, `common_name`."""
+    table = pd.DataFrame(_json(root, "val")["categories"]).sort_values("id", ignore_index=True)
+    table = table.rename(columns={"name": "class_name", "supercategory": "superclass"})
+    return table[["class_name", "superclass", *RANKS, "common_name"]]
+
+
+def _json(root: Path, name: str) -> dict:
+    return json.loads(only(root, f"{name}.json").read_text(encoding="utf-8"))

@@ -1,0 +1,139 @@
+"""Every reader finds in a tiny copy of its data set's true layout what lies there."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from layouts import LAYOUTS, text
+
+from finefit import archives, datasets, inventory, sources
+from finefit.datasets import inat2021_mini
+
+ROOT = Path(__file__).parents[1]
+PUBLISHED = [name for name in datasets.names() if datasets.find(name).PUBLISHED and name != "embedded"]
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    sources.table.cache_clear()
+    yield
+    sources.table.cache_clear()
+
+
+@pytest.fixture
+def laid(tmp_path, request):
+    """Reader, its settings, the folder, and what lies in it."""
+    reader = datasets.find(request.param)
+    return reader, reader.Settings(), tmp_path, LAYOUTS[request.param](tmp_path)
+
+
+every = pytest.mark.parametrize("laid", PUBLISHED, indirect=True)
+
+
+@every
+def test_classes_and_superclasses(laid):
+    reader, settings, root, (classes, _, _) = laid
+    table = reader.taxonomy(settings, root)
+    assert table["class_name"].tolist() == [name for name, _ in classes]
+    assert all(rank in table for rank in reader.ranks(settings))
+    if "superclass" in reader.ranks(settings):
+        assert table["superclass"].tolist() == [above for _, above in classes]
+    else:
+        assert {above for _, above in classes} == {None}
+
+
+@every
+def test_pictures_and_splits(laid):
+    reader, settings, root, (classes, train, test) = laid
+    index = reader.index(settings, root)
+    assert index["key"].is_unique and set(index["class_name"]) == {name for name, _ in classes}
+    assert index["split"].value_counts().to_dict() == {"train": train, "test": test}
+    assert reader.read(index, 8, settings, root).shape == (train + test, 8, 8, 3)
+
+
+@every
+def test_its_sources_are_in_the_table(laid):
+    reader, settings, *_ = laid
+    rows = [sources.find(name) for name in reader.sources(settings)]
+    assert rows and all(row.url.startswith("http") or row.by_hand for row in rows)
+
+
+def test_the_eleven_superclasses_of_inaturalist_have_the_published_ranges(tmp_path):
+    """Ranges as the released code of FineDiffusion has them, sizes as the competition's page has them."""
+    ranges = {
+        "Plants": (5729, 9999), "Insects": (175, 2700), "Birds": (3111, 4596), "Fungi": (5388, 5728),
+        "Reptiles": (4859, 5171), "Mammals": (4613, 4858), "Ray-finned Fishes": (2756, 2938),
+        "Amphibians": (2939, 3108), "Mollusks": (5219, 5387), "Arachnids": (4, 156),
+    }  # fmt: skip
+    sizes = [4271, 2526, 1486, 341, 313, 246, 183, 170, 169, 153, 142]
+    above = pd.Series("Animalia", range(10_000))
+    for name, (first, last) in ranges.items():
+        above[first:last + 1] = name  # fmt: skip
+    lineage = {rank: "x" for rank in inat2021_mini.RANKS}
+    categories = [
+        {"id": number, "name": f"species {number}", "common_name": "", "supercategory": name} | lineage
+        for number, name in above.items()
+    ]
+    text(tmp_path / "val.json", json.dumps({"categories": categories, "images": [], "annotations": []}))
+    table = inat2021_mini.taxonomy(inat2021_mini.Settings(), tmp_path)
+    assert table["superclass"].value_counts()[list(inat2021_mini.SUPERCLASSES)].tolist() == sizes
+    for name, (first, last) in ranges.items():
+        numbers = table.index[table["superclass"] == name]
+        assert (numbers[0], numbers[-1], len(numbers)) == (first, last, last - first + 1)
+
+
+def test_birds_have_families_and_orders():
+    families = pd.read_csv(ROOT / "data/taxonomies/cub-families.csv")
+    assert families["name"].is_unique and families.notna().all(axis=None)
+    assert families.groupby("family")["order"].nunique().eq(1).all()
+
+
+def test_no_row_of_the_sources_table_is_without_a_way():
+    for row in sources.table().values():
+        assert row.shipped or row.url or row.by_hand, row.name
+        assert row.checksum == sources.UNPUBLISHED or row.checksum.split(":")[0] in ("md5", "sha256")
+        assert row.licence and row.terms and (row.bytes >= 0)
+
+
+@pytest.fixture
+def on_disk(laid, monkeypatch):
+    """The same, standing where `finefit data check` finds unpacked archives."""
+    reader, settings, root, _ = laid
+    monkeypatch.setattr(archives, "unpacked", lambda rows: root)
+    monkeypatch.setattr(inventory, "state", lambda row: "here")
+    return laid
+
+
+@every
+def test_check_compares_with_what_is_published(on_disk, monkeypatch):
+    reader, settings, root, (classes, train, test) = on_disk
+    name = reader.__name__.split(".")[-1]
+    with pytest.raises(ValueError, match=f"{name}: {train} train on disk, {reader.PUBLISHED.train} published"):
+        inventory.check(name, None)
+    above = {superclass for _, superclass in classes} - {None}
+    counts = {"classes": len(classes), "superclasses": len(above) or None, "train": train, "test": test}
+    monkeypatch.setattr(reader, "PUBLISHED", dataclasses.replace(reader.PUBLISHED, **counts))
+    assert f"{name}: {len(classes)} classes" in inventory.check(name, None)
+    folder = reader.folder(root) if hasattr(reader, "folder") else root
+    (folder / reader.index(settings, root)["key"].iloc[-1]).unlink()
+    with pytest.raises(ValueError, match="pictures? are missing|on disk|validation pictures"):
+        inventory.check(name, None)
+
+
+def test_check_says_what_is_missing_and_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "RAW", tmp_path)
+    monkeypatch.delenv("FINEFIT_MIRROR", raising=False)
+    with pytest.raises(ValueError) as raised:
+        inventory.check("imagenet", None)
+    assert len(str(raised.value).split("\n")) == 3
+    assert "By hand: register at" in str(raised.value) and "finefit fetch imagenet-devkit" in str(raised.value)
+
+
+def test_the_tables_of_the_document_have_not_drifted():
+    text = inventory.DOCUMENT.read_text(encoding="utf-8")
+    assert inventory.document(text) == text, "run `finefit data table --document`"
