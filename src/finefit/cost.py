@@ -75,6 +75,7 @@ def rate(hardware: str, work: str) -> Rate:
     return rates().get((hardware, work)) or rates()["cpu", work]
 
 
+@lru_cache(maxsize=64)
 def counts(data: Job) -> Counts:
     """Classes and pictures of a data set: from its settings where they decide, else as published; 0 where unknown."""
     reader = datasets.find(data.settings["reader"])

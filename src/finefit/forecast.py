@@ -53,9 +53,10 @@ def total(seconds: list[tuple[float, float, float]], devices: int = 1) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds in the unit that suits them."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.{seconds < 36000:d}f} h"
+    for limit, unit, length in ((90, "s", 1), (5400, "min", 60), (36e6, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds / length:,.{int(unit == 'h' and seconds < 36000)}f} {unit}"
+    return f"{seconds / 3600 / 8766:,.1f} years"
 
 
 def size(count: float) -> str:

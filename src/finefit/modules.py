@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
@@ -12,6 +13,7 @@ def names(package: str) -> list[str]:
     return sorted(module.name for module in iter_modules(import_module(package).__path__))
 
 
+@cache
 def find(package: str, name: str, what: str) -> ModuleType:
     """The module `name` of a package.
 

@@ -139,7 +139,8 @@ class Plan:
         pixels = {"resolution": resolution}
         latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})
         judged_by = study.evaluate.model_dump(exclude={"published"})
-        judged_by |= {"per_class": study.sample.per_class, "codec": self._codec()}
+        per_class = study.data[name].per_class or study.sample.per_class
+        judged_by |= {"per_class": per_class, "codec": self._codec()}
         reference = self._add(
             "reference", f"{group}/reference", pixels | judged_by, {"data": data, "hierarchy": hierarchy}
         )
@@ -149,7 +150,7 @@ class Plan:
             for seed in study.seeds:
                 run = self._finetune(f"{group}/{entry}-s{seed}", entry, seed, latents, hierarchy)
                 for guided in self._guidances(entry):
-                    sample = self._sample(run, guided)
+                    sample = self._sample(run, guided | {"per_class": per_class})
                     inputs = {"sample": sample, "reference": reference}
                     evaluations.append(self._add("evaluate", sample.name, published, inputs))
         return evaluations
@@ -178,10 +179,10 @@ class Plan:
         unguided = [{"guidance": "none", "scale": 1.0}] if 1 in scales or not references else []
         return unguided + guided
 
-    def _sample(self, run: Job, guided: dict[str, Any]) -> Job:
+    def _sample(self, run: Job, own: dict[str, Any]) -> Job:
         common = self.study.sample.model_dump(exclude={"scale", "sweep"})
-        name = f"{run.name}-{guided['guidance']}-{guided['scale']:g}"
-        return self._add("sample", name, common | guided | {"codec": self._codec()}, {"run": run})
+        name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
+        return self._add("sample", name, common | own | {"codec": self._codec()}, {"run": run})
 
 
 def _source(row: str) -> dict[str, str]:
