@@ -44,7 +44,7 @@ STUDY_FILE = snapshot(STUDY)
 workflow.config_settings.configfiles = [STUDY_FILE.absolute()]  # what jobs on other nodes read as their study
 PLAN = Plan(STUDY)
 DIGEST = {"report": "-{digest}"}  # a report keeps its address, so its marker's name bears the digest
-ENVIRONMENT = "finefit"  # the name in environment.yml; used with --software-deployment-method conda alone
+ENVIRONMENT = "../envs/finefit.yaml"  # as every rules file sees it
 JOBS = {job.marker.as_posix(): job for job in PLAN.jobs}
 
 for _, _folder in PHASES.values():  # dvc asks for every out, also that of a phase in which this study has no job
