@@ -60,6 +60,16 @@ def test_the_same_settings_in_another_spelling_are_the_same_jobs():
     )
 
 
+def test_a_sweep_is_its_values_written_out():
+    swept = {"bitfit": {}, "difffit": {"sweep": {"lr": [1e-3, "2e-3"], "layout": ["two-D"]}}}
+    by_hand = {
+        "bitfit": {},
+        "difffit-lr-0.001-layout-two-d": {"method": "difffit", "lr": 1e-3, "layout": "two-D"},
+        "difffit-lr-0.002-layout-two-d": {"method": "difffit", "lr": 2e-3, "layout": "two-D"},
+    }
+    assert paths(study(methods=swept), "finetune") == paths(study(methods=by_hand), "finetune")
+
+
 def test_sampling_settings_retrain_nothing():
     assert paths(study(), "finetune") == paths(study(sample__steps=3), "finetune")
 
@@ -98,6 +108,8 @@ def test_planning_imports_no_torch():
         ({"data__embedded__options": {"classes": 0}}, "classes is 0"),
         ({"data": {"nowhere": {"resolutions": [32]}}}, "unknown data set 'nowhere'"),
         ({"data__embedded__resolutions": []}, "data.embedded.resolutions"),
+        ({"methods__full": {"sweep": {"lr": 1e-3}}}, "full.sweep: give settings and their values"),
+        ({"methods": {"full": {"sweep": {"lr": [1, 1.0]}}}}, "gives 'full-lr-1' twice"),
         ({"seeds": [0, 0]}, "seeds: 0 appears twice"),
         ({"sample__sweep": {"ful": [1.0]}}, "did you mean full?"),
     ],

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
-from finefit import datasets, lineages, methods
+from finefit import datasets, lineages, methods, sweeps
 from finefit.models.shapes import SIZES
 from finefit.sources import checksum
 
@@ -112,6 +112,12 @@ class Study(Strict):
     methods: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
     sample: SampleSettings
     evaluate: EvaluateSettings
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def written_out(cls, methods: Any) -> Any:
+        """Entries with a `sweep` stand for several."""
+        return sweeps.expand(methods) if isinstance(methods, dict) else methods
 
     @model_validator(mode="after")
     def consistent(self) -> Study:

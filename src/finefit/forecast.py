@@ -114,10 +114,10 @@ def reason(job: Job) -> str:
 
 def siblings(job: Job) -> Iterator[dict[str, Any]]:
     """Provenance of published artifacts with the job's name and another digest."""
-    pattern = "provenance-*.json" if job.kind == "report" else f"{job.path.name[:-8]}{'[0-9a-f]' * 8}/provenance.json"
-    folder = job.path if job.kind == "report" else job.path.parent
-    if job.path.name in names_in(folder) or any(name.startswith(job.path.name[:-8]) for name in names_in(folder)):
-        for path in folder.glob(pattern):
+    folder, stem = (job.path, "provenance-") if job.kind == "report" else (job.path.parent, job.path.name[:-8])
+    for name in names_in(folder.absolute()):
+        path = folder / name if job.kind == "report" else folder / name / "provenance.json"
+        if name.startswith(stem) and len(name.removeprefix(stem).removesuffix(".json")) == 8 and path.exists():
             yield json.loads(path.read_text())
 
 
