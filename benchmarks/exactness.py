@@ -48,10 +48,13 @@ def published(folder: Path) -> tuple[ModuleType, ModuleType]:
         modules = import_module("models"), import_module("diffusion")
     finally:
         sys.path.remove(str(folder))
-    embed = modules[0].TimestepEmbedder.timestep_embedding
-    # Its features are float32 as ours are for whole timesteps; the float64 layers after them need float64.
-    modules[0].TimestepEmbedder.timestep_embedding = staticmethod(lambda *given: embed(*given).double())
     return modules
+
+
+def in_float64(models: ModuleType) -> None:
+    """Let the published timestep features, float32 as ours are for whole timesteps, enter layers of float64."""
+    embed = models.TimestepEmbedder.timestep_embedding
+    models.TimestepEmbedder.timestep_embedding = staticmethod(lambda *given: embed(*given).double())
 
 
 def randomised(model: nn.Module) -> nn.Module:
@@ -133,11 +136,13 @@ def main() -> None:
     torch.manual_seed(0)
     shape = Shape("S", 4, 32)
     models, diffusion = published(given.dit)
+    in_float64(models)
     flat = randomised(DiT(shape, LabelEmbedder(CLASSES, shape.width)))
     theirs = models.DiT_S_4(input_size=32, num_classes=CLASSES).double()
     errors = {"DiT": compared(flat, theirs, diffusion, "null")}
 
     models, diffusion = published(given.finediffusion)
+    in_float64(models)
     superclass_of = torch.full((CLASSES,), 10)
     for number, (first, last) in RANGES.items():
         superclass_of[first : last + 1] = number
