@@ -135,7 +135,8 @@ class Hidden:
         if name.split(".")[0] in {"pandas", "pydantic", "yaml", "typer", "diffusers", "dvc", "snakemake", "PIL"}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Hidden())
-import finefit.train, finefit.finetune, finefit.sample, finefit.models.published, finefit.methods, finefit.latents, finefit.samplers
+import finefit.train, finefit.finetune, finefit.sample, finefit.samplers, finefit.latents, finefit.methods
+import finefit.models.published
 for name in finefit.methods.names():
     finefit.methods.find(name)
 """
