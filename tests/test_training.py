@@ -156,7 +156,7 @@ def test_guidance_acts_only_within_its_interval():
 
 
 def test_guidance_moves_the_chosen_channels_away_from_the_reference():
-    """noise = reference + scale (label - reference) on the first channels; the rest and the variance are the label's."""
+    """On the first channels reference + scale (label - reference); the rest and the variance are the label's."""
     model = network(run_of("bitfit"), BASE).eval()
     x, t, rows, null = torch.randn(2, 4, 16, 16), torch.tensor([500, 500]), torch.tensor([0, 1]), torch.tensor([4, 4])
     with torch.no_grad():
