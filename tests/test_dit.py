@@ -134,17 +134,17 @@ def test_halved_coordinates_span_the_old_range():
     ],
 )
 def test_trained_counts_of_difffit_table_1(method, settings, trained):
-    assert counted("DiT-XL/2", method, settings, "food101").trained == trained
+    assert counted("DiT-XL/2", method, settings, 101, 1).trained == trained
 
 
 def test_finediffusion_on_inaturalist_trains_the_published_share():
-    count = counted("DiT-XL/2", "finediffusion", {}, "inat_mini")
+    count = counted("DiT-XL/2", "finediffusion", {}, 10_000, 11)
     assert (count.trained, count.total) == (12_153_632, 685_640_480)
     assert round(count.share, 4) == 1.7726
 
 
 def test_bitfit_on_inaturalist_trains_the_published_count():
-    assert counted("DiT-XL/2", "bitfit", {}, "inat_mini").trained == 12_010_784
+    assert counted("DiT-XL/2", "bitfit", {}, 10_000, 11).trained == 12_010_784
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 import torch
 from tiny import BASE, CODEC, SAMPLE, run_of
 
+from finefit import samplers
 from finefit.codecs import patch_pca
 from finefit.finetune import parameter_groups
 from finefit.latents import Pack, pack
@@ -135,8 +136,31 @@ class Hidden:
         if name.split(".")[0] in {"pandas", "pydantic", "yaml", "typer", "diffusers", "dvc", "snakemake", "PIL"}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Hidden())
-import finefit.train, finefit.sample, finefit.models.checkpoint, finefit.methods, finefit.latents, finefit.samplers
+import finefit.train, finefit.finetune, finefit.sample, finefit.samplers, finefit.latents, finefit.methods
+import finefit.models.published
 for name in finefit.methods.names():
     finefit.methods.find(name)
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_guidance_acts_only_within_its_interval():
+    model = network(run_of("bitfit"), BASE).eval()
+    rows = torch.tensor([0, 1])
+    predict = samplers.guided(model, rows, torch.tensor([4, 4]), 3.0, channels=4, interval=(400, 600))
+    x = torch.randn(2, 4, 16, 16)
+    for timestep, guided in ((399, False), (400, True), (600, True), (601, False)):
+        t = torch.full((2,), timestep)
+        with torch.no_grad():
+            assert torch.equal(predict(x, t), model(x, t, rows)) != guided
+
+
+def test_guidance_moves_the_chosen_channels_away_from_the_reference():
+    """On the first channels reference + scale (label - reference); the rest and the variance are the label's."""
+    model = network(run_of("bitfit"), BASE).eval()
+    x, t, rows, null = torch.randn(2, 4, 16, 16), torch.tensor([500, 500]), torch.tensor([0, 1]), torch.tensor([4, 4])
+    with torch.no_grad():
+        found = samplers.guided(model, rows, null, 2.5, channels=3, interval=(0, 999))(x, t)
+        label, reference = model(x, t, rows), model(x, t, null)
+    torch.testing.assert_close(found[:, :3], (reference + 2.5 * (label - reference))[:, :3], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found[:, 3:], label[:, 3:], rtol=1e-4, atol=1e-5)

@@ -162,6 +162,15 @@ def needed(plan: Plan) -> set[str]:
     return {row["name"] for job in plan.jobs if job.kind != "report" for row in rows(job)}
 
 
+@app.command("help-encode")
+def help_encode(path: Path, study: StudyFile = PARAMS) -> None:
+    """Help the process that makes a `latents` artifact: encode shards that nobody works on; that process publishes."""
+    from finefit.latents import device_here, encode
+
+    job = Plan(config.load(study)).at(path)
+    encode(job, store.SCRATCH / job.digest, device_here())
+
+
 @app.command("fit-codec")
 def fit_codec(weights: Path) -> None:
     """Fit the small codec to the embedded source domain and write its weights: how the shipped one was made."""

@@ -151,11 +151,11 @@ class Study(Strict):
         section = self.data[name]
         given = Path(section.taxonomy) if section.taxonomy else None
         ranks = lineages.ranks(given) if given else self.reader(name).ranks(self.reader_settings(name))
-        wanted = section.hierarchy or ("source" if "superclass" in ranks else ranks[0] if ranks else "derived")
-        if wanted not in ("derived", *ranks) and not (wanted == "source" and "superclass" in ranks):
-            known = (["source"] if "superclass" in ranks else []) + [*ranks, "derived"]
+        known = [*("source" if rank == "superclass" else rank for rank in ranks), "derived"]
+        wanted = section.hierarchy or known[0]
+        if wanted not in known:
             raise ValueError(f"hierarchy is {wanted!r}: use one of {', '.join(known)}{nearest(wanted, known)}")
-        settings: dict[str, Any] = {"superclass": "source" if wanted == "superclass" else wanted}
+        settings: dict[str, Any] = {"superclass": wanted}
         if given and wanted != "derived":
             settings["taxonomy"] = {"path": str(given), "checksum": checksum(given)}
         return settings

@@ -14,21 +14,10 @@ from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 from typing import Any
 
+from finefit import datasets
+
 PUBLISHED = Path("data/published/counts.csv")
 PUBLISHED_MODEL = "DiT-XL/2"
-CLASSES = {  # classes and superclasses as in the papers' runs
-    "inat_mini": (10_000, 11),
-    "vegfru": (292, 25),
-    "imagenet": (1_000, 0),
-    "food101": (101, 0),
-    "sun397": (397, 0),
-    "df20_mini": (182, 0),
-    "caltech101": (101, 0),
-    "cub200": (200, 0),
-    "artbench10": (10, 0),
-    "flowers102": (102, 0),
-    "stanford_cars": (196, 0),
-}
 
 
 @dataclass(frozen=True)
@@ -38,7 +27,6 @@ class Count:
     model: str
     method: str
     settings: dict[str, Any]
-    data: str
     label_rows: int
     trained: int
     total: int
@@ -65,13 +53,11 @@ class Count:
         return vars(self) | {name: getattr(self, name) for name in derived}
 
 
-def counted(model: str, method: str, settings: dict[str, Any], data: str) -> Count:
+def counted(model: str, method: str, settings: dict[str, Any], classes: int, superclasses: int) -> Count:
     """Count a method's parameters on `model`, e.g. "DiT-XL/2", at 256 pixels (latents of 32).
 
-    A data set without published superclasses counts one where the method's table is tiered.
-
     Raises:
-        ValueError: no such model, method, setting or data set.
+        ValueError: no such model, method or setting.
     """
     import torch
 
@@ -79,31 +65,27 @@ def counted(model: str, method: str, settings: dict[str, Any], data: str) -> Cou
     from finefit.models.network import network
 
     size, patch = parsed(model)
-    if data not in CLASSES:
-        raise ValueError(f"data {data!r}: use one of {', '.join(CLASSES)}")
-    classes, superclasses = CLASSES[data]
     run = {
         "method": method,
         "method_settings": settings,
         "network": {"size": size, "patch": patch},
         "seed": 0,
         "num_classes": classes,
-        "superclass_of": [number % max(superclasses, 1) for number in range(classes)],
+        "superclass_of": [number % superclasses for number in range(classes)],
         "latent_shape": [4, 32, 32],
     }
     find(method).Settings(**settings)
     with torch.device("meta"):
         built = network(run, None)
-    sizes = {name: parameter.numel() for name, parameter in built.named_parameters()}
+    numbers = {name: parameter.numel() for name, parameter in built.named_parameters()}
     return Count(
         model=model,
         method=method,
         settings=settings,
-        data=data,
         label_rows=built.y_embedder.embedding_table.num_embeddings,
-        trained=sum(sizes[name] for name in built.trained),
-        total=sum(sizes.values()),
-        total_without_positions=sum(sizes.values()) - sizes["pos_embed"],
+        trained=sum(numbers[name] for name in built.trained),
+        total=sum(numbers.values()),
+        total_without_positions=sum(numbers.values()) - numbers["pos_embed"],
     )
 
 
@@ -123,11 +105,24 @@ def table(model: str) -> list[dict[str, Any]]:
     """Every method with its defaults on every data set, then every published row where `model` is the papers'."""
     from finefit.methods import names
 
-    rows = [counted(model, method, {}, data).row() for data in CLASSES for method in names()]
+    rows = [
+        {"data": data, **counted(model, method, {}, *sizes(data)).row()} for data in data_sets() for method in names()
+    ]
     if model == PUBLISHED_MODEL:
         with open(PUBLISHED, newline="", encoding="utf-8") as file:
             rows += [compared(published) for published in csv.DictReader(file)]
     return rows
+
+
+def data_sets() -> list[str]:
+    """Names of the published data sets."""
+    return [name for name in datasets.names() if datasets.find(name).PUBLISHED]
+
+
+def sizes(data: str) -> tuple[int, int]:
+    """Classes and superclasses of a published data set; one superclass where it has none of its own."""
+    published = datasets.find(data).PUBLISHED
+    return published.classes, published.superclasses or 1
 
 
 def as_text(rows: list[dict[str, Any]]) -> str:
@@ -149,7 +144,7 @@ def as_text(rows: list[dict[str, Any]]) -> str:
 
 def compared(published: dict[str, str]) -> dict[str, Any]:
     """Our count for a row of the published table, with how its printed digits agree."""
-    count = counted(PUBLISHED_MODEL, published["method"], json.loads(published["settings"]), published["data"])
+    count = counted(PUBLISHED_MODEL, published["method"], json.loads(published["settings"]), *sizes(published["data"]))
     values = {
         "millions": {"parameters": Decimal(count.trained) / 10**6},
         "percent": {
@@ -160,7 +155,7 @@ def compared(published: dict[str, str]) -> dict[str, Any]:
     found = {convention: agreement(value, published["printed"]) for convention, value in values.items()}
     agreeing = [f"{how}, {convention}" for convention, how in found.items() if how]
     extra = {key: published[key] for key in ("paper", "row", "unit", "printed", "source")}
-    return count.row() | extra | {"agrees": agreeing[0] if agreeing else "no"}
+    return {"data": published["data"], **count.row()} | extra | {"agrees": agreeing[0] if agreeing else "no"}
 
 
 def agreement(value: Decimal, printed: str) -> str:

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,9 +16,10 @@ from finefit.models.checkpoint import read_base
 from finefit.models.delta import save_delta
 from finefit.models.dit import DiT
 from finefit.models.network import network
-from finefit.plan import Job
-from finefit.taxonomy import superclass_of
 from finefit.train import train
+
+if TYPE_CHECKING:
+    from finefit.plan import Job
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
@@ -60,6 +62,8 @@ def fine_tune(job: Job, out: Path, scratch: Path) -> None:
 
 def described(job: Job, pack: Pack) -> dict:
     """A run's settings with what its data adds to them: all that `network` asks."""
+    from finefit.taxonomy import superclass_of  # needs pandas, which a measuring machine may not have
+
     return job.settings | {
         "num_classes": int(pack.labels.max()) + 1,
         "superclass_of": superclass_of(job.inputs["hierarchy"]).tolist() if "hierarchy" in job.inputs else None,

@@ -2,22 +2,25 @@
 
 A pack is a folder: `index.json`, `labels.npy` (int64 `[count]`) and shards `mean-00000.npy` (float16
 `[rows, 2, c, h, w]`, both flips of each picture), with `deviation-00000.npy` beside each where the codec's posterior
-has one. Half a million pictures make tens of files. Scaling to unit variance is the codec's matter.
+has one. Half a million pictures make tens of files. Scaling to unit variance is the codec's matter, and the artifact's
+provenance holds every shard's checksum. Reading is in `finefit.pack`.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from finefit import codecs
 from finefit.codecs import Codec
+from finefit.locks import claimed
+from finefit.pack import Pack  # noqa: F401 (readers of latents find it here)
 from finefit.progress import progress
 
 if TYPE_CHECKING:
@@ -25,54 +28,103 @@ if TYPE_CHECKING:
 
 SHARD_ROWS = 16_384
 BATCH = 256
+SECONDS_BETWEEN_LOOKS = 1.0  # at the shards that other processes encode
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
-    """Phase "latents": encode the training pictures of a data set at one resolution."""
+    """Phase "latents": encode the training pictures of a data set at one resolution, on every GPU of the machine."""
+    (scratch / "pack").mkdir(exist_ok=True)
+    helpers = [torch.multiprocessing.get_context("spawn").Process(target=encode, args=(job, scratch, f"cuda:{number}"))
+               for number in range(1, torch.cuda.device_count())]  # fmt: skip
+    for helper in helpers:
+        helper.start()
+    encode(job, scratch, device_here(), finish=True)
+    for helper in helpers:
+        helper.join()
+    (scratch / "pack").rename(out)  # at once, so that a helper finds the pack whole or nowhere
+
+
+def device_here() -> str:
+    """The first GPU, or the CPU."""
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def encode(job: Job, scratch: Path, device: str, finish: bool = False) -> None:
+    """Take part in a job's encoding: shards that nobody else works on; with `finish`, until the pack is whole."""
     from finefit.taxonomy import read_index, read_pictures  # not above: a machine that only trains has no pandas
 
     data, resolution = job.inputs["data"], job.settings["resolution"]
     rows = read_index(data, "train")
-    codec = codecs.load(job.settings["codec"])
-    pack(
-        scratch / "pack",
-        lambda start, stop: read_pictures(data, rows.iloc[start:stop], resolution),
-        rows["class_id"].to_numpy(),
-        codec,
-    )
-    for file in (scratch / "pack").iterdir():
-        file.rename(out / file.name)
+    codec = codecs.load(job.settings["codec"]).to(device)
+
+    def read(start: int, stop: int) -> np.ndarray:
+        return read_pictures(data, rows.iloc[start:stop], resolution)
+
+    pack(scratch / "pack", read, rows["class_id"].to_numpy(), codec, device, finish)
 
 
 def pack(
-    folder: Path, read: Callable[[int, int], np.ndarray], labels: np.ndarray, codec: Codec, device: str = "cpu"
+    folder: Path,
+    read: Callable[[int, int], np.ndarray],
+    labels: np.ndarray,
+    codec: Codec,
+    device: str = "cpu",
+    finish: bool = True,
 ) -> None:
-    """Encode `len(labels)` pictures, unflipped and flipped, into the pack `folder`; continues one that was cut short.
+    """Encode `len(labels)` pictures, unflipped and flipped, into the pack `folder`; several processes may help.
 
     Args:
-        folder: where to write; complete shards found there are kept.
+        folder: where to write; complete shards found there are kept, so a pack that was cut short is continued.
         read: `read(start, stop)` gives pictures as uint8 `[stop - start, h, w, 3]`.
         labels: int64 `[count]`, each picture's class.
         codec: a codec of `finefit.codecs`.
+        finish: wait for shards that other processes encode, and write labels and index.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    count, shards = len(labels), range(0, len(labels), SHARD_ROWS)
-    for number, first in enumerate(progress(shards, "encoding shards")):
-        target = folder / f"mean-{number:05d}.npy"
-        if target.exists():
-            continue
-        last = min(first + SHARD_ROWS, count)
-        means, deviations = [], []
-        for start in range(first, last, BATCH):
-            mean, deviation = encode_flips(codec, read(start, min(start + BATCH, last)), device)
-            means.append(mean)
-            deviations += [] if deviation is None else [deviation]
-        if deviations:
-            save_atomically(folder / f"deviation-{number:05d}.npy", np.concatenate(deviations))
-        save_atomically(target, np.concatenate(means))  # last, because its presence says that the shard is whole
-    save_atomically(folder / "labels.npy", labels.astype(np.int64))
-    index = {"count": count, "shard_rows": SHARD_ROWS, "shards": len(shards)}
-    (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+    if not finish and not folder.exists():  # whole already, and published
+        return
+    locks = folder.with_name(f"{folder.name}-locks")
+    for place in (folder, locks):
+        place.mkdir(parents=True, exist_ok=True)
+    shards = range(-(-len(labels) // SHARD_ROWS))
+    targets = {number: folder / f"mean-{number:05d}.npy" for number in shards}
+    while missing := [number for number in shards if not targets[number].exists()]:
+        taken = 0
+        for number in missing:
+            with claimed(locks / str(number)) as mine:
+                if mine and not targets[number].exists():
+                    rows = range(number * SHARD_ROWS, min((number + 1) * SHARD_ROWS, len(labels)))
+                    encode_shard(
+                        targets[number], rows, f"encoding shard {number + 1}/{len(shards)}", read, codec, device
+                    )
+                    taken += 1
+        if not taken and not finish:
+            return
+        if not taken:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    if finish:
+        np.save(folder / "labels.npy", labels.astype(np.int64))
+        index = {"count": len(labels), "shard_rows": SHARD_ROWS, "shards": len(shards)}
+        (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+
+
+def encode_shard(
+    target: Path, rows: range, what: str, read: Callable[[int, int], np.ndarray], codec: Codec, device: str
+) -> None:
+    """Encode the pictures `rows` into the file `target`, and into its deviation's where the codec has one."""
+    paths = {"mean": target, "deviation": target.with_name(target.name.replace("mean", "deviation"))}
+    files: dict[str, np.ndarray] = {}
+    for start in progress(range(rows.start, rows.stop, BATCH), f"{what}, batches"):
+        stop = min(start + BATCH, rows.stop)
+        for name, latents in zip(paths, encode_flips(codec, read(start, stop), device), strict=True):
+            if latents is None:
+                continue
+            if name not in files:
+                partial, shape = paths[name].with_suffix(".partial"), (len(rows), *latents.shape[1:])
+                files[name] = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
+            files[name][start - rows.start : stop - rows.start] = latents
+    for name in reversed(list(files)):  # the mean last, because its presence says that the shard is whole
+        files.pop(name).flush()
+        paths[name].with_suffix(".partial").replace(paths[name])
 
 
 @torch.no_grad()
@@ -84,38 +136,3 @@ def encode_flips(codec: Codec, images: np.ndarray, device: str) -> tuple[np.ndar
         None if part[0] is None else torch.stack(part, 1).half().cpu().numpy() for part in zip(*halves, strict=True)
     )
     return mean, deviation
-
-
-def save_atomically(path: Path, array: np.ndarray) -> None:
-    """Write a .npy file that is either whole or absent."""
-    partial = path.with_suffix(".partial")
-    with open(partial, "wb") as file:
-        np.save(file, array)
-    partial.replace(path)
-
-
-class Pack:
-    """A pack opened for reading; nothing is loaded until rows are asked for."""
-
-    def __init__(self, folder: Path):
-        index = json.loads((folder / "index.json").read_text())
-        self.count, self.shard_rows = index["count"], index["shard_rows"]
-        self.labels = torch.from_numpy(np.load(folder / "labels.npy"))
-        self.means = [np.load(path, mmap_mode="r") for path in sorted(folder.glob("mean-*.npy"))]
-        self.deviations = [np.load(path, mmap_mode="r") for path in sorted(folder.glob("deviation-*.npy"))]
-        self.shape = self.means[0].shape[2:]
-
-    def sample(self, rows: np.ndarray, flips: np.ndarray, noise: Tensor) -> Tensor:
-        """Posterior samples of the given rows and flips (0 or 1): float32 `[n, c, h, w]`, `noise` of the same shape."""
-        mean = torch.from_numpy(self.gather(self.means, rows, flips)).float()
-        if not self.deviations:
-            return mean
-        return mean + noise * torch.from_numpy(self.gather(self.deviations, rows, flips)).float()
-
-    def gather(self, shards: list[np.ndarray], rows: np.ndarray, flips: np.ndarray) -> np.ndarray:
-        """Chosen views out of the shards, in the order asked, float16 `[n, c, h, w]`."""
-        out = np.empty((len(rows), *self.shape), np.float16)
-        for number in np.unique(rows // self.shard_rows):
-            here = rows // self.shard_rows == number
-            out[here] = shards[number][rows[here] % self.shard_rows, flips[here]]
-        return out

@@ -1,0 +1,135 @@
+"""Own photographs, good and bad: each handled as a person expects, or told, all at once, with its path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from layouts import picture
+from PIL import Image
+
+from finefit.datasets import folder
+from finefit.pictures import read_file
+
+RED = (200, 30, 30)
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    folder._content.cache_clear()
+    yield
+    folder._content.cache_clear()
+
+
+def settings(path: Path) -> folder.Settings:
+    folder._content.cache_clear()
+    return folder.Settings(path=str(path))
+
+
+def indexed(path: Path):
+    return folder.index(settings(path), None)
+
+
+def save(image: Image.Image, path: Path, **options) -> np.ndarray:
+    """The picture as it is read back, its middle pixel."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+    return read_file(path, 16)[8, 8].astype(int)
+
+
+def like(colour: np.ndarray, wanted: tuple[int, int, int]) -> bool:
+    return bool(np.abs(colour - wanted).max() <= 4)
+
+
+def test_colours_come_out_as_a_person_sees_them(tmp_path):
+    red = Image.new("RGB", (40, 30), RED)
+    assert like(save(Image.new("L", (40, 30), 77), tmp_path / "grey.jpg"), (77, 77, 77))
+    assert like(save(red.convert("CMYK"), tmp_path / "cmyk.jpg"), RED)
+    assert like(save(red.convert("P", palette=Image.Palette.ADAPTIVE), tmp_path / "palette.png"), RED)
+    assert like(save(Image.new("1", (40, 30), 1), tmp_path / "bilevel.png"), (255, 255, 255))
+
+
+def test_transparent_becomes_white(tmp_path):
+    clear = Image.new("RGBA", (40, 30), (*RED, 0))
+    assert like(save(clear, tmp_path / "alpha.png"), (255, 255, 255))
+    assert like(save(Image.new("RGBA", (40, 30), (*RED, 255)), tmp_path / "opaque.png"), RED)
+    assert like(save(Image.new("LA", (40, 30), (0, 0)), tmp_path / "grey-alpha.png"), (255, 255, 255))
+    palette = Image.new("P", (40, 30), 0)
+    palette.putpalette(RED + (0, 0, 0))
+    assert like(save(palette, tmp_path / "clear.gif", transparency=0), (255, 255, 255))
+
+
+def test_sixteen_bits_keep_their_brightness(tmp_path):
+    """Pillow's own conversion would clip everything above 255 of 65,535 to white."""
+    grey = Image.fromarray(np.full((30, 40), 128 * 257, np.uint16))
+    assert like(save(grey, tmp_path / "deep.png"), (128, 128, 128))
+    assert like(save(grey, tmp_path / "deep.tif"), (128, 128, 128))
+
+
+def test_an_animation_gives_its_first_frame(tmp_path):
+    frames = [Image.new("RGB", (40, 30), colour) for colour in (RED, (0, 0, 255))]
+    assert like(save(frames[0], tmp_path / "moving.gif", save_all=True, append_images=frames[1:]), RED)
+
+
+def test_unicode_and_odd_names_are_kept(tmp_path):
+    names = ["Fische/Äsche/im Fluß 1.jpg", "Fische/鯉/写真.PNG", 'Vögel/NA/a,b "c".jpeg', "Vögel/NA/2.jpeg"]
+    for name in names:
+        picture(tmp_path / name, size=(20 + len(name), 20))
+    index = indexed(tmp_path)
+    assert sorted(index["key"]) == sorted(names) and set(index["class_name"]) == {"Äsche", "鯉", "NA"}
+    assert folder.read(index, 8, settings(tmp_path), None).shape == (4, 8, 8, 3)
+
+
+def test_one_picture_in_a_class_trains(tmp_path):
+    picture(tmp_path / "bird/lark/1.jpg")
+    assert indexed(tmp_path)["split"].tolist() == ["train"]
+
+
+def test_the_same_name_in_two_superclasses_is_two_classes(tmp_path):
+    for name in ("bird/robin", "car/robin"):
+        picture(tmp_path / name / "1.jpg")
+    assert folder.taxonomy(settings(tmp_path), None)["class_name"].tolist() == ["bird/robin", "car/robin"]
+
+
+def test_classes_without_superclasses(tmp_path):
+    for name in ("lark", "robin"):
+        picture(tmp_path / name / "1.jpg")
+    assert folder.ranks(settings(tmp_path)) == ()
+    assert folder.taxonomy(settings(tmp_path), None).to_dict("list") == {"class_name": ["lark", "robin"]}
+    assert indexed(tmp_path)["class_name"].tolist() == ["lark", "robin"]
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path):
+    good = picture(tmp_path / "bird/lark/good.jpg", size=(200, 200))
+    (tmp_path / "bird/lark/zero.jpg").write_bytes(b"")
+    (tmp_path / "bird/lark/text.png").write_bytes(b"no picture")
+    (tmp_path / "bird/lark/cut.jpg").write_bytes(good.read_bytes()[:-300])
+    Image.new("F", (40, 30), 0.5).save(tmp_path / "bird/lark/float.tif")
+    (tmp_path / "bird/robin").mkdir()
+    with pytest.raises(ValueError) as raised:
+        indexed(tmp_path)
+    lines = str(raised.value).splitlines()
+    told = {line.split(": ")[0].removeprefix(f"{tmp_path}/"): line.split(": ", 1)[1] for line in lines}
+    assert told.keys() == {f"bird/lark/{name}" for name in ("zero.jpg", "text.png", "cut.jpg", "float.tif")} | {
+        "bird/robin"
+    }
+    assert "empty (0 bytes)" in told["bird/lark/zero.jpg"] and "truncated" in told["bird/lark/cut.jpg"]
+    assert "not readable as a picture" in told["bird/lark/text.png"] and "floating" in told["bird/lark/float.tif"]
+    assert "holds no picture" in told["bird/robin"]
+
+
+def test_other_files_are_left_out_aloud_and_hidden_ones_in_silence(tmp_path, capsys):
+    picture(tmp_path / "bird/lark/1.jpg")
+    for name in ("notes.txt", "bird/lark/raw.heic", "bird/.DS_Store"):
+        (tmp_path / name).write_bytes(b"x")
+    assert len(indexed(tmp_path)) == 1
+    said = capsys.readouterr().err
+    assert "2 files are no pictures" in said and "notes.txt" in said and "raw.heic" in said and "DS_Store" not in said
+
+
+def test_pictures_at_several_depths_are_told(tmp_path):
+    for name in ("bird/lark/1.jpg", "bird/lark/2.jpg", "bird/stray.jpg", "top.jpg"):
+        picture(tmp_path / name)
+    with pytest.raises(ValueError, match="found bird/stray.jpg, top.jpg"):
+        indexed(tmp_path)
