@@ -11,6 +11,7 @@ from tiny import BASE, TRAIN, fine_tuned, run_of
 from finefit import ranks, stopping, train
 from finefit.finetune import parameter_groups
 from finefit.models.network import network
+from finefit.pack import Pack
 
 
 def twenty_steps(pack, folder) -> None:
@@ -20,7 +21,7 @@ def twenty_steps(pack, folder) -> None:
     model = network(run_of("difffit"), BASE)
     settings = SimpleNamespace(**TRAIN | {"steps": 20, "batch_size": 5})
     average, record = train.train(
-        model, parameter_groups(model, 1e-3, {}), pack, settings, ["null"], 0, folder / "state"
+        model, parameter_groups(model, 1e-3, {}), Pack(pack), settings, ["null"], 0, folder / "state"
     )
     if ranks.number() == 0:
         torch.save({"losses": torch.tensor([row["loss"] for row in record]), "average": average}, folder / "result")
@@ -33,7 +34,7 @@ def test_two_ranks_train_as_one(latents, tmp_path):
         folder = tmp_path / str(processes)
         folder.mkdir()
         records = train.STEPS_PER_RECORD
-        ranks.launch(twenty_steps, processes, latents, folder)
+        ranks.launch(twenty_steps, processes, latents.folder, folder)
         train.STEPS_PER_RECORD = records
         results.append(torch.load(folder / "result", weights_only=True))
     one, two = results

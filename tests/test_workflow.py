@@ -204,8 +204,9 @@ cli.main()
 
 @pytest.mark.workflow
 def test_a_study_file_is_the_whole_study(smoke):
+    shutil.copyfile(smoke.root / "params.yaml", smoke.root / "studies/whole.yaml")
     smoke.set("seeds", [5])
-    assert NOTHING in smoke("snakemake", "-n", "--configfile", "studies/smoke.yaml")
+    assert NOTHING in smoke("snakemake", "-n", "--configfile", "studies/whole.yaml")
 
 
 @pytest.mark.workflow
