@@ -24,7 +24,7 @@ from clones import Clone, clone_here
 from finefit.config import load
 from finefit.plan import Job, Plan
 
-START_UP = 4.0  # seconds that a job takes to import its libraries
+LONGER = 1.0  # second beyond what the job took undisturbed: some kills come when it is just published
 
 
 def kill(clone: Clone, job: Job, moment: float) -> str:
@@ -35,7 +35,7 @@ def kill(clone: Clone, job: Job, moment: float) -> str:
     scratch = clone.root / "scratch" / job.digest
     while study.poll() is None and not scratch.exists() and not (clone.root / job.marker).exists():
         time.sleep(0.01)
-    time.sleep(moment * (START_UP + seconds))
+    time.sleep(moment * (LONGER + seconds))
     if study.poll() is None:
         os.killpg(study.pid, signal.SIGKILL)
     study.wait()

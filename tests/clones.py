@@ -1,4 +1,4 @@
-"""Throw-away clones of this repository in which the smoke study is the study, and what ran in them."""
+"""Throw-away clones of this repository in which the smoke study, of four methods, is the study; what ran in them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from finefit.sources import checksum
 
 ROOT = Path(__file__).parents[1]
 JOB = re.compile(r"^Job \d+: (\w+) (\S+)$", re.MULTILINE)
+METHODS = ("full", "bitfit", "difffit", "finediffusion")  # enough for engines, who know no method
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Clone:
 
 
 def clone_here(folder: Path) -> Clone:
-    """Clone this repository as it stands now, committed or not, with the smoke study as params.yaml."""
+    """Clone this repository as it stands now, committed or not, with the smoke study of `METHODS` as params.yaml."""
     root = folder / "finefit"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(root)], check=True)
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -99,5 +100,7 @@ def clone_here(folder: Path) -> Clone:
         (root / made).unlink(missing_ok=True)
     shutil.copyfile(root / "studies/smoke.yaml", root / "params.yaml")
     clone = Clone(root)
+    methods = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["methods"]
+    clone.set("methods", {name: methods[name] for name in METHODS})
     clone.commit()
     return clone

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -11,35 +13,46 @@ from tiny import BASE, TRAIN, fine_tuned, run_of
 from finefit import ranks, stopping, train
 from finefit.finetune import parameter_groups
 from finefit.models.network import network
+from finefit.pack import Pack
 
 
 def twenty_steps(pack, folder) -> None:
-    """Train for 20 steps, a record each; the first rank writes its losses and averages."""
+    """Train for 20 steps, a record each; the first rank writes its losses and averages. Rank 1 is told to stop at 5."""
     train.STEPS_PER_RECORD = 1
     torch.set_num_threads(1)
+    draw = train.draw
+
+    def told(pack, settings, seed, step, device):
+        if step == 5 and ranks.number() == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return draw(pack, settings, seed, step, device)
+
+    train.draw = told
     model = network(run_of("difffit"), BASE)
     settings = SimpleNamespace(**TRAIN | {"steps": 20, "batch_size": 5})
     average, record = train.train(
-        model, parameter_groups(model, 1e-3, {}), pack, settings, ["null"], 0, folder / "state"
+        model, parameter_groups(model, 1e-3, {}), Pack(pack), settings, ["null"], 0, folder / "state"
     )
     if ranks.number() == 0:
         torch.save({"losses": torch.tensor([row["loss"] for row in record]), "average": average}, folder / "result")
 
 
-def test_two_ranks_train_as_one(latents, tmp_path):
-    """Twenty steps of a batch that two ranks cannot halve: losses equal to 1e-6, relatively, in float32."""
-    results = []
-    for processes in (1, 2):
-        folder = tmp_path / str(processes)
+def test_two_ranks_stop_together_and_train_as_one(latents, tmp_path, monkeypatch):
+    """Twenty steps of a batch that two ranks cannot halve, one of which is told to stop: losses equal to 1e-6."""
+    for name in ("STEPS_PER_RECORD", "draw"):
+        monkeypatch.setattr(train, name, getattr(train, name))  # put back after the run in this process
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
         folder.mkdir()
-        records = train.STEPS_PER_RECORD
-        ranks.launch(twenty_steps, processes, latents, folder)
-        train.STEPS_PER_RECORD = records
-        results.append(torch.load(folder / "result", weights_only=True))
-    one, two = results
+    ranks.launch(twenty_steps, 1, latents.folder, folders[0])
+    with pytest.raises(stopping.ToBeContinued):
+        ranks.launch(twenty_steps, 2, latents.folder, folders[1])
+    assert not (folders[1] / "result").exists()
+    ranks.launch(twenty_steps, 2, latents.folder, folders[1])
+    one, two = (torch.load(folder / "result", weights_only=True) for folder in folders)
     assert len(one["losses"]) == 20
     torch.testing.assert_close(two["losses"], one["losses"], rtol=1e-6, atol=0)
-    whole, shared = (torch.cat([value.flatten() for value in result["average"].values()]) for result in results)
+    whole, shared = (torch.cat([value.flatten() for value in run["average"].values()]) for run in (one, two))
     assert (whole - shared).norm() < 1e-4 * whole.norm()
 
 

@@ -68,6 +68,16 @@ def test_a_stage_lists_the_sections_that_its_jobs_digests_cover(phase):
     assert [name for name in DVC["stages"][phase]["params"] if isinstance(name, str)] == covered
 
 
+def test_defaults_are_as_dvc_records_them():
+    """dvc reads defaults from the source and compares them with dvc.lock, where a tuple has become a list."""
+    from dvc.utils.serialize import parse_py
+
+    source = ROOT / "src/finefit/config.py"
+    sections = parse_py(source.read_text(encoding="utf-8"), str(source))
+    for section in ("TrainSettings", "SampleSettings", "EvaluateSettings"):
+        assert yaml.safe_load(yaml.safe_dump(json.loads(json.dumps(sections[section])))) == sections[section]
+
+
 # 1. After either engine the other has nothing to compute.
 
 
@@ -204,8 +214,9 @@ cli.main()
 
 @pytest.mark.workflow
 def test_a_study_file_is_the_whole_study(smoke):
+    shutil.copyfile(smoke.root / "params.yaml", smoke.root / "studies/whole.yaml")
     smoke.set("seeds", [5])
-    assert NOTHING in smoke("snakemake", "-n", "--configfile", "studies/smoke.yaml")
+    assert NOTHING in smoke("snakemake", "-n", "--configfile", "studies/whole.yaml")
 
 
 @pytest.mark.workflow

@@ -86,7 +86,8 @@ class SampleSettings(Strict):
     scale: Annotated[float, Field(ge=0)] = 1.5
     sweep: dict[Name, list[Annotated[float, Field(ge=0)]]] = {}
     guided_channels: Positive = 3
-    guidance_interval: tuple[Timestep, Timestep] = (0, 999)  # guided only while the training timestep lies in it
+    # Guided only while the training timestep lies in it. A list, since no tuple equals its record in dvc.lock.
+    guidance_interval: Annotated[list[Timestep], Field(min_length=2, max_length=2)] = [0, 999]
     batch_size: Positive = 64
     seed: int = 0
 

@@ -16,6 +16,8 @@ from torch import Tensor, distributed
 
 from finefit import stopping
 
+SECONDS_TO_STOP = 240  # for keeping the state, before ranks are killed; SLURM tells a job 300 before its limit
+
 
 def launch(function: Callable, processes: int, *arguments) -> None:
     """Call `function(*arguments)` in as many ranks, by torchrun's launcher; here and now if it is one.
@@ -25,6 +27,8 @@ def launch(function: Callable, processes: int, *arguments) -> None:
     """
     if processes == 1:
         return function(*arguments)
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     config = LaunchConfig(
@@ -35,17 +39,20 @@ def launch(function: Callable, processes: int, *arguments) -> None:
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,  # a failed job is repeated by whoever started it
+        shutdown_timeout=SECONDS_TO_STOP,
     )
     try:
-        stopped = elastic_launch(config, one_rank)(function, *arguments)
-    except distributed.elastic.multiprocessing.api.SignalException:
+        elastic_launch(config, one_rank)(function, *arguments)
+    except SignalException:
         raise stopping.ToBeContinued from None
-    if any(stopped.values()):
-        raise stopping.ToBeContinued
+    except ChildFailedError as error:
+        if all(failure.exitcode == stopping.EXIT_CODE for failure in error.failures.values()):
+            raise stopping.ToBeContinued from None
+        raise
 
 
-def one_rank(function: Callable, *arguments) -> bool:
-    """What each process runs; whether it stopped before the end. Only the first rank reports its progress."""
+def one_rank(function: Callable, *arguments) -> None:
+    """What each process runs; ends with the code for "to be continued" when told to stop. The first rank reports."""
     stopping.listen()
     gpus = torch.cuda.is_available()
     distributed.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo")
@@ -55,9 +62,9 @@ def one_rank(function: Callable, *arguments) -> bool:
         sys.stderr = open(os.devnull, "w")
     try:
         function(*arguments)
-        return False
     except stopping.ToBeContinued:
-        return True
+        any_rank(True)  # all have stopped: the first one's state is written
+        sys.exit(stopping.EXIT_CODE)
     finally:
         distributed.destroy_process_group()
 

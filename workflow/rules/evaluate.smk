@@ -20,7 +20,6 @@ rule reference:
     resources:
         mem_mb=16000,
         runtime=240,
-        gpu=1,
     message:
         "reference {wildcards.artifact}"
     shell:
@@ -40,7 +39,6 @@ rule evaluate:
     resources:
         mem_mb=16000,
         runtime=240,
-        gpu=1,
     message:
         "evaluate {wildcards.artifact}"
     shell:
