@@ -197,6 +197,28 @@ def test_a_full_disk_is_said_and_the_next_attempt_goes_on(server, table, monkeyp
     assert Misbehaving.asked == ["all", "bytes=10000-"]
 
 
+def full_disk(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_disk_that_fills_from_a_mirror_or_while_unpacking(table, tmp_path, monkeypatch):
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    with tarfile.open(mirror / "toy.tar", "w") as tar:
+        tar.add("data", "top")
+    table("", file="toy.tar", size="", checksum=sources.checksum(mirror / "toy.tar"), by_hand="none")
+    monkeypatch.setenv("FINEFIT_MIRROR", str(mirror))
+    with monkeypatch.context() as patched:
+        patched.setattr(sources.shutil, "copyfile", full_disk)
+        with pytest.raises(ValueError, match="the disk of data/raw is full"):
+            sources.fetch("toy")
+    with monkeypatch.context() as patched:
+        patched.setattr(tarfile.TarFile, "extractall", full_disk)
+        with pytest.raises(ValueError, match="No space left on device; free some of the disk"):
+            archives.unpacked(("toy",))
+    assert (archives.unpacked(("toy",)) / "top/sources.csv").exists()
+
+
 def test_offline_says_what_is_missing_and_where_to_put_it(table):
     table("http://127.0.0.1:9/toy.bin")
     with pytest.raises(ValueError, match=rf"Put toy\.bin \({SHA256}\) into data/raw/ or into .*FINEFIT_MIRROR"):
