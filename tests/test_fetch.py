@@ -216,7 +216,7 @@ def test_a_disk_that_fills_from_a_mirror_or_while_unpacking(table, tmp_path, mon
         patched.setattr(tarfile.TarFile, "extractall", full_disk)
         with pytest.raises(ValueError, match="No space left on device; free some of the disk"):
             archives.unpacked(("toy",))
-    assert (archives.unpacked(("toy",)) / "top/sources.csv").exists()
+    assert (archives.unpacked(("toy",)) / "top").is_dir()
 
 
 def test_offline_says_what_is_missing_and_where_to_put_it(table):
