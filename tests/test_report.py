@@ -235,6 +235,29 @@ def test_scale_factors_are_recovered_inside_the_family_only():
     assert theory.unexplained(8, 0, shear=0.0) < 1e-4 < 0.1 < theory.unexplained(8, 0, shear=0.4)
 
 
+def test_beside_a_failing_notebook_the_other_pages_stand(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(site, "PAGES", {"study": "Study", "theory": "Theory"})
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    for notebook, code in {"study": "'whole'", "theory": "1 / 0"}.items():
+        cells = [
+            nbformat.v4.new_code_cell("study = ''", metadata={"tags": ["parameters"]}),
+            nbformat.v4.new_code_cell(code),
+        ]
+        Path("notebooks").mkdir(exist_ok=True)
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), f"notebooks/{notebook}.ipynb")
+    out = Path("out")
+    out.mkdir()
+    with pytest.raises(ValueError) as told:
+        site.build(Path("study.yaml"), "tiny", out)
+    failure = "notebooks/theory.ipynb: cell", "ZeroDivisionError: division by zero"
+    for said in (*failure, "out/theory.html", "out/index.html"):
+        assert said in str(told.value)
+    assert "whole" in (out / "index.html").read_text()
+    partial = (out / "theory.html").read_text()
+    assert "This page is partial" in partial and "division by zero" in partial
+
+
 @pytest.mark.parametrize("notebook", site.PAGES)
 def test_notebooks_call_what_exists_and_state_no_number(notebook):
     cells = nbformat.read(ROOT / f"notebooks/{notebook}.ipynb", as_version=4).cells

@@ -48,7 +48,7 @@ def measured(found: Estimate, metric: str, absent: str = "") -> str:
 
 def shown(value: float, metric: str) -> str:
     """A metric's value as text; accuracies, which are shares, in percent."""
-    return f"{100 * value:.1f} %" if metric in PERCENT else number(value)
+    return f"{100 * value:.1f} %".replace("-", "−") if metric in PERCENT else number(value)
 
 
 def probability(p: float) -> str:
