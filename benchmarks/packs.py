@@ -24,8 +24,8 @@ import torch
 from finefit.latents import SHARD_ROWS, Pack
 
 SHAPE, BATCH = (4, 32, 32), 256
-ROUNDS = 6
-PACK_SAMPLES, FILE_SAMPLES = 20_480, 5_120  # read in a round
+ROUNDS = 5
+PACK_SAMPLES, FILE_SAMPLES = 20_480, 2_560  # read in a round
 CLASSES = 10_000
 TARGET = 500_000  # pictures of iNaturalist 2021 mini
 
@@ -120,7 +120,7 @@ def growth(folder: Path) -> int:
     """By how many bytes a fresh process grows at most from before it opens the pack to the end of reading."""
     before, peak = resident(), 0
     pack = Pack(folder)
-    for _ in range(20):
+    for _ in range(5):
         read_pack(pack, PACK_SAMPLES)
         peak = max(peak, resident())
     return peak - before

@@ -1,7 +1,9 @@
 """All tests compute with one thread, as jobs do: two threads that wait for each other are slow on a busy machine."""
 
+import json
 import os
 import shutil
+from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -30,6 +32,33 @@ def latents(pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pack")
     pack(folder, lambda start, stop: pictures[start:stop], np.repeat(np.arange(4), 4), patch_pca.load(CODEC))
     return Pack(folder)
+
+
+@pytest.fixture
+def made_up_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A finished study of made-up numbers; the working directory is its root."""
+    import made_up
+
+    yield from made_up.finished(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def made_up_site(tmp_path_factory) -> Path:
+    """The rendered site of such a study: its first page and one other."""
+    import made_up
+
+    from finefit import report
+    from finefit.report import site
+
+    with pytest.MonkeyPatch.context() as patch:
+        for plan in made_up.finished(tmp_path_factory.mktemp("site"), patch):
+            patch.setattr(site, "PAGES", {name: site.PAGES[name] for name in ("study", "factors")})
+            out = Path("scratch/a/out")
+            out.mkdir(parents=True)
+            report.build(plan.report, out, out.parent)
+            (out / "digests.json").write_text(json.dumps([job.digest for job in plan.kind("evaluate")]))
+            out = out.resolve()
+    return out
 
 
 @pytest.fixture(scope="session")

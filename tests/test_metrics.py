@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from finefit.datasets.embedded import Settings, index, read, taxonomy
+from finefit.metrics import bootstrap
 from finefit.metrics.accuracy import class_accuracy, superclass_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
-from finefit.metrics.frechet import frechet_distance, split_half_distance, statistics
+from finefit.metrics.frechet import frechet_distance, group_distances, split_half_distance, statistics
+from finefit.metrics.kernel import kernel_distance, squared_discrepancy
+from finefit.metrics.manifold import memorised_share, precision_recall
 from finefit.metrics.probe import Probe, augment, fit, in_batches, load, save
 from finefit.metrics.published import fid, inception_features, lpips_distance
 from finefit.torchvision_shim import importable_torchvision
@@ -89,6 +92,87 @@ def test_split_halves_are_disjoint_and_biased_upward_when_small() -> None:
 def test_one_row_has_no_covariance() -> None:
     with pytest.raises(ValueError, match="at least two"):
         statistics(np.zeros((1, 4)))
+
+
+def test_groups_are_compared_at_the_smallest_ones_number() -> None:
+    random = np.random.default_rng(4)
+    groups, real_groups = np.repeat([0, 1, 2], [50, 20, 30]), np.repeat([0, 1], [40, 60])
+    features, real = random.normal(size=(100, 3)), random.normal(size=(100, 3))
+    features[groups == 1] += 5
+    distances, size = group_distances(features, groups, real, real_groups, seed=0)
+    assert size == 20 and list(distances) == [0, 1]
+    assert distances[1] == pytest.approx(75, rel=0.2) and distances[0] < 5
+    assert group_distances(features[:1], groups[:1], real, real_groups, seed=0) == ({}, 1)
+
+
+# Kernel distance
+
+
+@pytest.mark.parametrize("rows", [(120, 80), (1500, 1200)], ids=["whole subsets", "drawn subsets"])
+def test_kernel_distance_equals_clean_fid(rows: tuple[int, int]) -> None:
+    importable_torchvision()
+    from cleanfid import fid as cleanfid
+
+    random = np.random.default_rng(5)
+    real, generated = (random.normal(size=(n, 12)) + shift for n, shift in zip(rows, (0, 0.3), strict=True))
+    np.random.seed(7)
+    reference = cleanfid.kernel_distance(real, generated, num_subsets=5)
+    mean, error = kernel_distance(real, generated, seed=7, subsets=5)
+    assert mean == pytest.approx(reference, rel=1e-6)
+    assert 0 < error < mean
+
+
+def test_kernel_distance_of_one_distribution_is_zero_on_average() -> None:
+    draws = np.random.default_rng(6).normal(size=(200, 2, 30, 4))
+    values = [squared_discrepancy(x, y) for x, y in draws]
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(200)
+    assert np.std(values) > 0
+
+
+# Precision, recall, memorisation
+
+
+def test_precision_and_recall_of_rows_made_by_hand() -> None:
+    line = np.arange(6.0)[:, None]  # each third neighbour is 3 away at the ends, 2 in the middle
+    assert precision_recall(line, line + 0.5) == (1.0, 1.0)
+    assert precision_recall(line, line + 100) == (0.0, 0.0)
+    near_one_end = np.array([[0.0], [0.1], [0.2], [0.3], [50.0]])
+    assert precision_recall(line, near_one_end) == pytest.approx((0.8, 1.0))  # 50's own radius holds every real row
+    assert precision_recall(line, near_one_end[:4]) == pytest.approx((1.0, 1 / 6))
+    with pytest.raises(ValueError, match="3 generated pictures"):
+        precision_recall(line, line[:3])
+
+
+def test_copies_of_training_pictures_are_told_from_new_ones() -> None:
+    train, test, new = np.random.default_rng(8).normal(size=(3, 2000, 6))
+    assert memorised_share(new, train, test) == pytest.approx(0.01, abs=0.01)
+    copied = np.concatenate([train[:500] + 1e-3, new[:500]])
+    assert memorised_share(copied, train, test) == pytest.approx(0.505, abs=0.01)
+
+
+# Bootstrap over classes
+
+
+def test_resampled_means_spread_as_theory_says() -> None:
+    scores = np.random.default_rng(9).normal(2, 1, 50)
+    means = bootstrap.class_means(scores, 2000)
+    assert means.std() == pytest.approx(scores.std() / np.sqrt(50), rel=0.05)
+    assert means.mean() == pytest.approx(scores.mean(), abs=0.02)
+    assert np.array_equal(bootstrap.class_means(2 * scores, 9), 2 * bootstrap.class_means(scores, 9))
+
+
+def test_a_distance_is_resampled_by_whole_classes_of_both_sides() -> None:
+    labels = np.repeat(np.arange(4), 3)
+    features = labels[:, None] * np.ones((1, 2))
+    counted = []
+
+    def distance(mine: np.ndarray, theirs: np.ndarray) -> float:
+        counted.append((len(mine), len(theirs)))
+        return float(abs(mine.mean() - theirs.mean()))
+
+    values = bootstrap.distances(distance, (features, labels), (features, labels), 4, 20)
+    assert values.tolist() == [0.0] * 20  # the same classes on both sides
+    assert set(counted) == {(12, 12)}
 
 
 # Diversity

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import json
 import math
-import os
 import re
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -14,89 +15,28 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from made_up import CLASSES, REAL, ROOT
 from scipy import stats
 
-from finefit import config, report, sources, store
-from finefit.plan import Job, Plan
-from finefit.report import collect, comparisons, drawers, figures, overview, sheets, site, statistics, tables
-
-ROOT = Path(__file__).parents[1]
-CLASSES, SIDE = 6, 8
-STUDY = {
-    "name": "tiny",
-    "seeds": [0, 1],
-    "data": {"embedded": {"resolutions": [SIDE], "options": {"classes": CLASSES}}},
-    "codec": {"name": "patch_pca", "weights": "some-codec"},
-    "base": {"size": "Mini", "patch": 2, "weights": None},
-    "train": {"steps": 20, "batch_size": 8},
-    "methods": {"full": {}, "finediffusion": {"guidance": ["superclass", "null"]}},
-    "sample": {"steps": 2, "per_class": 2, "scale": 1.5, "sweep": {"finediffusion": [1.0, 3.0]}},
-    "evaluate": {"probe_steps": 4},
-}
-REAL = {
-    "classifier_class_accuracy": 0.875, "classifier_superclass_accuracy": 0.9375, "fd_probe_floor": 1.2345,
-    "fd_probe_floor_size": 96, "diversity_probe_real": 0.4321, "codec_psnr": 29.87, "codec_fd_probe": 3.4567,
-    "codec_class_accuracy": 0.8125,
-}  # fmt: skip
-
-
-@pytest.fixture
-def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """A finished study of made-up numbers; the working directory is its root."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
-    Path("data").mkdir()
-    Path("notebooks").mkdir()
-    Path("notebooks/study.ipynb").write_bytes((ROOT / "notebooks/study.ipynb").read_bytes())
-    Path("data/sources.csv").write_text(
-        "name,file,url,bytes,checksum,licence,terms\nsome-codec,codec.safetensors,,1,sha256:00,none,none\n"
-    )
-    Path("study.yaml").write_text(yaml.safe_dump(STUDY))
-    sources.table.cache_clear()
-    plan = Plan(config.load(Path("study.yaml")))
-    random = np.random.default_rng(0)
-    for job in plan.jobs:
-        if job.kind != "report":
-            fake(job, random)
-    yield plan
-    sources.table.cache_clear()
-
-
-def fake(job: Job, random: np.random.Generator) -> None:
-    """Write an artifact of the right form."""
-    job.path.mkdir(parents=True)
-    files: dict[str, dict] = {}
-    if job.kind == "hierarchy":
-        names, supers = [f"class <{i}>" for i in range(CLASSES)], [i // 2 for i in range(CLASSES)]
-        table = {"class_id": range(CLASSES), "class_name": names, "superclass_id": supers, "superclass": supers}
-        pd.DataFrame(table).astype({"superclass": str}).to_csv(job.path / "hierarchy.csv", index=False)
-    if job.kind == "finetune":
-        files["run.json"] = {
-            "trained_parameters": 1234,
-            "total_parameters": 9999,
-            "trained_share": 0.1234,
-            "delta_bytes": 5000,
-        }
-        pd.DataFrame({"step": range(20), "loss": random.random(20)}).to_csv(job.path / "losses.csv", index=False)
-    if job.kind == "sample":
-        np.save(job.path / "images.npy", random.integers(0, 256, (2 * CLASSES, SIDE, SIDE, 3), np.uint8))
-        np.save(job.path / "labels.npy", np.repeat(np.arange(CLASSES), 2))
-    if job.kind == "reference":
-        files["reference.json"] = REAL
-        np.save(job.path / "gallery.npy", random.integers(0, 256, (CLASSES, 4, SIDE, SIDE, 3), np.uint8))
-    if job.kind == "evaluate":
-        fd, diversity, accuracy = 10 + 5 * random.random(), random.random(), random.random()
-        files["metrics.json"] = {
-            "samples": 12,
-            "fd_probe": fd,
-            "diversity_probe": diversity,
-            "fid": None,
-            "lpips": None,
-        }
-        files["metrics.json"] |= {"class_accuracy": accuracy, "superclass_accuracy": random.random()}
-    for name, values in files.items():
-        (job.path / name).write_text(json.dumps(values))
-    store.write_provenance(job, job.path, 12.5)
+from finefit import report
+from finefit.report import (
+    collect,
+    comparisons,
+    costs,
+    drawers,
+    embeddings,
+    factors,
+    figures,
+    overview,
+    papers,
+    readme,
+    sheets,
+    site,
+    statistics,
+    tables,
+    text,
+    theory,
+)
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0], [3.1, 2.9, 3.4], [0.1, 0.5, 0.2, 0.9, 0.4]])
@@ -119,6 +59,33 @@ def test_few_seeds_support_no_ranking():
     assert math.isnan(statistics.estimate([1.0]).half)
 
 
+def test_the_interval_over_seeds_and_classes_covers_the_mean():
+    """Scores of 12 classes under 3 seeds: class effects, seed effects and what is left, about a true mean of 3."""
+    random, covered, resamples = np.random.default_rng(1), [], 200
+    draws = random.integers(12, size=(resamples, 12))
+    for _ in range(600):
+        scores = 3 + random.normal(0, 1.0, 12) + random.normal(0, 0.3, (3, 1)) + random.normal(0, 0.3, (3, 12))
+        seeds = statistics.estimate(list(scores.mean(1)))
+        found = statistics.over_classes(seeds, scores.mean(0)[draws].mean(1), 12)
+        covered.append((found.low <= 3 <= found.high, seeds.low <= 3 <= seeds.high))
+    both, seeds_only = np.mean(covered, axis=0)
+    assert 0.93 <= both <= 0.99
+    assert seeds_only < 0.85
+
+
+def test_holm_corrects_as_published():
+    corrected = statistics.holm([0.01, 0.04, math.nan, 0.03, 0.005])
+    assert corrected == pytest.approx([0.03, 0.06, math.nan, 0.06, 0.02], nan_ok=True)
+
+
+def test_the_smallest_difference_is_found_four_times_out_of_five():
+    error = 1 / math.sqrt(20)  # of the mean of twenty numbers of deviation one
+    shift = statistics.Estimate(0, error, 19, 20).detectable
+    draws = np.random.default_rng(2).normal(shift, 1, (3000, 20))
+    found = [statistics.verdict(statistics.estimate(row)) == "higher" for row in draws]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.03)
+
+
 def test_pairing_takes_out_what_a_seed_does_to_both():
     seeds = {0: 1.0, 1: 50.0, 2: -30.0}
     better = {seed: value + noise for (seed, value), noise in zip(seeds.items(), [-2.0, -2.1, -1.9], strict=True)}
@@ -130,12 +97,10 @@ def test_pairing_takes_out_what_a_seed_does_to_both():
     assert statistics.verdict(statistics.paired(noisy, seeds)) == "not separated"
 
 
-def test_a_finished_study_is_a_page_that_loads_nothing(plan):
-    out, scratch = Path("scratch/a/out"), Path("scratch/a")
-    out.mkdir(parents=True)
-    report.build(plan.report, out, scratch)
+def test_a_finished_study_is_a_site_that_loads_nothing(made_up_site):
+    out = made_up_site
     assert sorted(path.name for path in out.iterdir()) == [
-        "index.html", "metrics.json", "results.csv", "study.ipynb", "sweep.csv",
+        "digests.json", "factors.html", "index.html", "metrics.json", "notebooks", "results.csv", "sweep.csv",
     ]  # fmt: skip
     page = (out / "index.html").read_text()
     loaded = re.findall(r"<(?:script|link|img|iframe|source|video|object)\b[^>]*?(?:src|href|data)=\"([^\"]*)", page)
@@ -146,25 +111,42 @@ def test_a_finished_study_is_a_page_that_loads_nothing(plan):
     assert "class &lt;1&gt;" in page and "class <1>" not in page
 
     values = json.loads((out / "metrics.json").read_text())
-    of_full = [job for job in plan.kind("evaluate") if "/full-" in job.name]
-    distances = [json.loads((job.path / "metrics.json").read_text())["fd_probe"] for job in of_full]
+    distances = [values_of(path)["fd_probe"] for path in out.parents[2].glob("metrics/embedded-8/full-*/metrics.json")]
     assert values["embedded-8/full/fd_probe"] == pytest.approx(np.mean(distances))
     assert values["embedded-8/real/fd_probe_floor"] == REAL["fd_probe_floor"]
     results = between(page, '<table class="results">', "</table>")
-    shown = statistics.estimate(distances)
-    assert tables.measured(shown, "fd_probe") in results
-    for text in ("1.23", "0.432", "87.5 %", "93.8 %", "3.46", "81.2 %", "29.9 dB", "1,234", "12.3 %", "5.0 kB", "12 s"):
-        assert text in html.unescape(results)
-    for target in re.findall(r'href="#(made-[^"]*)"', page):
+    files = out.parents[2].glob("metrics/embedded-8/full-*/bootstrap.csv")
+    resampled = np.mean([pd.read_csv(path)["fd_probe"] for path in files], axis=0)
+    of_seeds, of_classes = np.var(distances, ddof=1) / 2, np.var(resampled, ddof=1)
+    freedom = (of_seeds + of_classes) ** 2 / (of_seeds**2 / 1 + of_classes**2 / (CLASSES - 1))
+    mean, half = np.mean(distances), stats.t.ppf(0.975, freedom) * math.sqrt(of_seeds + of_classes)
+    assert f"{text.number(mean, beside=half)} " in results and text.number(half, beside=mean) in results
+    for expected in (
+        "1.23",
+        "0.432",
+        "87.5 %",
+        "93.8 %",
+        "3.46",
+        "81.2 %",
+        "29.9 dB",
+        "1,234",
+        "12.3 %",
+        "5.0 kB",
+        "12 s",
+    ):
+        assert expected in html.unescape(results)
+    links = [link for name in ("index", "factors") for link in drawer_links((out / f"{name}.html").read_text())]
+    assert len(links) > 20
+    for target in links:
         assert f'id="{target}"' in page
-    for job in plan.kind("evaluate"):
-        assert job.digest in page
+    for digest in json.loads((out / "digests.json").read_text()):
+        assert digest in page
     made_of = pd.read_csv(out / "sweep.csv")
     assert sorted(made_of.loc[made_of["entry"] == "finediffusion", "scale"]) == [1.0, 1.5, 1.5, 3.0, 3.0]
 
 
-def test_what_is_missing_is_pending(plan):
-    missing = [job for job in plan.jobs if "finediffusion-s1" in job.name]
+def test_what_is_missing_is_pending(made_up_study):
+    missing = [job for job in made_up_study.jobs if "finediffusion-s1" in job.name]
     for job in missing:
         job.marker.unlink()
     found = collect.read("study.yaml")
@@ -173,17 +155,18 @@ def test_what_is_missing_is_pending(plan):
     assert "1 of 2 seeds" in tables.results(found).data
     assert "one seed in common" in comparisons.separations(found).data
     assert "pending" in drawers.drawers(found).data
-    for job in plan.jobs:
+    for job in made_up_study.jobs:
         job.marker.unlink(missing_ok=True)
     found = collect.read("study.yaml")
     parts = [tables.results, comparisons.separations, figures.against_share, figures.guidance_curves, tables.sweep]
-    parts += [figures.losses, sheets.compared, sheets.by_method, drawers.drawers, overview.findings]
+    parts += [figures.losses, sheets.compared, sheets.by_method, drawers.drawers, overview.findings, tables.scores]
+    parts += [costs.cost, embeddings.label_embeddings, factors.contributions, factors.picture, papers.superclasses]
     for part in parts:
         assert "pending" in part(found).data, part.__name__
     assert report.metrics(found) == {}
 
 
-def test_absent_weights_make_no_number(plan):
+def test_absent_weights_make_no_number(made_up_study):
     found = collect.read("study.yaml")
     assert "FID and LPIPS: weights absent" in tables.results(found).data
     assert not [key for key in report.metrics(found) if "fid" in key or "lpips" in key]
@@ -201,6 +184,98 @@ def test_a_failing_notebook_says_where(tmp_path, monkeypatch):
     assert "here" in Path("partial.ipynb").read_text()
 
 
+def values_of(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def drawer_links(page: str) -> list[str]:
+    return re.findall(r'href="index.html#(made-[^"]*)"', page)
+
+
 def between(text: str, start: str, end: str) -> str:
     """The part of a text from `start` to the next `end`."""
     return text[text.index(start) :].partition(end)[0]
+
+
+def test_a_factors_effect_is_the_difference_of_runs_that_differ_in_it_alone(made_up_study):
+    found = collect.read("study.yaml")
+    named = {
+        factor: [
+            (first["variant"], second["variant"]) for first, second in factors.pairs_of(found, "embedded-8", factor)
+        ]
+        for factor in factors.FACTORS
+    }
+    assert named == {
+        "embedder": [("finediffusion-null", "flat")],
+        "guidance": [("finediffusion-superclass", "finediffusion-null")],
+        "norm_affine": [],
+    }
+    rows = found.evaluations.query("scale == 1.5").set_index(["variant", "seed"])["class_accuracy"]
+    effects = {(effect.factor, effect.metric): effect for effect in factors.effects(found, "embedded-8")}
+    difference = (rows["finediffusion-null"] - rows["flat"]).mean()
+    assert effects["embedder", "class_accuracy"].estimate.mean == pytest.approx(difference)
+    assert all(effect.p >= effect.estimate.p for effect in effects.values())
+    shown = factors.contributions(found).data
+    assert shown.count("not varied in this study") == len(factors.METRICS)
+
+
+def test_an_average_over_pairs_keeps_what_they_share(made_up_study):
+    found = collect.read("study.yaml")
+    rows = {row["variant"]: row for _, row in found.main.iterrows()}
+    both = [(rows["full"], rows["flat"]), (rows["flat"], rows["full"])]
+    assert found.contrast(both, "fd_probe").mean == pytest.approx(0)
+    assert found.contrast(both, "fd_probe").error == pytest.approx(0, abs=1e-12)
+
+
+def test_scale_factors_are_recovered_inside_the_family_only():
+    errors = theory.recovery(8, None, seed=0)
+    assert errors[0] > 0.1 and errors[-1] < 1e-4 and (np.diff(errors) < 0).all()
+    more, fewer = (np.mean([theory.recovery(8, n, seed)[-1] for seed in range(8)]) for n in (16_000, 1_000))
+    assert more == pytest.approx(fewer / 4, rel=0.4)  # the square root of sixteen
+    assert theory.unexplained(8, 0, shear=0.0) < 1e-4 < 0.1 < theory.unexplained(8, 0, shear=0.4)
+
+
+@pytest.mark.parametrize("notebook", site.PAGES)
+def test_notebooks_call_what_exists_and_state_no_number(notebook):
+    cells = nbformat.read(ROOT / f"notebooks/{notebook}.ipynb", as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    assert cells[0].metadata["tags"] == ["parameters"]
+    for node in ast.walk(ast.parse("\n".join(code[2:]))):
+        if isinstance(node, ast.Attribute):
+            assert callable(getattr(import_module(f"finefit.report.{node.value.id}"), node.attr))
+        assert not isinstance(getattr(node, "value", None), (int, float)), "a number is a literal"
+
+
+def test_every_exhibit_has_a_page_with_its_section():
+    exhibits = yaml.safe_load((ROOT / papers.EXHIBITS).read_text())
+    pages = {site.address(notebook): notebook for notebook in site.PAGES}
+    for exhibit in exhibits:
+        assert ("never" in exhibit) != ("where" in exhibit)
+        if "where" in exhibit:
+            address, _, section = exhibit["where"].partition("#")
+            cells = nbformat.read(ROOT / f"notebooks/{pages[address]}.ipynb", as_version=4).cells
+            heads = [cell.source.splitlines()[0].removeprefix("## ").replace(" ", "-") for cell in cells]
+            assert not section or section in heads, exhibit
+    assert {row["paper"] for row in exhibits} == {"FineDiffusion", "DiffFit"}
+
+
+def test_the_readmes_table_is_the_committed_results():
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    results = Path("docs/results/mini/results.csv")
+    advice = f"run: finefit readme-table {results} README.md"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        assert readme.replace_table(page, results) == page, advice
+        with pytest.raises(ValueError, match="no place for the table"):
+            readme.replace_table("# A page\n", results)
+
+
+def test_a_table_that_drifted_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    header = "entry,guidance,trained_share,fd_probe,fd_probe_half,diversity_probe,diversity_probe_half,"
+    header += "class_accuracy,class_accuracy_half,superclass_accuracy,superclass_accuracy_half"
+    Path("results.csv").write_text(f"{header}\nfull,null,0.5,2.9289,0.0402,1.5,,0.914,0.0993,,\n")
+    page = f"before\n{readme.START.format('results.csv')}\nold\n{readme.END}\nafter\n"
+    written = readme.replace_table(page, Path("results.csv"))
+    assert "| full | null | 50.0 % | 2.93 ± 0.04 | 1.50 | 91.4 % ± 9.9 | pending |" in written
+    assert written != page and readme.replace_table(written, Path("results.csv")) == written

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 import stat
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -48,6 +50,7 @@ def place(names: tuple[str, ...]) -> Path:
 def unpack(archive: Path, folder: Path) -> None:
     """Put an archive's content into `folder`; an archive inside it becomes a folder of its name."""
     folder.mkdir(parents=True, exist_ok=True)
+    print(f"unpacking {archive.name}", file=sys.stderr, flush=True)
     try:
         if archive.name.endswith(TARS):
             with tarfile.open(archive) as tar:
@@ -61,7 +64,9 @@ def unpack(archive: Path, folder: Path) -> None:
             shutil.copyfile(archive, folder / archive.name)
             return
     except DAMAGED as error:
-        raise ValueError(f"{archive}: not unpacked: {error}; get the file again, from where the table says") from None
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some of the disk and repeat" if full else "get the file again, from where the table says"
+        raise ValueError(f"{archive}: not unpacked: {error}; {remedy}") from None
     for inner in sorted(path for path in folder.rglob("*") if path.name.endswith(TARS + ZIPS) and path.is_file()):
         unpack(inner, inner.with_name(inner.name.split(".")[0]))
         inner.unlink()

@@ -29,7 +29,7 @@ BUILDERS = {
     "latents": "latents.build",
     "finetune": "finetune.build",
     "sample": "sample.build",
-    "reference": "evaluate.build_reference",
+    "reference": "reference.build",
     "evaluate": "evaluate.build",
     "report": "report.build",
 }
@@ -74,7 +74,8 @@ def job_command(kind: str) -> None:
 
 
 for _kind in PHASES:
-    job_command(_kind)
+    if _kind != "report":  # its command below can do more
+        job_command(_kind)
 
 
 def builder(kind: str):
@@ -231,6 +232,85 @@ def run_at(path: Path, study: Path) -> Job:
     if job.kind != "finetune":
         raise ValueError(f"{path}: is of kind {job.kind!r}, not a fine-tuning; see runs/")
     return job
+
+
+@app.command()
+def report(
+    path: Annotated[Path | None, typer.Argument(help="The report's folder, as other jobs are named.")] = None,
+    study: StudyFile = PARAMS,
+    rebuild: Annotated[bool, typer.Option(help="Make it again: an edit of claims.yaml or a notebook.")] = False,
+) -> None:
+    """Make a study's report unless it stands, and open it on a terminal; of a half-finished study, a draft."""
+    planned = Plan(config.load(study))
+    job = planned.report
+    if path not in (None, job.path):
+        raise ValueError(f"{path}: the report of study {planned.study.name!r} is {job.path}")
+    if path is None and not all(source.marker.exists() for source in job.inputs.values()):
+        from finefit.report import draft
+
+        folder = draft(job)
+        print(f"{outlook(planned)}; a draft with what there is")
+    else:
+        if rebuild:
+            job.marker.unlink(missing_ok=True)
+        store.produce(job, builder("report"))
+        folder = job.path
+        print(outlook(planned), flush=True)
+    print(f"The report: {folder / 'index.html'}")
+    if path is None and sys.stdout.isatty():
+        typer.launch(str((folder / "index.html").resolve()))
+
+
+ClassNames = Annotated[str, typer.Option("--classes", help="Names of classes, with commas between them.")]
+
+
+@app.command()
+def grid(
+    file: Annotated[Path, typer.Argument(help="The picture to write, .png or .jpg.")],
+    classes: ClassNames,
+    method: Annotated[str, typer.Option(help="An entry of the study's methods.")],
+    seed: Annotated[int, typer.Option(help="One of the study's seeds.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Pictures of each class.")] = 4,
+    study: StudyFile = PARAMS,
+) -> None:
+    """Draw pictures of some classes from one fine-tuned method, a labelled row for each."""
+    from finefit.grid import of_method
+
+    of_method(Plan(config.load(study)), method, split(classes), count, seed, file)
+    print(file)
+
+
+@app.command()
+def compare(
+    file: Annotated[Path, typer.Argument(help="The picture to write, .png or .jpg.")],
+    classes: ClassNames,
+    methods: Annotated[str, typer.Option(help="Entries of the study, with commas; all where left out.")] = "",
+    seed: Annotated[int, typer.Option(help="One of the study's seeds.")] = 0,
+    study: StudyFile = PARAMS,
+) -> None:
+    """Draw the same classes from the same noise under several methods, side by side."""
+    from finefit.grid import of_methods
+
+    planned = Plan(config.load(study))
+    of_methods(planned, split(methods) or list(planned.study.methods), split(classes), seed, file)
+    print(file)
+
+
+def split(names: str) -> list[str]:
+    """Names from a list with commas."""
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+@app.command("readme-table")
+def readme_table(
+    results: Annotated[Path, typer.Argument(help="The results.csv of a report.")],
+    readme: Annotated[Path, typer.Argument(help="The page whose table between the two marks is replaced.")],
+) -> None:
+    """Write a report's results as a table into a Markdown page."""
+    from finefit.report.readme import replace_table
+
+    readme.write_text(replace_table(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
+    print(readme)
 
 
 def one_thread() -> None:

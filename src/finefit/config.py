@@ -177,6 +177,11 @@ class Study(Strict):
             settings.check_depth(SIZES[self.base.size][0])
 
 
+def defaults(section: type[Strict]) -> dict[str, Any]:
+    """The defaults of a section, by key; keys that a study has to give are left out."""
+    return {name: field.default for name, field in section.model_fields.items() if not field.is_required()}
+
+
 def load(path: Path) -> Study:
     """Read a study file.
 

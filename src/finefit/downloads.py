@@ -35,12 +35,7 @@ def download(addresses: list[str], partial: Path, size: int, what: str) -> None:
         except requests.RequestException as error:
             reasons.append(f"{address}: {reason(error)}")
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            kept = partial.stat().st_size if partial.exists() else 0
-            raise ValueError(
-                f"the disk of {partial.parent} is full after {kept} bytes; free some, a repetition goes on"
-            ) from None
+            raise disk_full(error, partial) from None
     raise ValueError(f"could not be fetched ({'; '.join(reasons) or 'it has no public address'})")
 
 
@@ -91,6 +86,13 @@ def receive(address: str, partial: Path, size: int, what: str) -> bool:
             for piece in progress(pieces, name, have // CHUNK, max(-(-total // CHUNK), have // CHUNK)):
                 file.write(piece)
     return length(partial) >= total
+
+
+def disk_full(error: OSError, partial: Path) -> Exception:
+    """The clear error for a disk that filled while `partial` was written; any other error as it is."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    return ValueError(f"the disk of {partial.parent} is full after {length(partial)} bytes; free some and repeat")
 
 
 def length(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Phase "evaluate": what real pictures and the codec score by themselves, and then every set of samples."""
+"""Phase "evaluate": scores of every set of samples, beside what the reference found on real pictures."""
 
 from __future__ import annotations
 
@@ -6,62 +6,30 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
-from finefit import codecs, sources
-from finefit.metrics import probe
-from finefit.metrics.accuracy import class_accuracy, superclass_accuracy
-from finefit.metrics.diversity import pairwise_diversity, probe_distance
-from finefit.metrics.frechet import frechet_distance, split_half_distance
+from finefit import sources
+from finefit.metrics import bootstrap, probe
+from finefit.metrics.diversity import class_diversities, pairwise_diversity, probe_distance
+from finefit.metrics.frechet import frechet_distance, group_distances
+from finefit.metrics.kernel import kernel_distance
+from finefit.metrics.manifold import memorised_share, precision_recall
 from finefit.plan import Job
-from finefit.taxonomy import read_index, read_pictures, superclass_of
+from finefit.reference import pictures
+from finefit.taxonomy import superclass_of
 
-PROBE, CLASSIFIER = {"width": 32, "seed": 1}, {"width": 24, "seed": 2}  # measure features; name classes
-GALLERY = 8  # real pictures of each class kept for the report
-
-
-def build_reference(job: Job, out: Path, scratch: Path) -> None:
-    """Train probe and classifier on the real training pictures; measure real test pictures and the codec with them.
-
-    Writes `probe.safetensors`, `classifier.safetensors`, the test pictures' `features.npy` `[n, d]`, `gallery.npy`
-    uint8 `[classes, k, r, r, 3]` and `reference.json`.
-    """
-    data, settings = job.inputs["data"], job.settings
-    supers = torch.tensor(superclass_of(job.inputs["hierarchy"]))
-    train, train_labels = pictures(data, "train", settings["resolution"])
-    test, test_labels = pictures(data, "test", settings["resolution"])
-    networks = {}
-    for name, options in {"probe": PROBE, "classifier": CLASSIFIER}.items():
-        networks[name] = probe.fit(train, train_labels, len(supers), settings["probe_steps"], **options)
-        probe.save(networks[name], out / f"{name}.safetensors")
-    codec = codecs.load(settings["codec"])
-    decoded = torch.cat([codec.decode(codec.encode(part)[0]) for part in test.split(256)])
-    real = probe.in_batches(networks["probe"].features, test).numpy()
-    recoded = probe.in_batches(networks["probe"].features, decoded).numpy()
-    real_logits = probe.in_batches(networks["classifier"], test)
-    half = min(settings["per_class"] * len(supers), len(test) // 2)
-    distance = probe_distance(networks["probe"])
-    result = {
-        "train_images": len(train),
-        "test_images": len(test),
-        "classifier_class_accuracy": class_accuracy(real_logits, test_labels),
-        "classifier_superclass_accuracy": superclass_accuracy(real_logits, test_labels, supers),
-        "probe_class_accuracy": class_accuracy(probe.in_batches(networks["probe"], test), test_labels),
-        "fd_probe_floor": split_half_distance(real, half, seed=0, repeats=settings["split_halves"]),
-        "fd_probe_floor_size": half,
-        "diversity_probe_real": pairwise_diversity(test, test_labels, distance, settings["diversity_pairs"], seed=0),
-        "codec_psnr": psnr(test, decoded),
-        "codec_fd_probe": frechet_distance(recoded, real),
-        "codec_class_accuracy": class_accuracy(probe.in_batches(networks["classifier"], decoded), test_labels),
-    }
-    np.save(out / "features.npy", real)
-    np.save(out / "gallery.npy", gallery(test, test_labels, len(supers)))
-    (out / "reference.json").write_text(json.dumps(result, indent=1) + "\n")
+REAL = ("features", "labels", "train-features")  # arrays of a reference that samples are compared with
+RESAMPLES = 200  # of the classes, for intervals
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
-    """Score one set of samples: `metrics.json`. Distances are taken to the real test pictures."""
+    """Score one set of samples; distances are taken to the real test pictures.
+
+    Writes `metrics.json`, `superclasses.csv` (distance of each superclass at equal counts) and `bootstrap.csv` (scores
+    under resamples of the classes, the same resamples for every set of samples).
+    """
     samples, reference = job.inputs["sample"], job.inputs["reference"]
     images = torch.from_numpy(np.load(samples.path / "images.npy"))
     labels = torch.from_numpy(np.load(samples.path / "labels.npy"))
@@ -69,16 +37,49 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     judge = probe.load(reference.path / "probe.safetensors")
     logits = probe.in_batches(probe.load(reference.path / "classifier.safetensors"), images)
     features = probe.in_batches(judge.features, images).numpy()
-    pairs = reference.settings["diversity_pairs"]
-    result = {
-        "samples": len(images),
-        "fd_probe": frechet_distance(features, np.load(reference.path / "features.npy")),
-        "diversity_probe": pairwise_diversity(images, labels, probe_distance(judge), pairs, seed=0),
-        "class_accuracy": class_accuracy(logits, labels),
-        "superclass_accuracy": superclass_accuracy(logits, labels, supers),
+    real, real_labels, train = (np.load(reference.path / f"{name}.npy") for name in REAL)
+    right = {
+        "class_accuracy": (logits.argmax(1) == labels).numpy(),
+        "superclass_accuracy": (supers[logits.argmax(1)] == supers[labels]).numpy(),
     }
+    diversities = class_diversities(images, labels, probe_distance(judge), reference.settings["diversity_pairs"], 0)
+    result = {"samples": len(images)} | feature_scores(features, real, train)
+    result |= {"diversity_probe": float(np.nanmean(diversities))}
+    result |= {metric: float(hits.mean()) for metric, hits in right.items()}
     result |= published(images, labels, reference, job.settings["published"])
     (out / "metrics.json").write_text(json.dumps(result, indent=1) + "\n")
+
+    distances, size = group_distances(features, supers[labels].numpy(), real, supers[real_labels].numpy(), seed=0)
+    table = {"superclass_id": list(distances), "pictures": size, "fd_probe": list(distances.values())}
+    pd.DataFrame(table).to_csv(out / "superclasses.csv", index=False)
+
+    per_class = {"diversity_probe": diversities}
+    per_class |= {metric: pd.Series(hits).groupby(labels.numpy()).mean().to_numpy() for metric, hits in right.items()}
+    resampled = {metric: bootstrap.class_means(values, RESAMPLES) for metric, values in per_class.items()}
+    resampled["fd_probe"] = bootstrap.distances(
+        frechet_distance, (features, labels.numpy()), (real, real_labels), len(supers), RESAMPLES
+    )
+    pd.DataFrame(resampled).to_csv(out / "bootstrap.csv", index=False)
+
+
+def feature_scores(features: np.ndarray, real: np.ndarray, train: np.ndarray) -> dict[str, float]:
+    """Scores of samples' probe features `[n, d]` beside those of real test pictures and of training pictures."""
+    kernel, kernel_error = kernel_distance(real, features, seed=0)
+    precision, recall = precision_recall(*equal_numbers(real, features))
+    return {
+        "fd_probe": frechet_distance(features, real),
+        "kid_probe": kernel,
+        "kid_probe_error": kernel_error,
+        "precision_probe": precision,
+        "recall_probe": recall,
+        "memorised_probe": memorised_share(features, train, real),
+    }
+
+
+def equal_numbers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Random draws of the smaller set's number of rows from both."""
+    size = min(len(first), len(second))
+    return tuple(rows[np.random.default_rng(0).permutation(len(rows))[:size]] for rows in (first, second))
 
 
 def published(images: Tensor, labels: Tensor, reference: Job, weights: dict[str, dict]) -> dict[str, float | None]:
@@ -93,24 +94,3 @@ def published(images: Tensor, labels: Tensor, reference: Job, weights: dict[str,
         distance = lpips_distance(sources.fetch(weights["lpips"]["name"]))
         values["lpips"] = pairwise_diversity(images, labels, distance, reference.settings["diversity_pairs"], seed=0)
     return values
-
-
-def pictures(data: Job, split: str, resolution: int) -> tuple[Tensor, Tensor]:
-    """All pictures of a split, uint8 `[n, r, r, 3]`, and their class ids, int64 `[n]`."""
-    rows = read_index(data, split)
-    return torch.from_numpy(read_pictures(data, rows, resolution)), torch.tensor(rows["class_id"].to_numpy(copy=True))
-
-
-def psnr(images: Tensor, others: Tensor) -> float:
-    """Mean peak signal-to-noise ratio of pairs of uint8 pictures, in decibels."""
-    error = (images.float() - others.float()).square().flatten(1).mean(1).clamp(min=1e-3)
-    return (10 * torch.log10(255**2 / error)).mean().item()
-
-
-def gallery(images: Tensor, labels: Tensor, classes: int) -> np.ndarray:
-    """The first `GALLERY` pictures of every class, repeating where it has fewer; black where it has none."""
-    shown = np.zeros((classes, GALLERY, *images.shape[1:]), np.uint8)
-    for label in labels.unique().tolist():
-        members = torch.nonzero(labels == label).flatten()
-        shown[label] = images[members[torch.arange(GALLERY) % len(members)]].numpy()
-    return shown

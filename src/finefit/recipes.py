@@ -11,7 +11,7 @@ RECIPES = {
     "latents": 1,
     "finetune": 2,
     "sample": 1,
-    "reference": 1,
-    "evaluate": 1,
-    "report": 1,
+    "reference": 2,
+    "evaluate": 2,
+    "report": 2,
 }

@@ -89,14 +89,20 @@ def bring(source: Source, target: Path) -> None:
     Raises:
         ValueError: neither has it whole and right.
     """
-    from finefit.downloads import download  # not above: nearly everything that reads the table fetches nothing
+    from finefit.downloads import (
+        disk_full,
+        download,
+    )  # not above: nearly everything that reads the table fetches nothing
 
     partial = target.with_name(f"{target.name}.partial")
     if source.checksum == UNPUBLISHED:  # nothing would tell a file pieced together from two editions
         partial.unlink(missing_ok=True)
     mirror = os.environ.get("FINEFIT_MIRROR", "")
     if mirror and "://" not in mirror and (Path(mirror) / source.file).exists():
-        shutil.copyfile(Path(mirror) / source.file, partial)
+        try:
+            shutil.copyfile(Path(mirror) / source.file, partial)
+        except OSError as error:
+            raise disk_full(error, partial) from None
     else:
         addresses = [f"{mirror.rstrip('/')}/{source.file}"] if "://" in mirror else []
         addresses += [source.url] if source.url else []

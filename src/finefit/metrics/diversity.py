@@ -21,13 +21,26 @@ BATCH = 256
 def pairwise_diversity(images: Tensor, labels: Tensor, distance: Distance, pairs_per_class: int, seed: int) -> float:
     """Mean distance over random pairs of one class, then over classes; higher is not better by itself (see above).
 
+    Args and errors: as `class_diversities`.
+    """
+    return float(np.nanmean(class_diversities(images, labels, distance, pairs_per_class, seed)))
+
+
+def class_diversities(
+    images: Tensor, labels: Tensor, distance: Distance, pairs_per_class: int, seed: int
+) -> np.ndarray:
+    """Mean distance over random pairs of each class, `[classes]`; nan for a class without pairs.
+
     Args:
         images: uint8 `[n, h, w, 3]`.
         labels: class ids `[n]`; a class with a single picture has no pairs and is left out.
         distance: `probe_distance(...)` or `published.lpips_distance(...)`.
         pairs_per_class: how many different pairs, or all that a class has.
+
+    Raises:
+        ValueError: no class has two pictures.
     """
-    means = []  # one per class
+    means = np.full(int(labels.max()) + 1, np.nan)
     for label in labels.unique().tolist():
         members = torch.nonzero(labels == label).flatten().cpu().numpy()
         pairs = members[np.stack(np.triu_indices(len(members), 1), 1)]
@@ -35,10 +48,10 @@ def pairwise_diversity(images: Tensor, labels: Tensor, distance: Distance, pairs
         parts = [pairs[chosen[start : start + BATCH]].T for start in range(0, len(chosen), BATCH)]
         distances = [distance(images[left], images[right]).cpu() for left, right in parts]
         if distances:
-            means.append(torch.cat(distances).double().mean())
-    if not means:
+            means[label] = torch.cat(distances).double().mean().item()
+    if np.isnan(means).all():
         raise ValueError("no class has two pictures, so there is no pair to measure")
-    return torch.stack(means).mean().item()
+    return means
 
 
 def probe_distance(probe: Probe) -> Distance:

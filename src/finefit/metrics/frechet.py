@@ -44,3 +44,25 @@ def split_half_distance(features: np.ndarray, size: int, seed: int, repeats: int
     orders = [np.random.default_rng([seed, repeat]).permutation(len(features)) for repeat in range(repeats)]
     halves = [(features[order[:size]], features[order[size : 2 * size]]) for order in orders]
     return float(np.mean([frechet_distance(*pair) for pair in halves]))
+
+
+def group_distances(
+    features: np.ndarray, groups: np.ndarray, real: np.ndarray, real_groups: np.ndarray, seed: int
+) -> tuple[dict[int, float], int]:
+    """Distance of each group (superclass) at one number of pictures, and that number: the smallest group's.
+
+    The distance is biased upward by small samples, so groups of different size could not be compared.
+
+    Args:
+        features, real: `[n, d]` and `[m, d]`.
+        groups, real_groups: group numbers `[n]` and `[m]`; groups that either lacks are left out, and all are where
+            the smallest has a single picture.
+    """
+    both = sorted(set(groups.tolist()) & set(real_groups.tolist()))
+    size = min((int((ids == group).sum()) for ids in (groups, real_groups) for group in both), default=0)
+    values = {}
+    for group in both if size > 1 else []:
+        random = np.random.default_rng([seed, group])
+        mine, theirs = (random.permutation(np.flatnonzero(ids == group))[:size] for ids in (groups, real_groups))
+        values[group] = frechet_distance(features[mine], real[theirs])
+    return values, size

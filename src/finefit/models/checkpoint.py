@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import pickle
 import shutil
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,8 +112,12 @@ def check(state: dict[str, Tensor], shape: Shape, file: Path) -> None:
         raise ValueError(f"{file}: is not the plain DiT-{shape.size}/{shape.patch}: {'; '.join(sorted(faults)[:5])}")
 
 
+@lru_cache(maxsize=1)
 def read_base(file: Path | None) -> dict[str, Tensor] | None:
-    """A base's tensors in float32, without class table and positions; None where there is no base."""
+    """A base's tensors in float32, without class table and positions; None where there is no base.
+
+    Read once and shared by every network on it: nothing may change these tensors in place.
+    """
     return file and {name: value.float() for name, value in read(file).items() if name not in OWN}
 
 

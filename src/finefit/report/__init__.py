@@ -1,48 +1,57 @@
-"""The report of a study: one static page in which every number leads to the runs it was computed from.
+"""The report of a study: a few static pages in which every number leads to the runs it was computed from.
 
 The way of a number: an artifact's JSON file, `collect` (tidy tables), `statistics` (intervals), `tables`, `figures`
-and `sheets` (what is seen), `notebooks/study.ipynb` (order and prose), `site` and `template.html` (the page).
+and `sheets` (what is seen), `claims` (what it means for the papers), `notebooks/` (order and prose), `site` and
+`template.html` (the pages).
 """
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finefit.plan import Job
+from finefit.store import SCRATCH
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from finefit.report.collect import Results
 
-NOTEBOOK = Path("notebooks/study.ipynb")
-
 
 def build(job: Job, out: Path, scratch: Path) -> None:
-    """Write a study's report: `index.html`, the executed `study.ipynb`, `metrics.json`, `results.csv`, `sweep.csv`.
+    """Write a study's report: a page per notebook, `metrics.json`, `results.csv`, `sweep.csv`.
 
     What the study has not made yet is shown as pending. Runs from the repository's root.
 
     Raises:
-        ValueError: the notebook fails; nothing is left in `out`, the partial notebook stays in `scratch`.
+        ValueError: a notebook fails; the message says where its partial page and the other pages are.
     """
     import yaml
 
     from finefit.report import collect, site
 
-    study, executed = scratch / "study.yaml", scratch / "study.ipynb"
+    study = scratch / "study.yaml"
     study.write_text(yaml.safe_dump(job.settings["study"], sort_keys=False))
-    site.execute(NOTEBOOK, executed, {"study": str(study)})
     found = collect.read(study)
-    page = site.render(executed, found.plan.study.name)
-    (out / "index.html").write_text(page, encoding="utf-8")
-    (out / "study.ipynb").write_bytes(executed.read_bytes())
     (out / "metrics.json").write_text(json.dumps(metrics(found), indent=1) + "\n")
     flat(found.main).to_csv(out / "results.csv", index=False)
     flat(found.variants).to_csv(out / "sweep.csv", index=False)
+    site.build(study, found.plan.study.name, out)
+
+
+def draft(job: Job) -> Path:
+    """Write the report of a half-finished study, under scratch/ since it is no artifact; gives its folder."""
+    folder = SCRATCH / "drafts" / job.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        build(job, folder, Path(scratch))
+    return folder
 
 
 def metrics(found: Results) -> dict[str, float]:

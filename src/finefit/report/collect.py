@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from finefit import config
 from finefit.plan import Job, Plan
-from finefit.report.statistics import estimate
+from finefit.report.statistics import Estimate, estimate, over_classes, paired
 
-METRICS = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy", "fid", "lpips")
+METRICS = (
+    "fd_probe",
+    "diversity_probe",
+    "class_accuracy",
+    "superclass_accuracy",
+    "kid_probe",
+    "precision_probe",
+    "recall_probe",
+    "memorised_probe",
+    "fid",
+    "lpips",
+)
 RUN = ("trained_parameters", "total_parameters", "trained_share", "delta_bytes")
 COST = ("train_seconds", "train_peak_bytes", "sample_seconds")
 
@@ -43,7 +55,7 @@ class Results:
         keys = ["group", "variant", "entry", "guidance", "scale", "main"]
         rows = []
         for values, part in self.evaluations.groupby(keys, sort=False):
-            estimates = {metric: estimate(part[metric]) for metric in (*METRICS, *COST)}
+            estimates = {metric: self.estimated(part, metric) for metric in (*METRICS, *COST)}
             known = {column: part[column].max() for column in RUN}
             done = int((part["state"] == "done").sum())
             jobs = {"seeds": list(part["seed"]), "jobs": list(part["job"]), "done": done, "planned": len(part)}
@@ -83,11 +95,50 @@ class Results:
         same = ["group", "entry", "guidance", "scale"]
         return self.evaluations[(self.evaluations[same] == row[same]).all(axis=1)]
 
+    def estimated(self, runs: pd.DataFrame, metric: str) -> Estimate:
+        """Mean of a metric over runs that differ in the seed alone, with its interval over seeds and classes."""
+        known = runs.dropna(subset=[metric])
+        resampled = [self._resampled(job, metric) for job in known["job"]]
+        return self._over_classes(estimate(known[metric]), resampled, known)
+
+    def difference(self, first: pd.Series, second: pd.Series, metric: str) -> Estimate:
+        """Mean difference of two rows of `variants`, paired over the seeds (and class resamples) that both have."""
+        return self.contrast([(first, second)], metric)
+
+    def contrast(self, pairs: list[tuple[pd.Series, pd.Series]], metric: str) -> Estimate:
+        """Mean difference first - second over pairs of rows of `variants`, over the seeds that all of them have."""
+        both = [[self.seeds_of(row).dropna(subset=[metric]).set_index("seed") for row in pair] for pair in pairs]
+        known = [seed for seed in both[0][0].index if all(seed in one.index for pair in both for one in pair)]
+        first, second = ({s: np.mean([pair[side][metric][s] for pair in both]) for s in known} for side in (0, 1))
+        resampled = [
+            np.mean(
+                [np.subtract(*(self._resampled(one["job"][seed], metric) for one in pair)) for pair in both], axis=0
+            )
+            for seed in known
+        ]
+        return self._over_classes(paired(first, second), resampled, both[0][0])
+
+    def _over_classes(self, seeds: Estimate, resampled: list[np.ndarray], runs: pd.DataFrame) -> Estimate:
+        if seeds.count < 2 or not all(len(values) for values in resampled):
+            return seeds
+        return over_classes(seeds, np.mean(resampled, axis=0), len(self.classes(runs["group"].iloc[0])))
+
+    def _resampled(self, job: Job, metric: str) -> np.ndarray:
+        """A metric of one set of samples under resamples of the classes; empty where it was not resampled."""
+        if job.digest not in self._bootstraps:
+            path = job.path / "bootstrap.csv"
+            self._bootstraps[job.digest] = pd.read_csv(path) if path.exists() else pd.DataFrame()
+        return self._bootstraps[job.digest].get(metric, pd.Series(dtype=float)).to_numpy()
+
+    @cached_property
+    def _bootstraps(self) -> dict[str, pd.DataFrame]:
+        return {}
+
     def _evaluation(self, job: Job) -> dict:
         sample, group = job.inputs["sample"], group_of(job.inputs["reference"])
         run, guidance, scale = sample.inputs["run"], sample.settings["guidance"], sample.settings["scale"]
         entry = entry_of(run, group)
-        several = guidance != "none" and len(self.plan.study.method_settings(entry).guidance) > 1
+        references = self.plan.study.method_settings(entry).guidance
         known = dict.fromkeys((*METRICS, *RUN, *COST), float("nan"))
         known |= {metric: value for metric, value in content(job, "metrics.json").items() if value is not None}
         known |= content(run, "run.json")
@@ -99,10 +150,10 @@ class Results:
         return {
             "group": group,
             "entry": entry,
-            "variant": f"{entry}-{guidance}" if several else entry,
+            "variant": f"{entry}-{guidance}" if guidance != "none" and len(references) > 1 else entry,
             "guidance": guidance,
             "scale": scale,
-            "main": scale == self.plan.study.sample.scale,
+            "main": scale == self.plan.study.sample.scale or not references,
             "seed": run.settings["seed"],
             "state": "done" if job.marker.exists() else "pending",
             **known,

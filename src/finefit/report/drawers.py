@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from html import escape
 
 import pandas as pd
 from IPython.display import HTML
 
+from finefit import config, methods
 from finefit.plan import Job
 from finefit.report.collect import METRICS, Results, content
-from finefit.report.text import PENDING, duration, heading, measured, size, slug, table
+from finefit.report.text import PENDING, duration, heading, link, measured, size, slug, table
 
 STEPS = {"finetune": "fine-tuned", "sample": "sampled", "evaluate": "evaluated"}
 
@@ -19,6 +21,12 @@ STEPS = {"finetune": "fine-tuned", "sample": "sampled", "evaluate": "evaluated"}
 def anchor(row: pd.Series) -> str:
     """Anchor of the drawer of a row of `Results.variants`."""
     return "made-" + slug(row["group"], row["entry"], row["guidance"], f"{row['scale']:g}")
+
+
+def made_from(rows: pd.DataFrame) -> str:
+    """Links to the drawers of the rows of `Results.variants` that a figure shows."""
+    links = [link(anchor(row), f"{escape(row['variant'])} × {row['scale']:g}") for _, row in rows.iterrows()]
+    return "Drawn from " + ", ".join(links) + "."
 
 
 def reference_anchor(found: Results, group: str) -> str:
@@ -94,7 +102,31 @@ def planned(job: Job) -> dict[str, str]:
     """What is known of a job before it runs: digest, settings, inputs."""
     inputs = [f"{escape(role)}: <code>{source.path} {source.digest}</code>" for role, source in job.inputs.items()]
     settings = [f"{escape(key)}: {escape(plain(value))}" for key, value in job.settings.items()]
-    return {"settings": "<br>".join(settings), "made from": "<br>".join(inputs), "digest": f"<code>{job.digest}</code>"}
+    changed = ", ".join(f"{escape(key)} {escape(plain(value))}" for key, value in unlike_default(job).items())
+    other = {"differs from the defaults in": changed} if changed else {}
+    return other | {
+        "settings": "<br>".join(settings),
+        "made from": "<br>".join(inputs),
+        "digest": f"<code>{job.digest}</code>",
+    }
+
+
+def unlike_default(job: Job) -> dict[str, object]:
+    """The settings of a fine-tuning or a sampling that are not those of the method's file and of config.py.
+
+    A setting without a default, such as the number of steps, is the study's own and counts as one that differs.
+    """
+    if job.kind == "finetune":
+        method = asdict(methods.find(job.settings["method"]).Settings())
+        given = job.settings["method_settings"] | job.settings["train"]
+        defaults = method | config.defaults(config.TrainSettings)
+    elif job.kind == "sample":
+        given, defaults = job.settings, config.defaults(config.SampleSettings)
+    else:
+        return {}
+    nothing = object()
+    known = {key: value for key, value in given.items() if key not in ("codec", "guidance")}
+    return {key: value for key, value in known.items() if defaults.get(key, nothing) != value}
 
 
 def plain(value: object) -> str:

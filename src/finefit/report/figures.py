@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.ticker import FuncFormatter
 
 from finefit.report.collect import Results
+from finefit.report.drawers import made_from
 from finefit.report.style import FAINT, INK, LINES, chart, colour, marker, panels
 from finefit.report.text import duration, number
 
@@ -47,7 +48,8 @@ def against_share(found: Results) -> HTML:
         figure,
         "Distance to real pictures against the share of trained parameters, one marker per method",
         f"Lower is nearer to real pictures, further left trains less. A marker's area is training time, the largest "
-        f"{duration(longest)}. Bars are 95 % intervals over seeds; a bar that meets the frame goes on beyond it.",
+        f"{duration(longest)}. Bars are 95 % intervals; a bar that meets the frame goes on beyond it.",
+        made_from(shown),
     )
 
 
@@ -98,6 +100,7 @@ def guidance_curves(found: Results) -> HTML:
         "Distance to real pictures traced over guidance scales, against class accuracy and against diversity",
         "Each point is a guidance scale (written beside it), the mean over seeds; faint dots are single seeds. Better "
         "is nearer to the lower right on the left, and nearer to the foot of the real pictures' line on the right.",
+        made_from(shown),
     )
 
 
@@ -141,4 +144,5 @@ def losses(found: Results) -> HTML:
         figure,
         "Training loss over steps, one line per method",
         "Mean over seeds of a running mean. The loss compares runs of one data set; it does not measure pictures.",
+        made_from(found.main),
     )

@@ -7,8 +7,7 @@ from html import escape
 from IPython.display import HTML
 
 from finefit.report.collect import Results, content
-from finefit.report.comparisons import differing
-from finefit.report.statistics import verdict
+from finefit.report.comparisons import pairs
 from finefit.report.tables import of_group
 from finefit.report.text import duration, number, plural
 
@@ -51,10 +50,13 @@ def finding(found: Results, group: str) -> str:
     text = f"{name}the lowest fd_probe is that of {escape(best['variant'])} ({number(best['fd_probe'].mean)}"
     real = found.reference(group)
     text += f"; real pictures reach {number(real['fd_probe_floor'])}). " if real else "). "
-    others = [row for row in rows if row is not best]
-    verdicts = {row["variant"]: verdict(differing(found, row, best, "fd_probe")) for row in others}
+    verdicts = {}
+    for pair in pairs(found, group):
+        if best["variant"] in (pair.first["variant"], pair.second["variant"]) and pair.difference.count:
+            other = pair.second if pair.first["variant"] == best["variant"] else pair.first
+            verdicts[other["variant"]] = "separated" if pair.verdict in ("lower", "higher") else pair.verdict
     for wanted, words in (
-        ("higher", "Separated from it by the interval over seeds: {}."),
+        ("separated", "Separated from it over seeds and classes, after Holm's correction: {}."),
         ("not separated", "Not separated from it: {}."),
         ("one seed", "With one seed nothing separates it from {}."),
     ):

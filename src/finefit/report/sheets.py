@@ -31,14 +31,18 @@ def compared(found: Results, seed: int | None = None) -> HTML:
     Args:
         seed: whose samples; None for the study's first.
     """
-    seed = found.plan.study.seeds[0] if seed is None else seed
     parts = []
     for group in found.references:
         rows = found.main[found.main["group"] == group]
-        columns = {named(found, row): strips(job_of(row, seed), 2) for _, row in rows.iterrows()}
-        parts.append(heading(group, len(found.references)))
-        parts.append(sheet(found, group, {"real": gallery(found, group, 2)} | columns))
+        parts.append(heading(group, len(found.references)) + compared_rows(found, group, rows, seed))
     return HTML("".join(parts))
+
+
+def compared_rows(found: Results, group: str, rows: pd.DataFrame, seed: int | None = None) -> str:
+    """One row per class, one column per row of `Results.main`, same label and same noise; real pictures first."""
+    seed = found.plan.study.seeds[0] if seed is None else seed
+    columns = {named(found, row): strips(job_of(row, seed), 2) for _, row in rows.iterrows()}
+    return sheet(found, group, {"real": gallery(found, group, 2)} | columns)
 
 
 def by_method(found: Results, seed: int | None = None) -> HTML:
@@ -68,7 +72,8 @@ def sheet(found: Results, group: str, columns: dict[str, dict[int, str]]) -> str
         cells = cells.replace("{class}", escape(row["class_name"], quote=True))
         rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
     body = f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
-    return f'<div class="scroll" tabindex="0"><table class="pictures">{body}</table></div>'
+    caption = f'<caption class="unseen">Pictures of {escape(group)}, a row per class</caption>'
+    return f'<div class="scroll" tabindex="0"><table class="pictures">{caption}{body}</table></div>'
 
 
 def chosen(classes: pd.DataFrame) -> pd.DataFrame:

@@ -1,13 +1,57 @@
-"""From notebook to page: papermill executes, nbconvert renders through our own template; the page loads nothing."""
+"""From notebooks to pages: papermill executes, nbconvert renders through our own template; pages load nothing."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import nbformat
 from nbconvert import TemplateExporter
 
 TEMPLATE = Path(__file__).parent / "template.html"
+NOTEBOOKS = Path("notebooks")
+PAGES = {  # notebook, and what the reader calls its page; the first is the site's index.html
+    "study": "Study",
+    "claims": "Claims",
+    "finediffusion": "FineDiffusion",
+    "difffit": "DiffFit",
+    "factors": "Factors",
+    "theory": "Theory",
+}
+
+
+def build(study: Path, name: str, out: Path) -> None:
+    """Execute every notebook on a study and write its page, and the executed copy under `notebooks/`.
+
+    Raises:
+        ValueError: notebooks failed. All pages are in `out` then, those of failed notebooks up to the failing cell.
+    """
+    kept = out / "notebooks"
+    kept.mkdir()
+    with ThreadPoolExecutor(2) as pool:  # a kernel's start is mostly waiting
+        told = list(pool.map(partial(page, study=study, name=name, out=out), PAGES))
+    failures = [failure for failure in told if failure]
+    if failures:
+        raise ValueError("\n".join([*failures, f"The other pages: {out / address('study')}"]))
+
+
+def page(notebook: str, study: Path, name: str, out: Path) -> str:
+    """Make one page; what failed, or nothing."""
+    source, executed, failure = NOTEBOOKS / f"{notebook}.ipynb", out / f"notebooks/{notebook}.ipynb", ""
+    try:
+        execute(source, executed, {"study": str(study)})
+    except ValueError as error:
+        failure = f"{error}\nThe page up to there: {out / address(notebook)}"
+        if not executed.exists():
+            nbformat.write(nbformat.v4.new_notebook(), executed)
+    (out / address(notebook)).write_text(render(executed, notebook, name, failure), encoding="utf-8")
+    return failure
+
+
+def address(notebook: str) -> str:
+    """A page's file name."""
+    return "index.html" if notebook == next(iter(PAGES)) else f"{notebook}.html"
 
 
 def execute(notebook: Path, executed: Path, parameters: dict[str, str]) -> None:
@@ -31,15 +75,23 @@ def execute(notebook: Path, executed: Path, parameters: dict[str, str]) -> None:
     raise ValueError(f"{notebook}: {failed}: {said.strip().splitlines()[-1]}\nThe notebook up to there: {executed}")
 
 
-def render(executed: Path, title: str) -> str:
+def render(executed: Path, notebook: str, study: str, failure: str = "") -> str:
     """One self-contained HTML page from an executed notebook: its prose and what its cells display."""
-    notebook = nbformat.read(executed, as_version=4)
+    content = nbformat.read(executed, as_version=4)
     exporter = TemplateExporter(template_file=str(TEMPLATE))
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     sections = [
         cell.source.splitlines()[0].removeprefix("## ")
-        for cell in notebook.cells
+        for cell in content.cells
         if cell.cell_type == "markdown" and cell.source.startswith("## ")
     ]
-    page, _ = exporter.from_notebook_node(notebook, {"title": title, "sections": sections})
-    return page
+    resources = {
+        "title": PAGES[notebook],
+        "study": study,
+        "address": address(notebook),
+        "pages": {address(other): name for other, name in PAGES.items()},
+        "sections": sections,
+        "failure": failure,
+    }
+    text, _ = exporter.from_notebook_node(content, resources)
+    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from html import escape
@@ -14,9 +15,10 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 from finefit.config import Study  # noqa: E402
+from finefit.report.text import slug  # noqa: E402
 
-# Okabe and Ito's colours without yellow and black; methods take them in the study's order.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# Okabe and Ito's colours without yellow and black, then brown and grey; methods take them in the study's order.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f7f")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 INK, FAINT = "#010203", "#808890"  # INK becomes the page's own text colour
 LINES = {"none": "-", "null": "--", "superclass": "-"}
@@ -61,19 +63,32 @@ def panels(columns: int, height: float = 3.6, rows: int = 1) -> tuple[Figure, li
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
-def chart(figure: Figure, description: str, caption: str) -> HTML:
-    """A figure as vector graphics inside the page.
+def chart(figure: Figure, description: str, caption: str, made: str = "") -> HTML:
+    """A figure as vector graphics inside the page, and as files to keep: SVG and PNG, both carried by the page.
 
     Args:
         figure: a matplotlib figure.
         description: what it shows, for those who cannot see it.
         caption: HTML below it.
+        made: HTML of what it was drawn from.
     """
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": description}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    bitmap = io.BytesIO()
+    figure.savefig(bitmap, format="png", dpi=200, metadata={"Software": None})
+    files = {"svg": ("image/svg+xml", buffer.getvalue().encode()), "png": ("image/png", bitmap.getvalue())}
+    keep = " ".join(
+        f'<a download="{slug(description)[:60]}.{ending}" '
+        f'href="data:{kind};base64,{base64.b64encode(content).decode()}">{ending.upper()}</a>'
+        for ending, (kind, content) in files.items()
+    )
     drawing = re.sub(r"^.*?<svg ", "<svg ", buffer.getvalue(), flags=re.DOTALL).replace(INK, "currentColor")
     drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
     width = f"--width: {figure.get_figwidth() * 7.2:.0f}rem"
     drawing = drawing.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" style="{width}" ', 1)
-    return HTML(f'<figure class="chart"><div class="scroll">{drawing}</div><figcaption>{caption}</figcaption></figure>')
+    drawer = f'<details class="figure-drawer"><summary>How this figure was made</summary><p>{made}</p></details>'
+    return HTML(
+        f'<figure class="chart"><div class="scroll" tabindex="0">{drawing}</div><figcaption>{caption}</figcaption>'
+        f'<div class="tools figure-tools">{keep}</div>{drawer if made else ""}</figure>'
+    )

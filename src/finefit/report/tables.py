@@ -33,6 +33,12 @@ COLUMNS = {
     "lpips": "LPIPS<small>published weights</small>",
 }
 PUBLISHED = ("fid", "lpips")
+FURTHER = {
+    "kid_probe": "kid_probe<small>lower is nearer</small>",
+    "precision_probe": "precision_probe<small>higher is better</small>",
+    "recall_probe": "recall_probe<small>higher is better</small>",
+    "memorised_probe": "memorised_probe<small>1 % is what new pictures have</small>",
+}
 COSTS = ["trained parameters", "share of all", "delta file", "training time", "peak memory"]
 
 
@@ -103,6 +109,23 @@ def costs(row: pd.Series) -> list[str]:
     parameters, share = f"{row['trained_parameters']:,.0f}", f"{number(100 * row['trained_share'])} %"
     memory = size(row["train_peak_bytes"].mean)
     return [parameters, share, size(row["delta_bytes"]), duration(row["train_seconds"].mean), memory]
+
+
+def scores(found: Results) -> HTML:
+    """Per group: the further metrics, in the features of the probe, of every method at the main scale."""
+    head = ["", *(FURTHER.values())]
+    parts = []
+    for group in found.references:
+        rows = []
+        for _, row in of_group(found.main, group).iterrows():
+            cells = [measured(row[metric], metric) for metric in FURTHER]
+            linked = [
+                link(anchor(row), text) if row[metric].count else text
+                for metric, text in zip(FURTHER, cells, strict=True)
+            ]
+            rows.append([named(found, row), *linked])
+        parts.append(heading(group, len(found.references)) + table(head, rows, "scores"))
+    return HTML("".join(parts))
 
 
 def sweep(found: Results) -> HTML:

@@ -10,7 +10,16 @@ from finefit.report.statistics import Estimate
 
 PENDING = '<span class="pending">pending</span>'
 ABSENT = '<span class="note">weights absent</span>'
-PERCENT = ("class_accuracy", "superclass_accuracy")
+CAPTIONS = {  # for those who hear the page
+    "results": "Scores and costs of every method",
+    "pairs": "Differences between methods",
+    "sweep": "Scores at every guidance scale",
+    "seeds": "Values by seed",
+    "claims": "Claims and their verdicts",
+    "exhibits": "Tables and figures of the papers",
+    "published": "Published values beside this study's",
+}
+PERCENT = ("class_accuracy", "superclass_accuracy", "precision_probe", "recall_probe", "memorised_probe")
 
 
 def number(value: float, digits: int = 3, beside: float = 0.0) -> str:
@@ -42,6 +51,11 @@ def shown(value: float, metric: str) -> str:
     return f"{100 * value:.1f} %" if metric in PERCENT else number(value)
 
 
+def probability(p: float) -> str:
+    """A p-value with two digits, or that it is below one in a thousand."""
+    return "< 0.001" if p < 0.001 else number(p, 2)
+
+
 def duration(seconds: float) -> str:
     """Seconds as "42 s", "3.5 min" or "7.2 h"."""
     for unit, length in (("h", 3600.0), ("min", 60.0)):
@@ -69,8 +83,8 @@ def slug(*parts: object) -> str:
 
 
 def link(anchor: str, content: str) -> str:
-    """A link to a drawer of the page; `content` is HTML."""
-    return f'<a class="made" href="#{anchor}">{content}</a>'
+    """A link to a drawer, which stands on the site's first page; `content` is HTML."""
+    return f'<a class="made" href="index.html#{anchor}">{content}</a>'
 
 
 def table(head: list[str], body: list[list[str]], kind: str) -> str:
@@ -81,7 +95,8 @@ def table(head: list[str], body: list[list[str]], kind: str) -> str:
         cells = "".join(f"<td>{text}</td>" for text in rest)
         rows.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
     return (
-        f'<div class="scroll" tabindex="0"><table class="{kind}"><thead><tr>{heads}</tr></thead>'
+        f'<div class="scroll" tabindex="0"><table class="{kind}">'
+        f'<caption class="unseen">{CAPTIONS.get(kind, kind)}</caption><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

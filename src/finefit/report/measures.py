@@ -1,0 +1,135 @@
+"""What the claims are tested on: each measure takes its arguments from claims.yaml and looks at a study's results.
+
+A measure gives a `Finding` per data set and resolution of the study that has what it asks for, or a single one that
+says what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from finefit import counts
+from finefit.plan import PUBLISHED
+from finefit.report import theory
+from finefit.report.collect import Results
+from finefit.report.selection import Arguments, data_of, free_of, select
+from finefit.report.statistics import NOTHING, Estimate, estimate
+
+SEEDS = range(5)  # of the theory's problems
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a measure found: on which data, of which metric, the estimate, and the rows it was computed from.
+
+    Attributes:
+        absent: what the study lacks for this measure; empty where it lacks nothing.
+    """
+
+    where: str = ""
+    metric: str = ""
+    estimate: Estimate = NOTHING
+    rows: list[pd.Series] = field(default_factory=list)
+    absent: str = ""
+
+
+def count(found: Results, asked: Arguments) -> list[Finding]:
+    """Trained parameters of a method on DiT-XL/2: `of` is share (percent of all), millions or megabytes (float32)."""
+    counted = count_of(asked["method"], json.dumps(asked.get("settings", {})), asked["data"])
+    value = {"share": counted.share, "millions": counted.trained / 1e6, "megabytes": counted.delta_bytes / 1e6}
+    exact = Estimate(value[asked["of"]], 0.0, math.inf, 2)
+    return [Finding(f"{counted.model}, {asked['data']}", f"{counted.trained:,} parameters", exact)]
+
+
+@cache
+def count_of(method: str, settings: str, data: str) -> counts.Count:
+    """`counts.counted` of the papers' network, once; settings as JSON."""
+    return counts.counted(counts.PUBLISHED_MODEL, method, json.loads(settings), *counts.sizes(data))
+
+
+def value(found: Results, asked: Arguments) -> list[Finding]:
+    """A metric of one method on the data and at the resolution that are asked for."""
+    apart = ("data", "resolution", "metric")
+    asked = asked | {"only": {key: wanted for key, wanted in asked.items() if key not in apart}}
+    return per_group(found, asked, ["only"], lambda metric, row: row[metric])
+
+
+def difference(found: Results, asked: Arguments) -> list[Finding]:
+    """A metric of `first` minus that of `second`, paired over seeds."""
+    return per_group(found, asked, ["first", "second"], lambda metric, *rows: found.difference(*rows, metric))
+
+
+def ratio(found: Results, asked: Arguments) -> list[Finding]:
+    """A metric of `first` divided by that of `second`, seed by seed."""
+
+    def divided(metric: str, *rows: pd.Series) -> Estimate:
+        one, other = (found.seeds_of(row).set_index("seed")[metric] for row in rows)
+        return estimate(list(one / other))
+
+    return per_group(found, asked, ["first", "second"], divided)
+
+
+def theory_slope(found: Results, asked: Arguments) -> list[Finding]:
+    """Slope of the recovered factors' error over the number of samples, both as logarithms, from D^2 log D samples on.
+
+    One slope for each of five random problems. -1/2 is that of an average over samples.
+    """
+    bound = theory.samples_bound(asked["dimension"])
+    numbers = [bound * times for times in (1, 4, 16)]
+    slopes = []
+    for seed in SEEDS:
+        errors = [theory.recovery(asked["dimension"], number, seed)[-1] for number in numbers]
+        slopes.append(float(np.polyfit(np.log(numbers), np.log(errors), 1)[0]))
+    where = f"{asked['dimension']} dimensions, {numbers[0]:,} to {numbers[-1]:,} samples"
+    return [Finding(where, "slope of log error over log samples", estimate(slopes))]
+
+
+def per_group(found: Results, asked: Arguments, sides: list[str], compute: Callable[..., Estimate]) -> list[Finding]:
+    """A finding per group of the study that has all sides; `compute(metric, *rows)` gives its estimate."""
+    wanted = {key: asked[key] for key in ("data", "resolution") if key in asked}
+    groups = {group: data_of(job) for group, job in found.references.items()}
+    fitting = [group for group, data in groups.items() if all(data[key] == wanted[key] for key in wanted)]
+    if not fitting:
+        return [Finding(absent="no " + " at ".join(map(str, wanted.values())) + " pixels" * ("resolution" in wanted))]
+    findings = [of_group(found, group, asked, sides, compute) for group in fitting]
+    return [finding for finding in findings if not finding.absent] or findings[:1]
+
+
+def of_group(
+    found: Results, group: str, asked: Arguments, sides: list[str], compute: Callable[..., Estimate]
+) -> Finding:
+    """The finding of one group; its `absent` says what the group lacks."""
+    rows: list[pd.Series] = []
+    for side in sides:
+        row = select(found, group, asked[side], like=rows[0] if rows else None, freed=free_of(asked, sides))
+        if row is None:
+            named = ", ".join(f"{key} {wanted}" for key, wanted in asked[side].items() if key != "method")
+            methods = asked[side]["method"]
+            method = " or ".join(methods) if isinstance(methods, list) else methods
+            return Finding(absent=f"no {method}" + f" with {named}" * bool(named))
+        rows.append(row)
+    metrics = [metric for metric in asked["metric"] if metric in rows[0].index]
+    known = [metric for metric in metrics if all(row[metric].count for row in rows)]
+    if known:
+        return Finding(group, known[0], compute(known[0], *rows), rows)
+    published = found.plan.study.evaluate.published
+    planned = [metric for metric in metrics if metric not in PUBLISHED or metric in published]
+    if planned:
+        return Finding(group, planned[0], NOTHING, rows)
+    return Finding(absent="no " + " or ".join(asked["metric"]))
+
+
+MEASURES: dict[str, Callable[[Results, Arguments], list[Finding]]] = {
+    "count": count,
+    "value": value,
+    "difference": difference,
+    "ratio": ratio,
+    "theory": theory_slope,
+}

@@ -1,0 +1,48 @@
+"""The README's results table, written from a committed results.csv by a command and kept true by a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from finefit.report.text import PERCENT, number, shown
+
+START, END = "<!-- results: finefit readme-table {} README.md -->", "<!-- end of results -->"
+METRICS = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy")
+
+
+def markdown(results: Path) -> str:
+    """A Markdown table of a report's results: mean and half the 95 % interval of every method."""
+    table = pd.read_csv(results, keep_default_na=False, na_values=[""])  # "null" is a guidance
+    lines = ["| method | guidance | trained share | " + " | ".join(METRICS) + " |", "|---|---|" + "---:|" * 5]
+    for _, row in table.iterrows():
+        cells = [row["entry"], row["guidance"], f"{number(100 * row['trained_share'])} %"]
+        lines.append("| " + " | ".join([*cells, *(cell(row, metric) for metric in METRICS)]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(row: pd.Series, metric: str) -> str:
+    """A value with half its interval, in percent where it is a share."""
+    if pd.isna(row[metric]):
+        return "pending"
+    half = row[f"{metric}_half"]
+    if pd.isna(half):
+        return shown(row[metric], metric)
+    if metric in PERCENT:
+        return f"{shown(row[metric], metric)} ± {100 * half:.1f}"
+    return f"{number(row[metric], beside=half)} ± {number(half, beside=row[metric])}"
+
+
+def replace_table(page: str, results: Path) -> str:
+    """The page with the table between its two marks replaced.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    start = START.format(results.as_posix())
+    before, found, rest = page.partition(start)
+    _, ended, after = rest.partition(END)
+    if not (found and ended):
+        raise ValueError(f"no place for the table: the page needs the lines\n{start}\n{END}")
+    return f"{before}{start}\n{markdown(results)}{END}{after}"

@@ -1,0 +1,98 @@
+"""A finished study of made-up numbers, for tests of what is told about studies."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from safetensors.numpy import save_file
+
+from finefit import config, sources, store
+from finefit.methods import CLASS_TABLE
+from finefit.plan import Job, Plan
+from finefit.report import collect
+
+ROOT = Path(__file__).parents[1]
+CLASSES, SIDE = 6, 8
+STUDY = {
+    "name": "tiny",
+    "seeds": [0, 1],
+    "data": {"embedded": {"resolutions": [SIDE], "options": {"classes": CLASSES}}},
+    "codec": {"name": "patch_pca", "weights": "some-codec"},
+    "base": {"size": "Mini", "patch": 2, "weights": None},
+    "train": {"steps": 20, "batch_size": 8},
+    "methods": {
+        "full": {},
+        "finediffusion": {"guidance": ["superclass", "null"]},
+        "flat": {"method": "finediffusion", "embedder": "flat", "guidance": ["null"]},
+    },
+    "sample": {"steps": 2, "per_class": 2, "scale": 1.5, "sweep": {"finediffusion": [1.0, 3.0]}},
+    "evaluate": {"probe_steps": 4},
+}
+REAL = {
+    "classifier_class_accuracy": 0.875, "classifier_superclass_accuracy": 0.9375, "fd_probe_floor": 1.2345,
+    "fd_probe_floor_size": 96, "diversity_probe_real": 0.4321, "codec_psnr": 29.87, "codec_fd_probe": 3.4567,
+    "codec_class_accuracy": 0.8125,
+}  # fmt: skip
+
+
+def finished(root: Path, patch: pytest.MonkeyPatch):
+    """A repository's root with a finished study; it is the working directory while the generator stands."""
+    patch.chdir(root)
+    patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
+    for shared in ("notebooks", "claims.yaml", "data/published"):
+        Path(shared).parent.mkdir(exist_ok=True)
+        Path(shared).symlink_to(ROOT / shared)
+    Path("data/sources.csv").write_text(
+        "name,file,url,bytes,checksum,licence,terms\nsome-codec,codec.safetensors,,1,sha256:00,none,none\n"
+    )
+    Path("study.yaml").write_text(yaml.safe_dump(STUDY))
+    sources.table.cache_clear()
+    plan = Plan(config.load(Path("study.yaml")))
+    random = np.random.default_rng(0)
+    for job in plan.jobs:
+        if job.kind != "report":
+            fake(job, random)
+    yield plan
+    sources.table.cache_clear()
+
+
+def fake(job: Job, random: np.random.Generator) -> None:
+    """Write an artifact of the right form."""
+    job.path.mkdir(parents=True)
+    files: dict[str, dict] = {}
+    if job.kind == "hierarchy":
+        names, supers = [f"class <{i}>" for i in range(CLASSES)], [i // 2 for i in range(CLASSES)]
+        table = {"class_id": range(CLASSES), "class_name": names, "superclass_id": supers, "superclass": supers}
+        pd.DataFrame(table).astype({"superclass": str}).to_csv(job.path / "hierarchy.csv", index=False)
+    if job.kind == "finetune":
+        files["run.json"] = {
+            "trained_parameters": 1234,
+            "total_parameters": 9999,
+            "trained_share": 0.1234,
+            "delta_bytes": 5000,
+        }
+        pd.DataFrame({"step": range(20), "loss": random.random(20)}).to_csv(job.path / "losses.csv", index=False)
+        save_file({CLASS_TABLE: random.random((CLASSES + 1, 4), np.float32)}, job.path / "delta.safetensors")
+    if job.kind == "sample":
+        np.save(job.path / "images.npy", random.integers(0, 256, (2 * CLASSES, SIDE, SIDE, 3), np.uint8))
+        np.save(job.path / "labels.npy", np.repeat(np.arange(CLASSES), 2))
+    if job.kind == "reference":
+        files["reference.json"] = REAL
+        np.save(job.path / "gallery.npy", random.integers(0, 256, (CLASSES, 4, SIDE, SIDE, 3), np.uint8))
+    if job.kind == "evaluate":
+        scores = {metric: random.random() for metric in collect.METRICS if metric not in ("fid", "lpips")}
+        files["metrics.json"] = {"samples": 12, "fid": None, "lpips": None} | scores
+        files["metrics.json"]["fd_probe"] += 10
+        supers = {"superclass_id": range(CLASSES // 2), "pictures": 4, "fd_probe": random.random(CLASSES // 2)}
+        pd.DataFrame(supers).to_csv(job.path / "superclasses.csv", index=False)
+        resampled = {"fd_probe": 10 + random.random(20), "class_accuracy": random.random(20)}
+        pd.DataFrame(resampled).to_csv(job.path / "bootstrap.csv", index=False)
+    for name, values in files.items():
+        (job.path / name).write_text(json.dumps(values))
+    store.write_provenance(job, job.path, 12.5)

@@ -1,0 +1,67 @@
+"""The guide docs/own-images.md, from a folder of photographs to the page with the sample grid.
+
+Its commands are run on four small classes, with fewer steps and pictures. Snakemake's part is played by making the
+study's jobs in the plan's order, in this process; that Snakemake does so is test_workflow's matter.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from layouts import picture
+
+from finefit import cli, config, sources, store
+from finefit.datasets import folder
+from finefit.plan import Plan
+
+ROOT = Path(__file__).parents[1]
+GUIDE = (ROOT / "docs/own-images.md").read_text(encoding="utf-8")
+QUICK = {"train": {"steps": 2, "batch_size": 2}, "sample": {"steps": 2, "per_class": 2}, "evaluate": {"probe_steps": 2}}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project with the guide's study, made quick, and photographs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
+    for name in ("data/sources.csv", "data/base", "notebooks/study.ipynb"):
+        Path(name).parent.mkdir(exist_ok=True)
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile)(ROOT / name, name)
+    sources.table.cache_clear()
+    folder._content.cache_clear()
+    random = np.random.default_rng(0)
+    for place, name in enumerate(("waders/curlew", "waders/snipe", "songbirds/robin", "songbirds/wren")):
+        for number in range(10):
+            colour = tuple(int(value) for value in random.integers(40 * place, 40 * place + 60, 3))
+            picture(Path("photographs") / name / f"{number}.jpg", colour, (48 + number, 40))
+    yield tmp_path
+    sources.table.cache_clear()
+
+
+def block(language: str) -> str:
+    return re.search(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)[1]
+
+
+def test_the_guide_ends_with_a_sample_grid(project, monkeypatch, capsys):
+    content = yaml.safe_load(block("yaml"))
+    for section, values in QUICK.items():
+        content[section] |= values
+    Path("photographs.yaml").write_text(yaml.safe_dump(content))
+    check, run = block("console").splitlines()
+    monkeypatch.setattr(sys, "argv", check.split())
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code and "4 classes" in capsys.readouterr().out
+    assert run == "snakemake --configfile photographs.yaml"
+    plan = Plan(config.load(Path("photographs.yaml")))
+    for job in plan.jobs:
+        store.produce(job, cli.builder(job.kind))
+    page = Path("reports/photographs/index.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64" in page and "curlew" in page and "waders" in page
