@@ -151,9 +151,8 @@ def test_an_experiment_computes_the_new_value(smoke, where):
     assert NOTHING in smoke("snakemake", "-n")
     run = next(job for job in Plan(load(smoke.root / "params.yaml")).kind("finetune") if "bitfit" in job.name)
     assert json.loads((smoke.root / run.marker).read_text())["settings"]["method_settings"]["lr"] == 0.03
-    study = yaml.safe_load((smoke.root / "params.yaml").read_text())
-    study["methods"]["bitfit"]["lr"] = "3e-2"  # the same in a study file, in another spelling
-    (smoke.root / "studies/spelled.yaml").write_text(yaml.safe_dump(study))
+    study = (smoke.root / "params.yaml").read_text()  # the same in a study file, in another spelling
+    (smoke.root / "studies/spelled.yaml").write_text(study.replace("lr: 0.03", "lr: 3.0e-2"))
     assert NOTHING in smoke("snakemake", "-n", "--configfile", "studies/spelled.yaml")
     assert "methods.bitfit.lr" in smoke("dvc", "params", "diff", "HEAD")
     assert "embedded-32/bitfit/fd_probe" in smoke("dvc", "metrics", "diff", "HEAD")
