@@ -18,6 +18,7 @@ import yaml
 from layouts import picture
 
 from finefit import cli, config, sources, store
+from finefit.commands.jobs import builder
 from finefit.datasets import folder
 from finefit.plan import Plan
 
@@ -62,6 +63,6 @@ def test_the_guide_ends_with_a_sample_grid(project, monkeypatch, capsys):
     assert run == "snakemake --configfile photographs.yaml"
     plan = Plan(config.load(Path("photographs.yaml")))
     for job in plan.jobs:
-        store.produce(job, cli.builder(job.kind))
+        store.produce(job, builder(job.kind))
     page = Path("reports/photographs/index.html").read_text(encoding="utf-8")
     assert "data:image/png;base64" in page and "curlew" in page and "waders" in page

@@ -1,0 +1,30 @@
+"""The commands, a module for each subject; here is what they share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finefit import config
+from finefit.plan import Job, Plan
+
+PARAMS = Path("params.yaml")
+StudyFile = Annotated[Path, typer.Option(help="The study: params.yaml or a file of studies/.")]
+
+
+def plan_of(study: Path) -> Plan:
+    """The plan of a study file."""
+    return Plan(config.load(study))
+
+
+def needed(plan: Plan) -> set[str]:
+    """Names of the sources that a study's jobs read."""
+
+    def rows(job: Job) -> list[dict]:
+        settings = job.settings
+        weights = [settings.get("weights"), settings.get("codec", {}).get("weights")]
+        return [*settings.get("sources", []), *settings.get("published", {}).values(), *filter(None, weights)]
+
+    return {row["name"] for job in plan.jobs if job.kind != "report" for row in rows(job)}

@@ -1,0 +1,113 @@
+"""One command per kind of job, which Snakemake calls; and what goes on beside a job."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from finefit import stopping, store
+from finefit.commands import PARAMS, StudyFile, plan_of
+from finefit.outlook import outlook
+from finefit.plan import PHASES
+
+app = typer.Typer()
+
+BUILDERS = {
+    "data": "taxonomy.build_data",
+    "hierarchy": "taxonomy.build_hierarchy",
+    "base": "models.checkpoint.build_base",
+    "latents": "latents.build",
+    "finetune": "finetune.build",
+    "sample": "sample.build",
+    "reference": "reference.build",
+    "evaluate": "evaluate.build",
+    "report": "report.build",
+}
+
+MaxMinutes = Annotated[
+    float | None,
+    typer.Option(min=0, envvar="FINEFIT_MAX_MINUTES", help="Keep the state and end with code 75 after so long."),
+]
+
+
+class JobOrCommand(TyperGroup):
+    """`finefit data PATH` makes an artifact, as every kind of job; `finefit data check NAME` looks at a data set."""
+
+    def resolve_command(self, ctx, args):
+        """The command that the first word names, else the one that makes artifacts."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["make", *args])
+
+
+data = typer.Typer(cls=JobOrCommand, no_args_is_help=True)
+app.add_typer(data, name="data", help="Make one artifact of kind 'data' (its PATH), or look at data sets.")
+
+
+def job_command(kind: str) -> None:
+    """Add the command that makes artifacts of one kind."""
+    group, name = (data, "make") if kind == "data" else (app, kind)
+
+    @group.command(name, help=f"Make one artifact of kind {kind!r} (phase {PHASES[kind][0]}), unless it is published.")
+    def command(path: Path, study: StudyFile = PARAMS, max_minutes: MaxMinutes = None) -> None:
+        stopping.listen(max_minutes)
+        planned = plan_of(study)
+        job = planned.at(path)
+        if job.kind != kind:
+            raise ValueError(f"{path}: made by `finefit {job.kind}`, not by `finefit {kind}`")
+        try:
+            store.produce(job, builder(kind))
+            print(outlook(planned), flush=True)
+        except stopping.ToBeContinued:
+            if not job.marker.exists():  # told to stop after the last step: there is nothing to continue
+                raise
+
+
+for _kind in PHASES:
+    if _kind != "report":  # its command below can do more
+        job_command(_kind)
+
+
+def builder(kind: str):
+    """The function that makes artifacts of a kind; imported only now, since most need torch."""
+    module, _, function = BUILDERS[kind].rpartition(".")
+    return getattr(import_module(f"finefit.{module}"), function)
+
+
+@app.command("help-encode")
+def help_encode(path: Path, study: StudyFile = PARAMS) -> None:
+    """Help the process that makes a `latents` artifact: encode shards that nobody works on; that process publishes."""
+    from finefit.latents import device_here, encode
+
+    job = plan_of(study).at(path)
+    encode(job, store.SCRATCH / job.digest, device_here())
+
+
+@app.command()
+def report(
+    path: Annotated[Path | None, typer.Argument(help="The report's folder, as other jobs are named.")] = None,
+    study: StudyFile = PARAMS,
+    rebuild: Annotated[bool, typer.Option(help="Make it again: an edit of claims.yaml or a notebook.")] = False,
+) -> None:
+    """Make a study's report unless it stands, and open it on a terminal; of a half-finished study, a draft."""
+    planned = plan_of(study)
+    job = planned.report
+    if path not in (None, job.path):
+        raise ValueError(f"{path}: the report of study {planned.study.name!r} is {job.path}")
+    if path is None and not all(source.marker.exists() for source in job.inputs.values()):
+        from finefit.report import draft
+
+        folder = draft(job)
+        print(f"{outlook(planned)}; a draft with what there is")
+    else:
+        if rebuild:
+            job.marker.unlink(missing_ok=True)
+        store.produce(job, builder("report"))
+        folder = job.path
+        print(outlook(planned), flush=True)
+    print(f"The report: {folder / 'index.html'}")
+    if path is None and sys.stdout.isatty():
+        typer.launch(str((folder / "index.html").resolve()))

@@ -1,0 +1,76 @@
+"""Networks: counting them, published checkpoints in and out, and how the shipped files were made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finefit.commands import PARAMS, StudyFile, plan_of
+from finefit.plan import Job
+
+app = typer.Typer()
+
+
+@app.command("fit-codec")
+def fit_codec(weights: Path) -> None:
+    """Fit the small codec to the embedded source domain and write its weights: how the shipped one was made."""
+    from finefit.codecs.patch_pca import fit_shipped
+
+    fit_shipped(weights)
+
+
+@app.command("export-base")
+def export_base(folder: Path, study: StudyFile = PARAMS) -> None:
+    """Write a study's only from-scratch run as a base, with its provenance: how the shipped one was made."""
+    from finefit.models.checkpoint import export_base
+    from finefit.models.delta import load_delta
+
+    planned = plan_of(study)
+    runs = planned.kind("finetune")
+    if len(runs) != 1 or planned.base:
+        raise ValueError(f"{study}: a base is exported from a study with one run and base.weights: null")
+    export_base(runs[0], folder, load_delta(runs[0].path / "delta.safetensors", None, None).state_dict())
+
+
+@app.command()
+def count(
+    model: Annotated[str, typer.Option(help="A published size and patch.")] = "DiT-XL/2",
+    as_json: Annotated[bool, typer.Option("--json", help="Every value, as JSON.")] = False,
+) -> None:
+    """Trained and total parameters of every method on every data set, beside the published counts."""
+    from finefit import counts
+
+    rows = counts.table(model)
+    print(json.dumps(rows, indent=1) if as_json else counts.as_text(rows))
+
+
+@app.command("import")
+def import_(
+    checkpoint: Path,
+    delta: Path,
+    run: Annotated[Path, typer.Option("--as", help="The run of the study that it is like: method, base and data.")],
+    study: StudyFile = PARAMS,
+) -> None:
+    """Read a published checkpoint (DiT's layout or FineDiffusion's) and write what it trained as a delta."""
+    from finefit.models.published import import_checkpoint
+
+    print(f"{checkpoint}: {import_checkpoint(checkpoint, run_at(run, study), delta)}")
+
+
+@app.command()
+def export(run: Path, checkpoint: Path, study: StudyFile = PARAMS) -> None:
+    """Write a run, merged into its base, as a checkpoint that published code reads (.pt or .safetensors)."""
+    from finefit.models.published import export_run
+
+    print(f"{checkpoint}: {export_run(run_at(run, study), checkpoint)}")
+
+
+def run_at(path: Path, study: Path) -> Job:
+    """The fine-tuning that stands, or will stand, at `path`."""
+    job = plan_of(study).at(path)
+    if job.kind != "finetune":
+        raise ValueError(f"{path}: is of kind {job.kind!r}, not a fine-tuning; see runs/")
+    return job

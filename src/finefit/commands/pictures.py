@@ -1,0 +1,63 @@
+"""Pictures and tables on request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finefit.commands import PARAMS, StudyFile, plan_of
+
+app = typer.Typer()
+
+ClassNames = Annotated[str, typer.Option("--classes", help="Names of classes, with commas between them.")]
+
+
+@app.command()
+def grid(
+    file: Annotated[Path, typer.Argument(help="The picture to write, .png or .jpg.")],
+    classes: ClassNames,
+    method: Annotated[str, typer.Option(help="An entry of the study's methods.")],
+    seed: Annotated[int, typer.Option(help="One of the study's seeds.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Pictures of each class.")] = 4,
+    study: StudyFile = PARAMS,
+) -> None:
+    """Draw pictures of some classes from one fine-tuned method, a labelled row for each."""
+    from finefit.grid import of_method
+
+    of_method(plan_of(study), method, split(classes), count, seed, file)
+    print(file)
+
+
+@app.command()
+def compare(
+    file: Annotated[Path, typer.Argument(help="The picture to write, .png or .jpg.")],
+    classes: ClassNames,
+    methods: Annotated[str, typer.Option(help="Entries of the study, with commas; all where left out.")] = "",
+    seed: Annotated[int, typer.Option(help="One of the study's seeds.")] = 0,
+    study: StudyFile = PARAMS,
+) -> None:
+    """Draw the same classes from the same noise under several methods, side by side."""
+    from finefit.grid import of_methods
+
+    planned = plan_of(study)
+    of_methods(planned, split(methods) or list(planned.study.methods), split(classes), seed, file)
+    print(file)
+
+
+def split(names: str) -> list[str]:
+    """Names from a list with commas."""
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+@app.command("readme-table")
+def readme_table(
+    results: Annotated[Path, typer.Argument(help="The results.csv of a report.")],
+    readme: Annotated[Path, typer.Argument(help="The page whose table between the two marks is replaced.")],
+) -> None:
+    """Write a report's results as a table into a Markdown page."""
+    from finefit.report.readme import replace_table
+
+    readme.write_text(replace_table(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
+    print(readme)

@@ -1,0 +1,60 @@
+"""Looking at a whole study, before, during and after it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finefit import config, doctor, forecast, prune, sources, store
+from finefit.commands import PARAMS, StudyFile, needed, plan_of
+
+app = typer.Typer()
+
+
+@app.command()
+def plan(study: Annotated[Path, typer.Argument(help="The study: params.yaml or a file of studies/.")] = PARAMS) -> None:
+    """Say before anything runs what a study will compute and why, its hours and its disk."""
+    planned = plan_of(study)
+    for line in forecast.lines(planned):
+        print(line)
+    print(forecast.check_disk(planned, needed(planned)))
+
+
+@app.command()
+def verify(study: StudyFile = PARAMS) -> None:
+    """Check every published artifact of a study against its recorded checksums."""
+    jobs = [job for job in plan_of(study).jobs if job.marker.exists()]
+    faults = [fault for job in jobs for fault in config.faults_of("", lambda job=job: store.check(job))]
+    if faults:
+        raise ValueError("\n".join(fault.removeprefix(": ") for fault in faults))
+    print(f"{len(jobs)} artifacts are as they were published")
+
+
+@app.command("doctor")
+def doctor_command(study: StudyFile = PARAMS) -> None:
+    """Check GPU, cluster, disk, packages and weights before a study is started."""
+    planned = plan_of(study)
+    found = list(doctor.findings(planned, needed(planned)))
+    for verdict, subject, what in found:
+        print(f"{verdict:<5}  {subject}: {what}")
+    if failures := [subject for verdict, subject, _ in found if verdict == "fails"]:
+        raise ValueError(f"not ready: {', '.join(failures)}")
+
+
+@app.command("prune")
+def prune_command(delete: Annotated[bool, typer.Option(help="Delete them, instead of listing them.")] = False) -> None:
+    """List artifacts that no study of this repository and no record of dvc names."""
+    for line in prune.prune([PARAMS, *sorted(Path("studies").glob("*.yaml"))], delete):
+        print(line)
+
+
+@app.command()
+def fetch(
+    rows: Annotated[list[str] | None, typer.Argument(help="Rows of data/sources.csv.")] = None,
+    study: StudyFile = PARAMS,
+) -> None:
+    """Bring sources, without names all that a study needs from outside, so that its jobs need no internet."""
+    for row in rows or sorted(needed(plan_of(study))):
+        print(f"{row}: {sources.fetch(row)}")
