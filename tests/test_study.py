@@ -111,6 +111,12 @@ def test_planning_imports_no_torch():
         ({"methods__full": {"sweep": {"lr": 1e-3}}}, "full.sweep: give settings and their values"),
         ({"methods": {"full": {"sweep": {"lr": [1, 1.0]}}}}, "gives 'full-lr-1' twice"),
         ({"seeds": [0, 0]}, "seeds: 0 appears twice"),
+        ({"methods": {}}, "methods: Dictionary should have at least 1 item"),
+        ({"data": {"grocery": {"resolutions": [512]}}}, "data.grocery.resolutions: 512 is more than the 128 pixels"),
+        ({"data__embedded__resolutions": [33]}, "data.embedded.resolutions: 33 is no multiple of 4"),
+        ({"codec__name": "patch_pcaa"}, "codec.name: 'patch_pcaa' is none of"),
+        ({"codec__weights": "codec-patch-pca"}, "did you mean codec-patch-pca-2?"),
+        ({"base__size": "XXL"}, "base.size: 'XXL' is none of"),
         ({"sample__sweep": {"ful": [1.0]}}, "did you mean full?"),
     ],
 )
@@ -122,16 +128,22 @@ def test_faults_are_named(changes, expected):
 
 def test_all_faults_at_once_with_their_lines(tmp_path):
     file = tmp_path / "study.yaml"
-    file.write_text(
-        Path("studies/smoke.yaml").read_text().replace("steps: 24", "steps: 0").replace("seeds: [0]", "seeds: []")
-    )
+    text = Path("studies/smoke.yaml").read_text().replace("steps: 24", "steps: 0").replace("seeds: [0]", "seeds: []")
+    file.write_text(text.replace("  bitfit:", "  bitfitt:").replace("name: patch_pca,", "name: patch,"))
     with pytest.raises(ValueError) as error:
         config.load(file)
     lines = file.read_text().splitlines()
     for line in str(error.value).splitlines():
         number = int(line.removeprefix(str(file) + ":").split(":")[0])
         assert line.split(": ")[1].split(".")[-1] in lines[number - 1]
-    assert len(str(error.value).splitlines()) == 2
+    assert len(str(error.value).splitlines()) == 4  # in sections by themselves, and across them
+
+
+def test_a_name_given_twice_is_refused(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text(Path("studies/smoke.yaml").read_text().replace("  bitfit:", "  full:"))
+    with pytest.raises(ValueError, match=r"study\.yaml: .*line \d+: methods\.full stands there again, after line \d+"):
+        config.load(file)
 
 
 def test_unknown_source_is_refused():

@@ -7,6 +7,7 @@ module imports no torch.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache, partial
 from pathlib import Path
@@ -16,8 +17,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from finefit import datasets, lineages, methods, sweeps
+from finefit.codecs import CODECS
 from finefit.models.shapes import SIZES
-from finefit.sources import checksum
+from finefit.sources import checksum, find
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Positive = Annotated[int, Field(ge=1)]
@@ -122,22 +124,45 @@ class Study(Strict):
 
     @model_validator(mode="after")
     def consistent(self) -> Study:
-        """Check what spans sections; all findings in one error."""
-        faults = []
-        for name, section in self.data.items():
-            faulty = faults_of(f"data.{name}.options", partial(self.reader_settings, name))
-            faults += faulty or faults_of(f"data.{name}", partial(self.hierarchy, name))
-            faults += [f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions)]
-        for name in self.methods:
-            faults += faults_of(f"methods.{name}", partial(self.check_method, name))
-        if self.base.size not in SIZES:
-            faults.append(f"base.size: {self.base.size!r} is none of {', '.join(SIZES)}")
-        for name in set(self.sample.sweep) - set(self.methods):
-            faults.append(f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}")
-        faults += [f"seeds: {seed} appears twice" for seed in repeated(self.seeds)]
-        if faults:
+        """Check what no section can check by itself; all findings in one error."""
+        if faults := list(self.faults()):
             raise ValueError("\n".join(faults))
         return self
+
+    def faults(self) -> Iterator[str]:
+        """What is wrong in or across well-formed sections; those that a faulty study lacks are passed over."""
+        given = self.model_fields_set
+        for name, section in self.data.items() if "data" in given else ():
+            faulty = faults_of(f"data.{name}.options", partial(self.reader_settings, name))
+            yield from faulty or faults_of(f"data.{name}", partial(self.hierarchy, name))
+            yield from (f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions))
+            if not faulty and {"codec", "base"} <= given:
+                yield from faults_of(f"data.{name}.resolutions", partial(self.check_resolutions, name))
+        for name in self.methods if {"methods", "base"} <= given else ():
+            yield from faults_of(f"methods.{name}", partial(self.check_method, name))
+        if "base" in given and self.base.size not in SIZES:
+            yield f"base.size: {self.base.size!r} is none of {', '.join(SIZES)}"
+        if "base" in given and self.base.weights:
+            yield from faults_of("base.weights", partial(find, self.base.weights))
+        if "codec" in given and self.codec.name not in CODECS:
+            yield f"codec.name: {self.codec.name!r} is none of {', '.join(CODECS)}"
+        if "codec" in given:
+            yield from faults_of("codec.weights", partial(find, self.codec.weights))
+        if {"sample", "methods"} <= given:
+            for name in sorted(set(self.sample.sweep) - set(self.methods)):
+                yield f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}"
+        yield from (f"seeds: {seed} appears twice" for seed in (repeated(self.seeds) if "seeds" in given else ()))
+
+    def check_resolutions(self, name: str) -> None:
+        """Raise ValueError where pictures of a resolution do not exist or make no whole number of tokens."""
+        reader = self.reader(name)
+        most = reader.pixels(self.reader_settings(name)) if hasattr(reader, "pixels") else None
+        token = CODECS[self.codec.name].factor * self.base.patch if self.codec.name in CODECS else 1
+        for size in self.data[name].resolutions:
+            if most and size > most:
+                raise ValueError(f"{size} is more than the {most} pixels of its pictures")
+            if size % token:
+                raise ValueError(f"{size} is no multiple of {token}, the pixels of a token (codec and base.patch)")
 
     def reader(self, name: str):
         """The module that reads data set `name`."""
@@ -193,7 +218,7 @@ def load(path: Path) -> Study:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         lines = line_numbers(yaml.compose(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path}: not readable as YAML: {error}") from None
     return parse(content, str(path), lines)
 
@@ -207,7 +232,21 @@ def parse(content: Any, origin: str, lines: dict[str, int] | None = None) -> Stu
         for fault in error.errors(include_url=False):
             where, what = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
             found += what.split("\n") if not where else [f"{where}: {what} (found {fault['input']!r:.80})"]
+        if isinstance(content, dict) and any(fault["loc"] for fault in error.errors()):
+            found += well_formed(content).faults()
         raise ValueError("\n".join(f"{origin}:{line_of(fault, lines or {})}: {fault}" for fault in found)) from None
+
+
+def well_formed(content: dict[str, Any]) -> Study:
+    """A study, not to be run, of those sections of a faulty one that are right by themselves."""
+    sections = {}
+    for name, field in Study.model_fields.items():
+        try:
+            value = Study.written_out(content[name]) if name == "methods" else content[name]
+            sections[name] = TypeAdapter(field.annotation).validate_python(value)
+        except (KeyError, ValueError):
+            continue
+    return Study.model_construct(**sections)
 
 
 def build(settings: type, given: dict[str, Any]):
@@ -250,12 +289,18 @@ def nearest(name: str, known) -> str:
 
 
 def line_numbers(node: yaml.Node, prefix: str = "") -> dict[str, int]:
-    """Line of every key of a composed YAML mapping, by its dotted path."""
+    """Line of every key of a composed YAML mapping, by its dotted path.
+
+    Raises:
+        ValueError: a key stands twice in one mapping, of which YAML would silently take the last.
+    """
     if not isinstance(node, yaml.MappingNode):
         return {}
     lines = {}
     for key, value in node.value:
         path = f"{prefix}{key.value}"
+        if path in lines:
+            raise ValueError(f"line {key.start_mark.line + 1}: {path} stands there again, after line {lines[path]}")
         lines |= {path: key.start_mark.line + 1} | line_numbers(value, f"{path}.")
     return lines
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from finefit import datasets, methods, sources
+from finefit.codecs import CODECS, Facts
 from finefit.models.shapes import Shape
 from finefit.plan import Job
 
@@ -20,23 +21,6 @@ GPU = "a100"  # what GPU hours are counted on
 GPU_KINDS = {"latents", "finetune", "sample"}  # scores and pictures are computed on the CPU
 PROBE_STEP_PIXELS = 64 * 3 * 2  # pictures of a step, forward and backward, of both networks that judge
 FROZEN_SHARE = 0.03  # trained by methods that freeze the base, at most; the class table is counted apart
-
-
-@dataclass(frozen=True)
-class Codec:
-    """Side of a latent pixel, channels, values kept of each (mean, deviation), operations per pixel of a picture."""
-
-    factor: int
-    channels: int
-    values: int
-    encode: float = 0.0
-    decode: float = 0.0
-
-
-CODECS = {
-    "patch_pca": Codec(2, 4, 1),
-    "sd_vae": Codec(8, 4, 2, encode=272.7e9 / 256**2, decode=622.2e9 / 256**2),  # counted with torch's FlopCounterMode
-}
 
 
 @dataclass(frozen=True)
@@ -161,8 +145,8 @@ def shape_of(run: Job) -> Shape:
     return Shape(network["size"], network["patch"], latents["resolution"] // codec_of(run.inputs["latents"]).factor)
 
 
-def codec_of(job: Job) -> Codec:
-    """The codec that a job's settings name."""
+def codec_of(job: Job) -> Facts:
+    """Facts of the codec that a job's settings name."""
     return CODECS[job.settings["codec"]["name"]]
 
 

@@ -8,6 +8,7 @@ have no internet: `finefit fetch` runs before.
 from __future__ import annotations
 
 import csv
+import difflib
 import hashlib
 import os
 import shutil
@@ -61,7 +62,8 @@ def find(name: str) -> Source:
         ValueError: there is none of that name.
     """
     if name not in table():
-        raise ValueError(f"{TABLE}: no source {name!r}; there are {', '.join(table())}")
+        close = difflib.get_close_matches(name, table(), n=1)
+        raise ValueError(f"{TABLE}: no source {name!r}" + (f" (did you mean {close[0]}?)" if close else ""))
     return table()[name]
 
 

@@ -1,4 +1,4 @@
-"""Codecs between pictures and latents; one file per codec, found by its name.
+"""Codecs between pictures and latents; one file per codec, found by its name, and a row of `CODECS` for planning.
 
 A codec module offers `load(weights)`, which gives a `Codec`. The constants that scale latents to unit variance live
 inside the codec and nowhere else.
@@ -6,6 +6,7 @@ inside the codec and nowhere else.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,23 @@ from finefit import sources
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Side of a latent pixel, channels, values kept of each (mean, deviation), operations per pixel of a picture."""
+
+    factor: int
+    channels: int
+    values: int
+    encode: float = 0.0
+    decode: float = 0.0
+
+
+CODECS = {
+    "patch_pca": Facts(2, 4, 1),
+    "sd_vae": Facts(8, 4, 2, encode=272.7e9 / 256**2, decode=622.2e9 / 256**2),  # counted with torch's FlopCounterMode
+}
 
 
 class Codec(Protocol):

@@ -9,9 +9,10 @@ A data set's module defines `Settings` (a frozen dataclass) and
 - `taxonomy(settings, root)`: a table with a row per class, in class-id order: `class_name` and its ranks;
 - `read(rows, resolution, settings, root)`: those pictures, uint8 `[n, resolution, resolution, 3]`.
 
-It may define `SUPERCLASSES`, the order in which published checkpoints number them; `folder(root)`, where keys start if
-not at `root`; and, where no checksum identifies its pictures, `listing(settings)`, a digest that does. `root` is the
-folder with the content of its sources, None for a data set that needs none.
+It may define `pixels(settings)`, the side of its pictures where they are small; `SUPERCLASSES`, the order in which
+published checkpoints number them; `folder(root)`, where keys start if not at `root`; and, where no checksum identifies
+its pictures, `listing(settings)`, a digest that does. `root` is the folder with the content of its sources, None for a
+data set that needs none.
 """
 
 from __future__ import annotations

@@ -31,6 +31,11 @@ def ranks(settings: Settings) -> tuple[str, ...]:
     return ()
 
 
+def pixels(settings: Settings) -> int:
+    """Side of its pictures."""
+    return 256
+
+
 def index(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per picture: `key` (its path below the folder), `class_name`, `split`."""
     rows = [

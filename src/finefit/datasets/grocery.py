@@ -38,6 +38,11 @@ def ranks(settings: Settings) -> tuple[str, ...]:
     return ("superclass",)
 
 
+def pixels(settings: Settings) -> int | None:
+    """Side of its pictures, None where they are larger than any study asks."""
+    return 128 if settings.archive == "grocery-128" else None
+
+
 def index(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per photograph: `key` (its path below `dataset/`), `class_name`, `split`."""
     names = _classes(root)["Class Name (str)"]
