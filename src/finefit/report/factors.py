@@ -112,6 +112,7 @@ def picture(found: Results) -> HTML:
             axis.errorbar(effect.estimate.mean, place, xerr=half, fmt="o", color="#0072b2", capsize=3)
         axis.axvline(0, color=FAINT, linewidth=1)
         axis.set(title=metric, yticks=range(len(part)), ylim=(-0.6, len(part) - 0.4))
+        axis.locator_params(axis="x", nbins=4)
         axis.set_yticklabels([NAMES[effect.factor] for effect in part])
     rows = pd.DataFrame([row for effect in shown for pair in effect.pairs for row in pair])
     return chart(

@@ -64,8 +64,8 @@ def execute(notebook: Path, executed: Path, parameters: dict[str, str]) -> None:
 
     # A machine that is busy with the study's other jobs may take minutes to start a kernel.
     options = {"progress_bar": False, "start_timeout": 600, "extra_arguments": ["--log-level=ERROR"]}
-    try:
-        papermill.execute_notebook(notebook, executed, parameters, kernel_name="python3", **options)
+    try:  # absolute paths, since papermill changes the process's folder while another thread may write
+        papermill.execute_notebook(notebook.resolve(), executed.resolve(), parameters, kernel_name="python3", **options)
     except papermill.PapermillExecutionError as error:
         failed, said = f"cell {error.exec_count} failed", f"{error.ename}: {error.evalue}"
     except Exception as error:  # no kernel, or the kernel died: same advice, its own words
