@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from decimal import Decimal
 
 import pytest
@@ -105,6 +106,15 @@ def test_forward_and_gradients_equal_diffusers(reference):
         gradients.append(z.grad)
     for ours, expected in (outputs, gradients):
         assert (ours - expected).norm() / expected.norm() < 1e-10
+
+
+def test_forward_in_float32_equals_diffusers(reference):
+    model, theirs = (copy.deepcopy(network).float() for network in reference)
+    x = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    t, rows = torch.tensor([0.0, 10.0, 100.0]), torch.tensor([0, 4, 10])  # later, sin(t f) amplifies f's own rounding
+    with torch.no_grad():
+        ours, expected = model(x, t, rows), theirs(x, t, rows).sample
+    assert (ours - expected).norm() / expected.norm() < 1e-5
 
 
 def test_positions_are_those_of_diffusers():
