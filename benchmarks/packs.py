@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from finefit.latents import SHARD_ROWS, Pack
+from finefit.latents import SHARD_ROWS
+from finefit.pack import Pack
 
 SHAPE, BATCH = (4, 32, 32), 256
 ROUNDS = 5

@@ -15,11 +15,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 
 from finefit.datasets import embedded
+from finefit.devices import uses_bfloat16
 from finefit.metrics.probe import Probe, in_batches
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
 from finefit.models.shapes import Shape
-from finefit.train import uses_bfloat16
 
 REPEATS = 5
 

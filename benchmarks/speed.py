@@ -28,6 +28,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # the measuring machine need not have installed us
 
 from finefit import methods
+from finefit.devices import cpu_has_bfloat16_matrices, device_here
 from finefit.diffusion import Diffusion
 from finefit.finetune import parameter_groups
 from finefit.models.dit import DiT
@@ -271,7 +272,7 @@ def main() -> None:
     parser.add_argument("--published", type=Path, help="checkout of FineDiffusion/FineDiffusion")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    given.device = "cuda" if torch.cuda.is_available() else "cpu"
+    given.device = device_here()
     given.size, _, patch = given.model.removeprefix("DiT-").partition("/")
     given.patch = int(patch)
     if given.size not in SIZES:
@@ -295,7 +296,7 @@ def main() -> None:
 
 def cpu() -> str:
     """What matters of a CPU here: threads used, and whether it multiplies bfloat16."""
-    units = "with" if torch.cpu._is_amx_tile_supported() else "without"
+    units = "with" if cpu_has_bfloat16_matrices() else "without"
     return f"{torch.get_num_threads()} CPU threads {units} bfloat16 matrix units"
 
 

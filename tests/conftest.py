@@ -27,7 +27,8 @@ def latents(pictures, tmp_path_factory):
     from tiny import CODEC
 
     from finefit.codecs import patch_pca
-    from finefit.latents import Pack, pack
+    from finefit.latents import pack
+    from finefit.pack import Pack
 
     folder = tmp_path_factory.mktemp("pack")
     pack(folder, lambda start, stop: pictures[start:stop], np.repeat(np.arange(4), 4), patch_pca.load(CODEC))

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from finefit import latents
-from finefit.latents import Pack, pack
+from finefit.latents import pack
+from finefit.pack import Pack
 from finefit.sources import checksum
 
 ROWS = 40

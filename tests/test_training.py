@@ -14,8 +14,9 @@ from tiny import BASE, CODEC, SAMPLE, run_of
 from finefit import samplers
 from finefit.codecs import patch_pca
 from finefit.finetune import parameter_groups
-from finefit.latents import Pack, pack
+from finefit.latents import pack
 from finefit.models.network import network
+from finefit.pack import Pack
 from finefit.sample import sample
 from finefit.train import batch_rows
 

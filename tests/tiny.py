@@ -10,10 +10,10 @@ from torch import Tensor
 
 from finefit import methods
 from finefit.finetune import parameter_groups
-from finefit.latents import Pack
 from finefit.models.checkpoint import read_base
 from finefit.models.dit import DiT
 from finefit.models.network import network
+from finefit.pack import Pack
 from finefit.train import train
 
 ROOT = Path(__file__).parents[1]

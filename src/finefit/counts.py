@@ -61,7 +61,6 @@ def counted(model: str, method: str, settings: dict[str, Any], classes: int, sup
     """
     import torch
 
-    from finefit.methods import find
     from finefit.models.network import network
 
     size, patch = parsed(model)
@@ -74,7 +73,6 @@ def counted(model: str, method: str, settings: dict[str, Any], classes: int, sup
         "superclass_of": [number % superclasses for number in range(classes)],
         "latent_shape": [4, 32, 32],
     }
-    find(method).Settings(**settings)
     with torch.device("meta"):
         built = network(run, None)
     numbers = {name: parameter.numel() for name, parameter in built.named_parameters()}

@@ -120,7 +120,7 @@ def scratch() -> Iterator[Finding]:
 
 def present(rows: set[str]) -> Iterator[Finding]:
     """Archives and weights that the study reads, and the mirror they may come from."""
-    missing = [row for row in sorted(rows) if not forecast.on_disk(sources.find(row))]
+    missing = [row for row in sorted(rows) if not sources.find(row).place.exists()]
     here = f"{len(rows) - len(missing)} of {len(rows)} here"
     advice = f"; missing {', '.join(missing)}: run `finefit fetch` where there is internet" if missing else ""
     yield "fails" if missing else "ok", "sources", here + advice

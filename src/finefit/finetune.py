@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from finefit import ranks
-from finefit.latents import Pack
-from finefit.models.checkpoint import read_base
+from finefit.devices import device_here
+from finefit.models.checkpoint import base_of
 from finefit.models.delta import save_delta
 from finefit.models.dit import DiT
 from finefit.models.network import network
+from finefit.pack import Pack
 from finefit.train import train
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ def build(job: Job, out: Path, scratch: Path) -> None:
 
 def fine_tune(job: Job, out: Path, scratch: Path) -> None:
     """Fine-tune and write the averaged delta, the delta of the last step, losses and counts."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_here()
     pack = Pack(job.inputs["latents"].path)
-    base = job.inputs.get("base")
+    base, base_digest = base_of(job)
     run = described(job, pack)
-    model = network(run, read_base(base and base.path / "base.safetensors")).to(device)
+    model = network(run, base).to(device)
     method = SimpleNamespace(**job.settings["method_settings"])
     groups = parameter_groups(model, method.lr, method.lr_multipliers)
     settings = SimpleNamespace(**job.settings["train"])
@@ -43,8 +44,8 @@ def fine_tune(job: Job, out: Path, scratch: Path) -> None:
     if ranks.number() > 0:
         return
     last = {name: parameter for name, parameter in model.named_parameters() if name in model.trained}
-    save_delta(out / "delta.safetensors", average, run, base and base.digest)
-    save_delta(out / "delta-last.safetensors", last, run, base and base.digest)
+    save_delta(out / "delta.safetensors", average, run, base_digest)
+    save_delta(out / "delta-last.safetensors", last, run, base_digest)
     with open(out / "losses.csv", "w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, ["step", "loss"])
         table.writeheader()

@@ -87,7 +87,7 @@ def check_disk(plan: Plan, rows: set[str]) -> str:
     missing = [job for job in plan.jobs if not job.marker.exists()]
     artifacts = sum(map(cost.disk, missing))
     state = max(map(cost.state, missing), default=0.0)
-    wanted = [source for source in map(sources.find, sorted(rows)) if not on_disk(source)]
+    wanted = [source for source in map(sources.find, sorted(rows)) if not source.place.exists()]
     archives = sum(2 * source.bytes for source in wanted)
     free = shutil.disk_usage(".").free
     said = (
@@ -99,11 +99,6 @@ def check_disk(plan: Plan, rows: set[str]) -> str:
     if artifacts + state + archives > free:
         raise ValueError(f"{said}. The study does not fit: use a larger disk, fewer seeds, methods or pictures.")
     return said
-
-
-def on_disk(source: sources.Source) -> bool:
-    """Whether a source is here already."""
-    return Path(source.file).exists() or (sources.RAW / source.file).exists()
 
 
 def reason(job: Job) -> str:

@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from finefit import codecs
-from finefit.models.checkpoint import read_base
-from finefit.models.delta import load_delta
+from finefit.devices import device_here
+from finefit.models.delta import load_run
 from finefit.plan import Job, Plan
 from finefit.sample import sample
 
@@ -35,10 +35,8 @@ def pictures(plan: Plan, entry: str, names: list[str], count: int, seed: int) ->
     if not run.marker.exists():
         raise ValueError(f"{run.path}: not made yet; run `snakemake {run.marker}` first")
     labels = torch.tensor(ids_of(plan, run, names)).repeat_interleave(count)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    base = run.inputs.get("base")
-    checkpoint = read_base(base and base.path / "base.safetensors")
-    model = load_delta(run.path / "delta.safetensors", checkpoint, base and base.digest).to(device)
+    device = device_here()
+    model = load_run(run).to(device)
     precision = run.settings["train"]["precision"]
     latents = sample(model, labels, torch.arange(count).repeat(len(names)), drawn.settings, precision, device)
     decoded = codecs.load(drawn.settings["codec"]).to(device).decode(latents).cpu().numpy()

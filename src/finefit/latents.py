@@ -19,8 +19,8 @@ import torch
 
 from finefit import codecs
 from finefit.codecs import Codec
+from finefit.devices import device_here
 from finefit.locks import claimed
-from finefit.pack import Pack  # noqa: F401 (readers of latents find it here)
 from finefit.progress import progress
 
 if TYPE_CHECKING:
@@ -42,11 +42,6 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     for helper in helpers:
         helper.join()
     (scratch / "pack").rename(out)  # at once, so that a helper finds the pack whole or nowhere
-
-
-def device_here() -> str:
-    """The first GPU, or the CPU."""
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
 
 
 def encode(job: Job, scratch: Path, device: str, finish: bool = False) -> None:

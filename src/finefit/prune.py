@@ -6,7 +6,6 @@ running job works on. Reports keep their address and are never removed.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import yaml
 
 from finefit import config
 from finefit.forecast import size
+from finefit.locks import claimed
 from finefit.plan import PHASES, Plan
 from finefit.store import SCRATCH
 
@@ -56,12 +56,8 @@ def listed(out: dict) -> Iterator[Path]:
 
 def locked(scratch: Path) -> bool:
     """Whether a process works in a job's scratch folder."""
-    with open(scratch.with_name(f"{scratch.name}.lock"), "a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    with claimed(scratch.with_name(f"{scratch.name}.lock")) as free:
+        return not free
 
 
 def prune(study_files: list[Path], delete: bool) -> Iterator[str]:

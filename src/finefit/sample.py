@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from finefit import codecs, samplers
-from finefit.models.checkpoint import read_base
-from finefit.models.delta import load_delta
+from finefit.devices import device_here, uses_bfloat16
+from finefit.models.delta import load_run
 from finefit.models.dit import DiT
 from finefit.progress import progress
-from finefit.train import uses_bfloat16
 
 if TYPE_CHECKING:
     from finefit.plan import Job
@@ -22,13 +21,9 @@ if TYPE_CHECKING:
 
 def build(job: Job, out: Path, scratch: Path) -> None:
     """Sample `per_class` pictures of every class: `images.npy` uint8 `[n, r, r, 3]` and `labels.npy` int64 `[n]`."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_here()
     run, settings = job.inputs["run"], job.settings
-    base = run.inputs.get("base")
-    model = load_delta(
-        run.path / "delta.safetensors", read_base(base and base.path / "base.safetensors"), base and base.digest
-    )
-    model = model.to(device)
+    model = load_run(run).to(device)
     labels = torch.arange(model.y_embedder.num_classes).repeat_interleave(settings["per_class"])
     numbers = torch.arange(settings["per_class"]).repeat(model.y_embedder.num_classes)
     codec = codecs.load(settings["codec"]).to(device)

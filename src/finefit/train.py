@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from finefit import ranks, stopping
+from finefit.devices import uses_bfloat16
 from finefit.diffusion import TRAIN_STEPS, Diffusion
-from finefit.latents import Pack
 from finefit.models.dit import DiT
+from finefit.pack import Pack
 from finefit.progress import earlier_seconds, progress
 
 if TYPE_CHECKING:
@@ -164,17 +165,6 @@ def rate(settings: TrainSettings, step: int) -> float:
     if settings.schedule == "constant":
         return warm
     return warm * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
-
-
-@lru_cache(maxsize=1)
-def cpu_has_bfloat16_matrices() -> bool:
-    """Whether this CPU multiplies bfloat16 matrices in hardware (AMX); without that bfloat16 is slower than float32."""
-    return torch.cpu._is_amx_tile_supported()
-
-
-def uses_bfloat16(precision: str, device: str) -> bool:
-    """Whether the network runs under bfloat16 autocast: as set, or where the hardware gains by it ("auto")."""
-    return precision == "bfloat16" or (precision == "auto" and (device != "cpu" or cpu_has_bfloat16_matrices()))
 
 
 def save_state(

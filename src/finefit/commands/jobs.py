@@ -80,7 +80,8 @@ def builder(kind: str):
 @app.command("help-encode")
 def help_encode(path: Path, study: StudyFile = PARAMS) -> None:
     """Help the process that makes a `latents` artifact: encode shards that nobody works on; that process publishes."""
-    from finefit.latents import device_here, encode
+    from finefit.devices import device_here
+    from finefit.latents import encode
 
     job = plan_of(study).at(path)
     encode(job, store.SCRATCH / job.digest, device_here())

@@ -103,22 +103,33 @@ def check(state: dict[str, Tensor], shape: Shape, file: Path) -> None:
     with torch.device("meta"):
         wanted = DiT(shape, LabelEmbedder(1, shape.width)).state_dict()
     wanted[methods.CLASS_TABLE] = state.get(methods.CLASS_TABLE, wanted[methods.CLASS_TABLE])
-    faults = [f"missing {name}" for name in wanted.keys() - state.keys()]
-    faults += [f"left over {name}" for name in state.keys() - wanted.keys()]
-    for name in wanted.keys() & state.keys():
-        if wanted[name].shape != state[name].shape:
-            faults.append(f"{name} is {list(state[name].shape)}, needed {list(wanted[name].shape)}")
-    if faults:
-        raise ValueError(f"{file}: is not the plain DiT-{shape.size}/{shape.patch}: {'; '.join(sorted(faults)[:5])}")
+    if faults := mismatches(wanted, state):
+        raise ValueError(f"{file}: is not the plain DiT-{shape.size}/{shape.patch}: {'; '.join(faults[:5])}")
+
+
+def mismatches(wanted: dict[str, Tensor], given: dict[str, Tensor]) -> list[str]:
+    """Tensors that are missing, left over, or of another shape than wanted, a phrase each, sorted."""
+    faults = [f"missing {name}" for name in wanted.keys() - given.keys()]
+    faults += [f"left over {name}" for name in given.keys() - wanted.keys()]
+    for name in wanted.keys() & given.keys():
+        if wanted[name].shape != given[name].shape:
+            faults.append(f"{name} is {list(given[name].shape)}, needed {list(wanted[name].shape)}")
+    return sorted(faults)
 
 
 @lru_cache(maxsize=1)
-def read_base(file: Path | None) -> dict[str, Tensor] | None:
-    """A base's tensors in float32, without class table and positions; None where there is no base.
+def read_base(file: Path) -> dict[str, Tensor]:
+    """A base's tensors in float32, without class table and positions.
 
     Read once and shared by every network on it: nothing may change these tensors in place.
     """
-    return file and {name: value.float() for name, value in read(file).items() if name not in OWN}
+    return {name: value.float() for name, value in read(file).items() if name not in OWN}
+
+
+def base_of(run: Job) -> tuple[dict[str, Tensor] | None, str | None]:
+    """What a run starts from, and its digest; None and None where it starts from scratch."""
+    base = run.inputs.get("base")
+    return (read_base(base.path / "base.safetensors"), base.digest) if base else (None, None)
 
 
 def export_base(run: Job, folder: Path, tensors: dict[str, Tensor]) -> None:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from finefit.models.checkpoint import base_of
 from finefit.models.dit import DiT
 from finefit.models.network import network
+
+if TYPE_CHECKING:
+    from finefit.plan import Job
 
 
 def save_delta(file: Path, tensors: dict[str, Tensor], run: dict, base_digest: str | None) -> None:
@@ -43,3 +48,8 @@ def load_delta(file: Path, base: dict[str, Tensor] | None, base_digest: str | No
         )
     model.load_state_dict(tensors, strict=False)
     return model
+
+
+def load_run(run: Job) -> DiT:
+    """The network that a published run ended with, averaged over its training."""
+    return load_delta(run.path / "delta.safetensors", *base_of(run))

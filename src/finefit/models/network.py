@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from finefit import methods
+from finefit.models.checkpoint import OWN, mismatches
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder, position_embedding
 from finefit.models.shapes import Shape
@@ -63,16 +64,10 @@ def on_base(shape: Shape, embedder: LabelEmbedder, base: dict[str, Tensor]) -> D
     with torch.device("meta"):  # nothing is drawn or stored that the base replaces at once
         model = DiT(shape, embedder)
     positions = position_embedding(shape.width, shape.grid, shape.coordinate_scale)
-    try:
-        found = model.load_state_dict(base | {"pos_embed": positions}, strict=False, assign=True)
-    except RuntimeError as error:
-        raise ValueError(f"the base does not fit the study's base.size and base.patch: {error}") from None
-    if found.unexpected_keys or found.missing_keys != [methods.CLASS_TABLE]:
-        missing = [name for name in found.missing_keys if name != methods.CLASS_TABLE]
-        raise ValueError(
-            f"the base does not fit the study's base.size and base.patch: missing {missing[:3]}, "
-            f"left over {found.unexpected_keys[:3]}"
-        )
+    wanted = {name: value for name, value in model.state_dict().items() if name not in OWN}
+    if faults := mismatches(wanted, base):
+        raise ValueError(f"the base does not fit the study's base.size and base.patch: {'; '.join(faults[:5])}")
+    model.load_state_dict(base | {"pos_embed": positions}, strict=False, assign=True)
     return model
 
 

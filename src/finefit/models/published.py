@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from finefit.latents import Pack
 from finefit.methods import CLASS_TABLE
 from finefit.models import checkpoint
-from finefit.models.delta import load_delta, save_delta
+from finefit.models.delta import load_run, save_delta
 from finefit.models.dit import DiT
 from finefit.models.merge import merged
 from finefit.models.network import add_norm_affine, network
+from finefit.pack import Pack
 
 if TYPE_CHECKING:
     from finefit.plan import Job
@@ -29,9 +29,7 @@ ROUNDING = 1e-4  # how far, of a tensor's largest value, frozen weights drift in
 
 def export_run(run: Job, file: Path) -> str:
     """Write a run's whole network to `file` in the published layout that suits it; says what was written."""
-    base = run.inputs.get("base")
-    weights = checkpoint.read_base(base and base.path / "base.safetensors")
-    state = published_state(load_delta(run.path / "delta.safetensors", weights, base and base.digest))
+    state = published_state(load_run(run))
     partial = file.with_name(f".{file.name}.partial")
     if file.suffix == ".safetensors":
         save_file(state, partial)
@@ -75,11 +73,10 @@ def import_checkpoint(file: Path, run: Job, delta: Path) -> str:
     for job in run.inputs.values():
         if not job.marker.exists():
             raise ValueError(f"{job.path}: needed to import as {run.path} and not made yet; run its phase first")
-    base = run.inputs.get("base")
-    weights = checkpoint.read_base(base and base.path / "base.safetensors")
+    weights, base_digest = checkpoint.base_of(run)
     description = described(run, Pack(run.inputs["latents"].path))
     state = checkpoint.read(file)
-    save_delta(delta, trained_part(state, network(description, weights), file), description, base and base.digest)
+    save_delta(delta, trained_part(state, network(description, weights), file), description, base_digest)
     return checkpoint.described(checkpoint.shape_of(state, file), state)
 
 
@@ -90,12 +87,9 @@ def trained_part(state: dict[str, Tensor], model: DiT, file: Path) -> dict[str, 
         ValueError: tensors differ in name or shape, or frozen ones from the base.
     """
     own = model.state_dict()
-    faults = [f"missing {name}" for name in own.keys() - state.keys()]
-    faults += [f"left over {name}" for name in state.keys() - own.keys()]
-    for name in own.keys() & state.keys():
-        if own[name].shape != state[name].shape:
-            faults.append(f"{name} is {list(state[name].shape)}, needed {list(own[name].shape)}")
-        elif name not in model.trained:
+    faults = checkpoint.mismatches(own, state)
+    for name in (own.keys() & state.keys()) - model.trained:
+        if own[name].shape == state[name].shape:
             drift = (own[name] - state[name].float()).abs().max() / own[name].abs().max().clamp(min=1e-12)
             faults += [f"{name} is not the base's, and the method keeps it"] if drift > ROUNDING else []
     if faults:

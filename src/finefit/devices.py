@@ -1,0 +1,23 @@
+"""What a process computes on, and in which precision."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+
+
+def device_here() -> str:
+    """The GPU that this process was given, or the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@lru_cache(maxsize=1)
+def cpu_has_bfloat16_matrices() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices in hardware (AMX); without that bfloat16 is slower than float32."""
+    return torch.cpu._is_amx_tile_supported()
+
+
+def uses_bfloat16(precision: str, device: str) -> bool:
+    """Whether the network runs under bfloat16 autocast: as set, or where the hardware gains by it ("auto")."""
+    return precision == "bfloat16" or (precision == "auto" and (device != "cpu" or cpu_has_bfloat16_matrices()))
