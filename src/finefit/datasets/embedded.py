@@ -67,13 +67,13 @@ def ranks(settings: Settings) -> tuple[str, ...]:
 def index(settings: Settings, root: Path | None) -> pd.DataFrame:
     """One row per picture: columns `key` (e.g. "train/plain-red-bird/00017"), `class_name`, `split`.
 
-    The source domain has a quarter as many pictures of each abstract shape as of each natural class.
+    The source domain has an eighth as many pictures of each abstract shape as of each natural class.
     """
     rows = [
         (f"{split}/{name.replace(' ', '-')}/{number:05d}", name, split)
         for split, count in zip(SPLITS, (settings.train_per_class, settings.test_per_class), strict=True)
         for name in taxonomy(settings, root)["class_name"]
-        for number in range(-(-count // 4) if settings.domain == "source" and name in SHAPES else count)
+        for number in range(-(-count // 8) if settings.domain == "source" and name in SHAPES else count)
     ]
     return pd.DataFrame(rows, columns=["key", "class_name", "split"])
 

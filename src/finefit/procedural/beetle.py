@@ -38,7 +38,7 @@ TRAITS = (
 def draw(canvas: Canvas, traits: SimpleNamespace, dice: Dice) -> None:
     """Paint one beetle per picture."""
     scenery.foliage(canvas, dice)
-    canvas.place(dice, size=(0.78, 0.9), turn=1.2, drift=0.08)
+    canvas.place(dice, size=(0.78, 0.9), turn=0.3, drift=0.06)
     x, y = np.abs(canvas.x), canvas.y  # two mirrored halves
     wide = traits.build
 

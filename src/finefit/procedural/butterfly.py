@@ -38,8 +38,8 @@ TRAITS = (
 def draw(canvas: Canvas, traits: SimpleNamespace, dice: Dice) -> None:
     """Paint one butterfly per picture."""
     scenery.meadow(canvas, dice)
-    canvas.place(dice, size=(0.76, 0.92), turn=0.5, drift=0.08)
-    x, y = np.abs(canvas.x) / dice.roll(0.82, 1.0), canvas.y  # two mirrored wings, more or less open
+    canvas.place(dice, size=(0.8, 0.92), turn=0.15, drift=0.06)
+    x, y = np.abs(canvas.x) / dice.roll(0.88, 1.0), canvas.y  # two mirrored wings, more or less open
 
     along, across = rotated(x - 0.08, y - 0.1, 0.62)
     fore = ellipse(along - 0.5 * traits.span, across - 0.02 - 0.16 * along, 0.54 * traits.span, 0.34)

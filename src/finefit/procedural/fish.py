@@ -40,9 +40,9 @@ def draw(canvas: Canvas, traits: SimpleNamespace, dice: Dice) -> None:
     for _ in range(3):  # rising bubbles
         ring = circle(canvas.x - dice.roll(-1, 1), canvas.y - dice.roll(-1, 1), dice.roll(0.03, 0.08))
         canvas.fill(np.abs(ring) - 0.01, rgb("#e8fbff"), opacity=0.55)
-    canvas.place(dice, size=(0.8, 0.95), turn=0.35, drift=0.08, mirror=True)
+    canvas.place(dice, size=(0.8, 0.95), turn=0.15, drift=0.06, mirror=True)
     x, y = canvas.x, canvas.y
-    y = y + dice.roll(-0.12, 0.12) * np.sin(3 * x + 0.5)  # the swimming bend
+    y = y + dice.roll(-0.08, 0.08) * np.sin(3 * x + 0.5)  # the swimming bend
 
     height = traits.height
     rear = capsule(x, y, (-0.3, 0.0), (-0.66, 0.0), 0.2 * height + 0.05)

@@ -58,7 +58,7 @@ def outline(x: np.ndarray, y: np.ndarray, traits: SimpleNamespace) -> np.ndarray
 def draw(canvas: Canvas, traits: SimpleNamespace, dice: Dice) -> None:
     """Paint one leaf per picture."""
     scenery.soil(canvas, dice)
-    canvas.place(dice, size=(0.78, 0.94), turn=0.9, drift=0.08, mirror=True)
+    canvas.place(dice, size=(0.84, 0.94), turn=0.3, drift=0.06, mirror=True)
     x, y = canvas.x, canvas.y
     x = x + dice.roll(-0.16, 0.16) * (y * y - 0.3)  # the midrib bends
     edge = outline(x, y, traits)

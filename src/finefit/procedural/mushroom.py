@@ -49,7 +49,7 @@ def draw(canvas: Canvas, traits: SimpleNamespace, dice: Dice) -> None:
     scenery.forest(canvas, dice)
     floor = canvas.y + 0.72 + 0.06 * np.sin(canvas.x * dice.roll(2, 4) + dice.roll(0, 6))
     moss = ramp(("#2f4a1c", "#4a5a22", "#54401f", "#3b2d1a"), dice.roll())
-    canvas.place(dice, size=(0.82, 0.96), turn=0.18, drift=0.08, mirror=True)
+    canvas.place(dice, size=(0.82, 0.96), turn=0.1, drift=0.06, mirror=True)
     x, y = canvas.x, canvas.y + 0.02
     lean = dice.roll(-0.2, 0.2)
     cx = x - lean * (y + 0.9)  # the stem's axis

@@ -38,7 +38,7 @@ TRAITS = (
 def draw(canvas: Canvas, traits: SimpleNamespace, dice: Dice) -> None:
     """Paint one snail per picture."""
     scenery.soil(canvas, dice)
-    canvas.place(dice, size=(0.86, 1.0), turn=0.25, drift=0.06, mirror=True)
+    canvas.place(dice, size=(0.86, 1.0), turn=0.15, drift=0.06, mirror=True)
     x, y = canvas.x, canvas.y
     nod = dice.roll(-0.08, 0.12)
 
