@@ -16,7 +16,7 @@ import torch
 
 from finefit.codecs import patch_pca
 from finefit.datasets import embedded
-from finefit.finetune import parameter_groups
+from finefit.finetune import learning_rates
 from finefit.metrics import probe
 from finefit.metrics.frechet import frechet_distance
 from finefit.models.checkpoint import read_base
@@ -55,10 +55,10 @@ def losses(tmp: Path) -> list[float]:
     )
     settings = SimpleNamespace(
         steps=20, batch_size=2, schedule="cosine", warmup_steps=2, weight_decay=0.0, label_dropout=0.1, ema_decay=0.9,
-        flip=True, precision="float32",
+        flip=True, precision="float32", recompute=False,
     )  # fmt: skip
     model = network(RUN, BASE)
-    average, record = train(model, parameter_groups(model, 1e-3, {}), pack, settings, ["null"], 0, tmp / "state")
+    average, record = train(model, learning_rates(model, 1e-3, {}), pack, settings, ["null"], 0, tmp / "state")
     return [record[0]["loss"], sum(value.abs().sum().item() for value in average.values())]
 
 

@@ -11,7 +11,7 @@ import torch
 from tiny import BASE, TRAIN, fine_tuned, run_of
 
 from finefit import ranks, stopping, train
-from finefit.finetune import parameter_groups
+from finefit.finetune import learning_rates
 from finefit.models.network import network
 from finefit.pack import Pack
 
@@ -22,16 +22,16 @@ def twenty_steps(pack, folder) -> None:
     torch.set_num_threads(1)
     draw = train.draw
 
-    def told(pack, settings, seed, step, device):
+    def told(pack, embedder, references, settings, seed, step, device):
         if step == 5 and ranks.number() == 1:
             os.kill(os.getpid(), signal.SIGTERM)
-        return draw(pack, settings, seed, step, device)
+        return draw(pack, embedder, references, settings, seed, step, device)
 
     train.draw = told
     model = network(run_of("difffit"), BASE)
     settings = SimpleNamespace(**TRAIN | {"steps": 20, "batch_size": 5})
     average, record = train.train(
-        model, parameter_groups(model, 1e-3, {}), Pack(pack), settings, ["null"], 0, folder / "state"
+        model, learning_rates(model, 1e-3, {}), Pack(pack), settings, ["null"], 0, folder / "state"
     )
     if ranks.number() == 0:
         torch.save({"losses": torch.tensor([row["loss"] for row in record]), "average": average}, folder / "result")
@@ -68,7 +68,7 @@ def test_gradients_are_accumulated_where_memory_is_short():
         return weight * part["t"]
 
     batch = {"t": torch.arange(6.0)}
-    loss, rows = train.backward(losses, batch, 6, 6, torch.optim.SGD([weight]))
+    loss, rows = train.backward(losses, batch, 6, 6, [weight])
     assert weight.grad == 2.5 and loss == 5.0  # the mean of 0..5, and twice that
     assert (rows, sizes) == (1, [6, 3] + 6 * [1])
 
@@ -79,7 +79,7 @@ def test_a_row_that_no_memory_holds_is_an_error():
 
     weight = torch.ones(1, requires_grad=True)
     with pytest.raises(torch.OutOfMemoryError):
-        train.backward(losses, {"t": torch.ones(4)}, 4, 4, torch.optim.SGD([weight]))
+        train.backward(losses, {"t": torch.ones(4)}, 4, 4, [weight])
 
 
 def test_told_to_stop_between_records_it_goes_on_to_the_same_bytes(latents, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from tiny import BASE, CODEC, SAMPLE, run_of
 
 from finefit import samplers
 from finefit.codecs import patch_pca
-from finefit.finetune import parameter_groups
+from finefit.finetune import learning_rates
 from finefit.latents import pack
 from finefit.models.network import network
 from finefit.pack import Pack
@@ -94,13 +94,14 @@ def test_every_epoch_sees_every_picture_once():
     assert rows[:10].tolist() != rows[10:].tolist()
 
 
-def test_learning_rate_multipliers_make_groups():
+def test_learning_rate_multipliers_go_by_name():
     model = network(run_of("difffit"), BASE)
-    groups = parameter_groups(model, 1e-3, {"gamma": 10.0})
-    assert sorted(group["lr"] for group in groups) == [1e-3, 1e-2]
-    assert sum(len(group["params"]) for group in groups) == len(model.trained)
+    rates = learning_rates(model, 1e-3, {"gamma": 10.0})
+    assert rates.keys() == model.trained
+    assert {name for name, rate in rates.items() if rate == 1e-2} == {name for name in rates if "gamma" in name}
+    assert set(rates.values()) == {1e-3, 1e-2}
     with pytest.raises(ValueError, match="lr_multipliers.gama"):
-        parameter_groups(model, 1e-3, {"gama": 2.0})
+        learning_rates(model, 1e-3, {"gama": 2.0})
 
 
 def test_labels_are_dropped_to_each_reference_with_its_probability():
@@ -153,4 +154,4 @@ def test_guidance_acts_only_within_its_interval():
     for timestep, guided in ((399, False), (400, True), (600, True), (601, False)):
         t = torch.full((2,), timestep)
         with torch.no_grad():
-            assert torch.equal(predict(x, t), model(x, t, rows)) != guided
+            assert torch.equal(predict(x, timestep), model(x, t, rows)) != guided

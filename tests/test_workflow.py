@@ -194,9 +194,10 @@ import os, sys
 from finefit import cli
 if sys.argv[1] == "finetune":
     from finefit import train
-    keep = train.save_state
+    from finefit.state import State
+    keep = State.save
     train.SECONDS_BETWEEN_STATES = 0
-    train.save_state = lambda *state: (keep(*state), os.killpg(0, {signal.SIGKILL:d}))
+    State.save = lambda *state: (keep(*state), os.killpg(0, {signal.SIGKILL:d}))
 cli.main()
 """
     )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from finefit import methods
-from finefit.finetune import parameter_groups
+from finefit.finetune import learning_rates
 from finefit.models.checkpoint import read_base
 from finefit.models.dit import DiT
 from finefit.models.network import network
@@ -29,6 +29,7 @@ TRAIN = {
     "ema_decay": 0.9,
     "flip": True,
     "precision": "float32",
+    "recompute": False,
 }
 SAMPLE = {
     "seed": 0,
@@ -57,9 +58,9 @@ def run_of(method: str, **settings) -> dict:
 def fine_tuned(run: dict, latents: Pack, folder: Path) -> tuple[DiT, dict[str, Tensor]]:
     """The network after four steps, and the average of what was trained."""
     model = network(run, BASE)
-    groups = parameter_groups(model, 1e-3, {})
+    rates = learning_rates(model, 1e-3, {})
     references = methods.find(run["method"]).Settings(**run["method_settings"]).guidance
-    average, _ = train(model, groups, latents, SimpleNamespace(**TRAIN), references, 0, folder / "state")
+    average, _ = train(model, rates, latents, SimpleNamespace(**TRAIN), references, 0, folder / "state")
     return model, average
 
 

@@ -77,6 +77,7 @@ class TrainSettings(Strict):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
     flip: bool = True
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    recompute: bool = False  # activations in the backward pass: memory for a third more arithmetic
 
 
 class SampleSettings(Strict):

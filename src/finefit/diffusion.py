@@ -43,7 +43,11 @@ class Diffusion:
 
     def at(self, name: str, t: Tensor, like: Tensor) -> Tensor:
         """Constant `name` at steps `t` `[n]`, shaped `[n, 1, 1, 1]` with the type and device of `like`."""
-        return getattr(self, name).to(like.device)[t].to(like.dtype).view(-1, *[1] * (like.dim() - 1))
+        values = getattr(self, name)
+        if values.device != like.device:  # a constant moves once, not at every step
+            values = values.to(like.device)
+            object.__setattr__(self, name, values)
+        return values[t].to(like.dtype).view(-1, *[1] * (like.dim() - 1))
 
     def noised(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Sample of q(x_t | x_0), DDPM eq. 4."""

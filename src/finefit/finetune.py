@@ -36,10 +36,10 @@ def fine_tune(job: Job, out: Path, scratch: Path) -> None:
     run = described(job, pack)
     model = network(run, base).to(device)
     method = SimpleNamespace(**job.settings["method_settings"])
-    groups = parameter_groups(model, method.lr, method.lr_multipliers)
+    rates = learning_rates(model, method.lr, method.lr_multipliers)
     settings = SimpleNamespace(**job.settings["train"])
     average, record = train(
-        model, groups, pack, settings, method.guidance, job.settings["seed"], scratch / "state.pt", device
+        model, rates, pack, settings, method.guidance, job.settings["seed"], scratch / "state.pt", device
     )
     if ranks.number() > 0:
         return
@@ -72,8 +72,8 @@ def described(job: Job, pack: Pack) -> dict:
     }
 
 
-def parameter_groups(model: DiT, lr: float, multipliers: dict[str, float]) -> list[dict]:
-    """Optimizer groups of the trained parameters, by learning rate; the first key found in a name decides its factor.
+def learning_rates(model: DiT, lr: float, multipliers: dict[str, float]) -> dict[str, float]:
+    """Peak learning rate of each trained parameter by name; the first key found in a name decides its factor.
 
     Raises:
         ValueError: a key of `multipliers` is found in no trained parameter's name.
@@ -81,9 +81,6 @@ def parameter_groups(model: DiT, lr: float, multipliers: dict[str, float]) -> li
     for key in multipliers:
         if not any(key in name for name in model.trained):
             raise ValueError(f"lr_multipliers.{key}: no trained parameter's name contains it")
-    groups: dict[float, list] = {}
-    for name, parameter in model.named_parameters():
-        if name in model.trained:
-            factor = next((factor for key, factor in multipliers.items() if key in name), 1.0)
-            groups.setdefault(factor, []).append(parameter)
-    return [{"params": parameters, "lr": lr * factor} for factor, parameters in groups.items()]
+    return {
+        name: lr * next((factor for key, factor in multipliers.items() if key in name), 1.0) for name in model.trained
+    }

@@ -50,3 +50,8 @@ def earlier_seconds(scratch: Path) -> float:
     """Seconds that interrupted attempts spent up to the state they left, so that a job's cost is counted whole."""
     kept = scratch / "seconds"
     return float(kept.read_text()) if kept.exists() else 0.0
+
+
+def keep_seconds(scratch: Path, seconds: float) -> None:
+    """Keep what `earlier_seconds` will say after an interruption."""
+    (scratch / "seconds").write_text(str(seconds))

@@ -1,7 +1,8 @@
-"""Several processes that fine-tune one model, one on each GPU of the job; in a single process all of this is trivial.
+"""Several processes that share one job, one on each GPU that it has; in a single process all of this is trivial.
 
-Every rank draws the same chance for the whole batch and computes its share of it; gradients are summed over ranks, so
-the number of ranks changes neither the data's order nor the update (up to the order of floating-point sums).
+In training every rank draws the same chance for the whole batch and computes its share of it; gradients are summed
+over ranks, so the number of ranks changes neither the data's order nor the update (up to the order of floating-point
+sums). In sampling each rank takes every so many batches, and the number of ranks changes nothing.
 """
 
 from __future__ import annotations
@@ -74,10 +75,14 @@ def number() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
+def count() -> int:
+    """How many ranks there are."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
 def share(batch_size: int) -> slice:
     """The part of a batch that this rank computes; the parts differ by at most one row."""
-    ranks = distributed.get_world_size() if distributed.is_initialized() else 1
-    return slice(batch_size * number() // ranks, batch_size * (number() + 1) // ranks)
+    return slice(batch_size * number() // count(), batch_size * (number() + 1) // count())
 
 
 def add(tensors: list[Tensor]) -> None:

@@ -9,7 +9,7 @@ RECIPES = {
     "hierarchy": 1,
     "base": 1,
     "latents": 1,
-    "finetune": 2,
+    "finetune": 3,
     "sample": 1,
     "reference": 2,
     "evaluate": 2,

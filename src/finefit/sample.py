@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finefit import codecs, samplers
-from finefit.devices import device_here, uses_bfloat16
+from finefit import codecs, ranks, samplers, stopping
+from finefit.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
 from finefit.models.delta import load_run
 from finefit.models.dit import DiT
-from finefit.progress import progress
+from finefit.progress import earlier_seconds, keep_seconds, progress
 
 if TYPE_CHECKING:
     from finefit.plan import Job
@@ -21,19 +22,41 @@ if TYPE_CHECKING:
 
 def build(job: Job, out: Path, scratch: Path) -> None:
     """Sample `per_class` pictures of every class: `images.npy` uint8 `[n, r, r, 3]` and `labels.npy` int64 `[n]`."""
-    device = device_here()
-    run, settings = job.inputs["run"], job.settings
-    model = load_run(run).to(device)
+    ranks.launch(sample_batches, max(1, torch.cuda.device_count()), job, scratch)
+    batches = [np.load(path) for path in sorted(scratch.glob("batch-*.npz"))]
+    for name in ("images", "labels"):
+        np.save(out / f"{name}.npy", np.concatenate([batch[name] for batch in batches]))
+
+
+def sample_batches(job: Job, scratch: Path) -> None:
+    """Sample the batches that are not yet in `scratch`, each rank every so many; a batch is the same on any rank.
+
+    Raises:
+        ToBeContinued: the job was told to stop; finished batches are kept.
+    """
+    device, settings = device_here(), job.settings
+    run = job.inputs["run"]
+    precision = run.settings["train"]["precision"]
+    model = load_run(run).requires_grad_(False).to(device)
+    if uses_bfloat16(precision, device):
+        store_frozen_as_bfloat16(model)
+    codec = codecs.load(settings["codec"]).to(device)
     labels = torch.arange(model.y_embedder.num_classes).repeat_interleave(settings["per_class"])
     numbers = torch.arange(settings["per_class"]).repeat(model.y_embedder.num_classes)
-    codec = codecs.load(settings["codec"]).to(device)
     batches = list(zip(labels.split(settings["batch_size"]), numbers.split(settings["batch_size"]), strict=True))
-    pictures = [
-        codec.decode(sample(model, chosen, count, settings, run.settings["train"]["precision"], device)).cpu()
-        for chosen, count in progress(batches, "sampling batches")
-    ]
-    np.save(out / "images.npy", torch.cat(pictures).numpy())
-    np.save(out / "labels.npy", labels.numpy())
+    start = time.monotonic() - earlier_seconds(scratch)
+    for first in progress(range(0, len(batches), ranks.count()), "sampling batches"):
+        mine = first + ranks.number()
+        path = scratch / f"batch-{mine:06d}.npz"
+        if mine < len(batches) and not path.exists():
+            images = codec.decode(sample(model, *batches[mine], settings, precision, device)).cpu().numpy()
+            with open(path.with_suffix(".partial"), "wb") as file:
+                np.savez(file, images=images, labels=batches[mine][0].numpy())
+            path.with_suffix(".partial").rename(path)
+        if ranks.number() == 0:
+            keep_seconds(scratch, time.monotonic() - start)
+        if ranks.any_rank(stopping.asked()):
+            raise stopping.ToBeContinued
 
 
 @torch.inference_mode()

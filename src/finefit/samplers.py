@@ -1,7 +1,8 @@
 """Samplers: plain functions from noise to latents, and the guidance they all share.
 
-Each takes `predict(x, t) -> output`, the network's noise and variance `[n, 2c, h, w]` for latents at integer steps `t`
-of the training schedule, and `noise()`, fresh standard normal noise of the latents' shape.
+Each takes `predict(x, t) -> output`, the network's noise and variance `[n, 2c, h, w]` for latents at step `t` of the
+training schedule (a plain integer, so that no decision waits for a GPU), and `noise()`, fresh standard normal noise of
+the latents' shape.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor
 from finefit.diffusion import TRAIN_STEPS, linear_alphas_cumprod, respaced
 from finefit.models.dit import DiT
 
-Predict = Callable[[Tensor, Tensor], Tensor]
+Predict = Callable[[Tensor, int], Tensor]
 Noise = Callable[[], Tensor]
 
 
@@ -28,14 +29,18 @@ def guided(
     and the variance stay the label's. The published code guides 3 of 4 channels. Outside the `interval` of timesteps
     (Kynkaanniemi et al. 2024), and without references: no guidance.
     """
+
+    def plain(x: Tensor, t: int) -> Tensor:
+        return model(x, torch.full((len(x),), t, device=x.device), rows)
+
     if references is None:
-        return lambda x, t: model(x, t, rows)
+        return plain
     both = torch.cat([rows, references])
 
-    def predict(x: Tensor, t: Tensor) -> Tensor:
-        if not interval[0] <= t[0] <= interval[1]:
-            return model(x, t, rows)
-        label, reference = model(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
+    def predict(x: Tensor, t: int) -> Tensor:
+        if not interval[0] <= t <= interval[1]:
+            return plain(x, t)
+        label, reference = model(torch.cat([x, x]), torch.full((len(both),), t, device=x.device), both).chunk(2)
         steered = reference[:, :channels] + scale * (label[:, :channels] - reference[:, :channels])
         return torch.cat([steered, label[:, channels:]], dim=1)
 
@@ -47,7 +52,7 @@ def ancestral(predict: Predict, x: Tensor, steps: int, noise: Noise) -> Tensor:
     process = respaced(steps)
     for step in reversed(range(steps)):
         t = torch.full((len(x),), step, device=x.device)
-        output = predict(x, torch.from_numpy(process.timesteps).to(x.device)[t]).float()
+        output = predict(x, int(process.timesteps[step])).float()
         mean, log_variance = process.predicted(output, x, t)
         x = mean + (0.5 * log_variance).exp() * noise() if step else mean
     return x
@@ -59,7 +64,7 @@ def ddim(predict: Predict, x: Tensor, steps: int, noise: Noise) -> Tensor:
     kept = np.append(1.0, process.alphas_cumprod.numpy())
     for step in reversed(range(steps)):
         t = torch.full((len(x),), step, device=x.device)
-        predicted = predict(x, torch.from_numpy(process.timesteps).to(x.device)[t]).float().chunk(2, dim=1)[0]
+        predicted = predict(x, int(process.timesteps[step])).float().chunk(2, dim=1)[0]
         x0 = process.predicted_x0(x, t, predicted)
         x = float(np.sqrt(kept[step])) * x0 + float(np.sqrt(1 - kept[step])) * predicted
     return x
@@ -74,8 +79,7 @@ def dpmpp(predict: Predict, x: Tensor, steps: int, noise: Noise) -> Tensor:
         half_log_snr = np.log(alpha) - np.log(sigma)  # infinite at the end, where no noise is left
     previous = None
     for step, timestep in enumerate(timesteps):
-        t = torch.full((len(x),), int(timestep), device=x.device)
-        predicted = predict(x, t).float().chunk(2, dim=1)[0]
+        predicted = predict(x, int(timestep)).float().chunk(2, dim=1)[0]
         x0 = (x - float(sigma[step]) * predicted) / float(alpha[step])
         h = half_log_snr[step + 1] - half_log_snr[step]
         direction = x0

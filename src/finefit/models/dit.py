@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from finefit.models.embedders import LabelEmbedder, TimestepEmbedder, position_embedding
 from finefit.models.shapes import Shape
@@ -111,6 +112,7 @@ class DiT(nn.Module):
         super().__init__()
         dim = shape.width
         self.shape = shape
+        self.recompute = False  # blocks' activations in the backward pass, instead of keeping them
         self.x_embedder = PatchEmbed(shape.latent_channels, shape.patch, dim)
         self.t_embedder = TimestepEmbedder(dim)
         self.y_embedder = y_embedder
@@ -139,7 +141,10 @@ class DiT(nn.Module):
         c = self.t_embedder(t) + self.y_embedder(rows)
         x = self.x_embedder(x) + self.pos_embed
         for block in self.blocks:
-            x = block(x, c)
+            if self.recompute and self.training:
+                x = checkpoint(block, x, c, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x = block(x, c)
         return self.unpatchify(self.final_layer(x, c))
 
     def unpatchify(self, x: Tensor) -> Tensor:

@@ -31,8 +31,7 @@ class LabelEmbedder(nn.Module):
         self.num_classes = num_classes
         self.num_superclasses = 0 if superclass_of is None else int(superclass_of.max()) + 1
         self.null_row = num_classes + self.num_superclasses if null else None
-        # Not part of the state: the published checkpoints hold the table alone.
-        self.register_buffer("superclass_of", superclass_of, persistent=False)
+        self.superclass_of = superclass_of  # no buffer: published checkpoints hold the table alone; stays on the CPU
         self.embedding_table = nn.Embedding(num_classes + self.num_superclasses + null, dim)
 
     def check(self, labels: Tensor) -> None:
@@ -50,7 +49,7 @@ class LabelEmbedder(nn.Module):
         if reference == "superclass":
             if self.superclass_of is None:
                 raise ValueError("guidance 'superclass' needs a tiered embedder; this class table is flat")
-            return self.num_classes + self.superclass_of[labels]
+            return self.num_classes + self.superclass_of.to(labels.device)[labels]
         if self.null_row is None:
             raise ValueError("guidance 'null' needs a null row; this class table has none")
         return torch.full_like(labels, self.null_row)

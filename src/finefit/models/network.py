@@ -35,6 +35,8 @@ def network(run: dict, base: dict[str, Tensor] | None) -> DiT:
     if settings.norm_affine:
         add_norm_affine(model)
     model.trained = method.apply(model, settings)
+    if methods.CLASS_TABLE not in model.trained:
+        raise ValueError(f"method {run['method']}: its apply() must train {methods.CLASS_TABLE}, which no base brings")
     for name, parameter in model.named_parameters():
         if base is not None and name in model.trained & base.keys():
             parameter.data = parameter.data.clone()
