@@ -5,7 +5,6 @@ Each check gives lines of (verdict, subject, what was found). "fails" ends the c
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from finefit import forecast, sources, store
+from finefit import forecast, locks, sources, store
 from finefit.plan import Plan
 
 PROFILE = Path("workflow/profiles/slurm/config.yaml")
@@ -111,8 +110,8 @@ def scratch() -> Iterator[Finding]:
     """Whether the file system of scratch/ has the locks that keep two processes from making one artifact."""
     store.SCRATCH.mkdir(exist_ok=True)
     try:
-        with open(store.SCRATCH / "doctor.lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with locks.claimed(store.SCRATCH / "doctor.lock"):
+            pass
         yield "ok", "scratch", f"{store.SCRATCH.absolute()} can be locked; every node must see this folder"
     except OSError as error:
         yield "fails", "scratch", f"{store.SCRATCH.absolute()} cannot be locked ({error}); use another file system"

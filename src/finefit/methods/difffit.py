@@ -28,9 +28,13 @@ class Settings(MethodSettings):
     layout: Literal["six-D", "two-D"] = "six-D"
     blocks: tuple[int, int] | None = None
 
+    def block_range(self, depth: int) -> tuple[int, int]:
+        """First and last block (counted from 1) with factors, of a network of `depth` blocks."""
+        return self.blocks or (1, depth // 2)
+
     def check_depth(self, depth: int) -> None:
         """Refuse a block range that the network does not have."""
-        first, last = self.blocks or (1, depth // 2)
+        first, last = self.block_range(depth)
         if not 1 <= first <= last <= depth:
             raise ValueError(f"blocks is [{first}, {last}]: the network has blocks 1 to {depth}")
 
@@ -45,7 +49,7 @@ def apply(model: DiT, settings: Settings) -> set[str]:
 
     depth, dim = model.shape.depth, model.shape.width
     settings.check_depth(depth)
-    first, last = settings.blocks or (1, depth // 2)
+    first, last = settings.block_range(depth)
     for block in model.blocks[first - 1 : last]:
         places = [(block, "gamma1", dim), (block, "gamma2", dim)]
         if settings.layout == "six-D":
