@@ -21,6 +21,8 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 PER_CLASS, CLASSES_PER_SUPERCLASS = 50, 100
-SIZE = (96, 72)  # pixels of a picture
+SIZE = (32, 24)  # pixels of a picture
 STUDY = Path("photographs.yaml")
 COMMANDS = {  # in this order
     "plan": ["plan", str(STUDY)],
@@ -88,10 +90,10 @@ def index_path() -> str:
     return str(plan_of(STUDY).kind("data")[0].path)
 
 
-def fresh(function, *arguments):
+def fresh(function: Callable, *arguments):
     """Call a function in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def measure(count: int) -> list[dict]:

@@ -9,6 +9,7 @@ still in the processor's cache.
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -41,6 +42,7 @@ class Pack:
         self.descriptors = np.array([shard.file.fileno() for shard in self.shards])
         self.offsets = np.array([shard.offset for shard in self.shards])
         self.parts, *self.shape = self.shards[0].shape[1:]
+        self.view_bytes = np.dtype(np.float16).itemsize * self.parts * math.prod(self.shape)
 
     def open(self, path: Path) -> Shard:
         """A shard.
@@ -57,33 +59,31 @@ class Pack:
     def sample(self, rows: np.ndarray, flips: np.ndarray, noise: Tensor) -> Tensor:
         """Posterior samples of the given rows and flips (0 or 1): float32 `[n, c, h, w]`, `noise` of the same shape."""
         samples = torch.empty(len(rows), *self.shape)
-        views = np.empty((min(len(rows), VIEWS_AT_ONCE), self.parts, *self.shape), np.float16)
+        stored = torch.empty(min(len(rows), VIEWS_AT_ONCE), self.parts, *self.shape, dtype=torch.float16)
+        single, views = torch.empty(stored.shape), [memoryview(view) for view in stored.numpy()]
         numbers, within = np.divmod(rows, self.shard_rows)
-        files = self.descriptors[numbers]
-        places = self.offsets[numbers] + (within * 2 + flips) * views[:1].nbytes
+        files = self.descriptors[numbers].tolist()
+        places = (self.offsets[numbers] + (within * 2 + flips) * self.view_bytes).tolist()
         for start in range(0, len(rows), VIEWS_AT_ONCE):
-            some = slice(start, start + VIEWS_AT_ONCE)
-            filled = self.read(files[some], places[some], views)
-            mean, *deviation = torch.from_numpy(filled).float().unbind(1)
+            some, count = slice(start, start + VIEWS_AT_ONCE), len(files[start : start + VIEWS_AT_ONCE])
+            self.read(files[some], places[some], views)
+            mean, *deviation = single[:count].copy_(stored[:count]).unbind(1)
             if deviation:
-                torch.mul(*deviation, noise[some], out=samples[some]).add_(mean)
+                torch.add(mean, deviation[0].mul_(noise[some]), out=samples[some])
             else:
                 samples[some] = mean
         return samples
 
-    def read(self, files: np.ndarray, places: np.ndarray, views: np.ndarray) -> np.ndarray:
-        """Read a view from each file (its descriptor) and place (in bytes) into the first of `views`; gives these.
+    def read(self, files: list[int], places: list[int], views: list[memoryview]) -> None:
+        """Read a view from each file (its descriptor) and place (in bytes), into the first of `views`.
 
         Raises:
             ValueError: a shard is shorter than it should be.
         """
-        views = views[: len(files)]
-        size = views[:1].nbytes
-        for view, file, place in zip(views, files.tolist(), places.tolist(), strict=True):
-            if os.preadv(file, (view,), place) != size:
+        for file, place, view in zip(files, places, views, strict=False):
+            if os.preadv(file, (view,), place) != self.view_bytes:
                 path = self.shards[self.descriptors.tolist().index(file)].file.name
                 raise ValueError(f"{path}: damaged (too short); delete {self.folder} and repeat")
-        return views
 
     def verify(self, shard: int) -> None:
         """Compare one shard with the checksum in the artifact's provenance.
