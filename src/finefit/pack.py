@@ -68,7 +68,7 @@ class Pack:
             some, count = slice(start, start + VIEWS_AT_ONCE), len(files[start : start + VIEWS_AT_ONCE])
             self.read(files[some], places[some], views)
             mean, *deviation = single[:count].copy_(stored[:count]).unbind(1)
-            if deviation:
+            if deviation:  # not addcmul, which rounds once or twice as the processor has it
                 torch.add(mean, deviation[0].mul_(noise[some]), out=samples[some])
             else:
                 samples[some] = mean
