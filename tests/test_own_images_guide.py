@@ -82,7 +82,7 @@ def test_pictures_are_opened_for_the_index_and_neither_to_plan_nor_to_check_agai
     assert len(opened) == 40
     command(block("console").splitlines()[0], monkeypatch)
     said = capsys.readouterr().out
-    assert "32 train" in said and "8 test" in said and f"as {data.path} says" in said and len(opened) == 40
+    assert "32 train" in said and "8 test" in said and f"as its index says, {data.path}" in said and len(opened) == 40
 
 
 def command(line: str, monkeypatch) -> None:

@@ -55,7 +55,7 @@ def check(name: str, study: Study | None) -> list[str]:
             faults.append(f"{name}: {len(missing)} pictures are missing in {folder}: {', '.join(missing[:SHOWN])}, ...")
     if faults:
         raise ValueError("\n".join(faults))
-    basis = [f"{name}: as {made.path} says, for which every picture was checked"] if made else []
+    basis = [f"{name}: as its index says, {made.path}; delete that to read the data set again"] if made else []
     return [f"{name}: {count} {what}" for what, count in found.items() if count is not None] + basis
 
 
