@@ -151,3 +151,10 @@ def test_a_shard_cut_short_is_never_read_as_zeros(tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:-8])
     with pytest.raises(ValueError, match=r"latents-00001\.npy: damaged"):
         Pack(tmp_path / "pack").sample(np.array([9]), np.array([1]), torch.zeros(1, 4, 2, 2))
+
+
+def test_a_missing_shard_is_told_when_the_pack_is_opened(tmp_path):
+    pack(tmp_path / "pack", read, np.zeros(10, int), Counted())
+    (tmp_path / "pack/latents-00001.npy").unlink()
+    with pytest.raises(ValueError, match="1 shards instead of 2"):
+        Pack(tmp_path / "pack")

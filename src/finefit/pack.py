@@ -32,13 +32,19 @@ class Shard(NamedTuple):
 
 
 class Pack:
-    """A pack opened for reading; nothing is loaded until rows are asked for."""
+    """A pack opened for reading; nothing is loaded until rows are asked for.
+
+    Raises:
+        ValueError: a shard is missing, or damaged.
+    """
 
     def __init__(self, folder: Path):
         index = json.loads((folder / "index.json").read_text())
         self.folder, self.count, self.shard_rows = folder, index["count"], index["shard_rows"]
         self.labels = torch.from_numpy(np.load(folder / "labels.npy"))
         self.shards = [self.open(path) for path in sorted(folder.glob("latents-*.npy"))]
+        if len(self.shards) != (wanted := -(-self.count // self.shard_rows)):
+            raise ValueError(f"{folder}: {len(self.shards)} shards instead of {wanted}; delete it and repeat")
         self.descriptors = np.array([shard.file.fileno() for shard in self.shards])
         self.offsets = np.array([shard.offset for shard in self.shards])
         self.parts, *self.shape = self.shards[0].shape[1:]
