@@ -1,11 +1,18 @@
 """How fast packs of latents are read, in how much memory: `python benchmarks/packs.py`.
 
 Simulated packs (4 x 32 x 32, both flips, mean and deviation) of growing size are written to a temporary folder and read
-in shuffled batches, posterior samples drawn, as training does, by one process with one thread, as jobs compute. Beside
-it stands one file per picture (both flips, mean and deviation: what `np.save` writes), read by the same process in
-turns, of at most 20,000 pictures. Everything is in the system's cache: this measures the reader, not the disk. Of
-several rounds the fastest counts, by the clock and by the processor's time: where other work shares the cores, the
-clock counts that too, and the processor's time is what the work took. Prints a table; --json keeps the numbers.
+in shuffled batches, posterior samples and labels, as training does, by one process with one thread, as jobs compute.
+
+Beside it stands what trainings of diffusion transformers that encode ahead usually do (fast-DiT, and those after it):
+a file of features and a file of labels for every picture, written by `np.save` and read by `np.load` when the picture's
+turn comes. Here a file of features holds what the pack holds of a picture, in half precision (theirs is single); a
+batch becomes tensors and is sampled at once; and no data loader stands around it, whose work per picture is left out.
+The same process reads it, the two readers in turns, from the files of at most 20,000 pictures, since more only write
+longer.
+
+Everything is in the system's cache: this measures the readers, not the disk. Of several rounds the fastest counts, by
+the clock and by the processor's time: where other work shares the cores, the clock counts that too, and the processor's
+time is what the work took. Prints a table; --json keeps the numbers.
 """
 
 from __future__ import annotations
@@ -16,71 +23,87 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from finefit import latents
 from finefit.latents import SHARD_ROWS
 from finefit.pack import Pack
 
 SHAPE, BATCH = (4, 32, 32), 256
 ROUNDS = 5
-FILES = 20_000  # pictures at most that get a file of their own
+FILES = 20_000  # pictures at most that get files of their own
 PACK_SAMPLES, FILE_SAMPLES = 20_480, 2_560  # read in a round
 CLASSES = 10_000
 TARGET = 500_000  # pictures of iNaturalist 2021 mini
 
 
+class Simulated:
+    """A codec whose latents are random numbers, the same for every batch."""
+
+    def __init__(self) -> None:
+        self.mean, self.deviation = torch.randn(2, latents.BATCH, *SHAPE, generator=torch.Generator().manual_seed(0))
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """As many means and deviations as there are images."""
+        return self.mean[: len(images)], self.deviation[: len(images)]
+
+
+def labels_of(count: int) -> np.ndarray:
+    """A class for every picture."""
+    return np.random.default_rng(0).integers(CLASSES, size=count)
+
+
 def write_pack(folder: Path, count: int) -> float:
-    """Write a simulated pack; seconds. A block of random latents is repeated."""
-    random, start = np.random.default_rng(0), time.monotonic()
-    block = random.standard_normal((1024, 2, *SHAPE), np.float32).astype(np.float16)
-    for number, first in enumerate(range(0, count, SHARD_ROWS)):
-        rows = min(SHARD_ROWS, count - first)
-        for name in ("mean", "deviation"):
-            path = folder / f"{name}-{number:05d}.npy"
-            shard = np.lib.format.open_memmap(path, "w+", np.float16, (rows, *block.shape[1:]))
-            for begin in range(0, rows, len(block)):
-                shard[begin : begin + len(block)] = block[: rows - begin]
-    np.save(folder / "labels.npy", random.integers(CLASSES, size=count))
-    (folder / "index.json").write_text(json.dumps({"count": count, "shard_rows": SHARD_ROWS}))
+    """Write a simulated pack; seconds."""
+    start = time.monotonic()
+    latents.pack(folder, lambda first, stop: np.zeros((stop - first, 1, 1, 3), np.uint8), labels_of(count), Simulated())
     return time.monotonic() - start
 
 
 def write_files(folder: Path, count: int) -> None:
-    """One file per picture: both flips' mean and deviation."""
-    latents = np.random.default_rng(0).standard_normal((2, 2, *SHAPE), np.float32).astype(np.float16)
-    for number in range(count):
-        np.save(folder / f"{number:06d}.npy", latents)
+    """Two files per picture: features (both flips' mean and deviation) and label."""
+    features = np.random.default_rng(0).standard_normal((2, 2, *SHAPE), np.float32).astype(np.float16)
+    for name in ("features", "labels"):
+        (folder / name).mkdir(parents=True)
+    for number, label in enumerate(labels_of(count)):
+        np.save(folder / f"features/{number}.npy", features)
+        np.save(folder / f"labels/{number}.npy", label[None])
 
 
-def batches(count: int, samples: int):
+def batches(count: int, samples: int) -> Iterator[tuple[np.ndarray, np.ndarray, Tensor]]:
     """Shuffled rows, flips and noise: what training hands to the pack."""
     random, noise = np.random.default_rng(1), torch.randn(BATCH, *SHAPE)
     for _ in range(samples // BATCH):
         yield random.integers(count, size=BATCH), random.integers(2, size=BATCH), noise
 
 
-def read_pack(pack: Pack, samples: int) -> None:
-    """Posterior samples of shuffled rows."""
+def read_pack(pack: Pack, samples: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Posterior samples and labels of shuffled rows, in batches."""
     for rows, flips, noise in batches(pack.count, samples):
-        pack.sample(rows, flips, noise)
+        yield pack.sample(rows, flips, noise), pack.labels[rows]
 
 
-def read_files(folder: Path, count: int, samples: int) -> None:
-    """The same from one file per picture."""
+def read_files(folder: Path, count: int, samples: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same from files per picture."""
     for rows, flips, noise in batches(count, samples):
-        both = np.stack([np.load(folder / f"{row:06d}.npy")[:, flip] for row, flip in zip(rows, flips, strict=True)])
-        mean, deviation = torch.from_numpy(both).float().unbind(1)
-        mean + noise * deviation
+        views, labels = [], []
+        for row, flip in zip(rows, flips, strict=True):
+            views.append(np.load(f"{folder}/features/{row}.npy")[flip])
+            labels.append(np.load(f"{folder}/labels/{row}.npy"))
+        mean, deviation = torch.from_numpy(np.stack(views)).float().unbind(1)
+        yield deviation.mul_(noise).add_(mean), torch.from_numpy(np.concatenate(labels))
 
 
-def timed(work: Callable[[], None]) -> tuple[float, float]:
-    """Seconds that a call takes: by the clock, and of the processor."""
+def timed(work: Callable[[], Iterator]) -> tuple[float, float]:
+    """Seconds that going through something takes: by the clock, and of the processor."""
     start = time.monotonic(), time.process_time()
-    work()
+    for _ in work():
+        pass
     return time.monotonic() - start[0], time.process_time() - start[1]
 
 
@@ -93,8 +116,6 @@ def measure(count: int) -> dict:
     """Write, open and read one size."""
     with tempfile.TemporaryDirectory(prefix="packs-") as name:
         pack_folder, files_folder = Path(name) / "pack", Path(name) / "files"
-        pack_folder.mkdir()
-        files_folder.mkdir()
         write_seconds = write_pack(pack_folder, count)
         size = sum(path.stat().st_size for path in pack_folder.iterdir())
         start = time.monotonic()
@@ -109,7 +130,7 @@ def measure(count: int) -> dict:
         by_clock, by_processor = (np.array([[PACK_SAMPLES], [FILE_SAMPLES]]) / seconds).T
     return {
         "pictures": count,
-        "files": 2 * -(-count // SHARD_ROWS) + 2,
+        "files": -(-count // SHARD_ROWS) + 2,
         "gigabytes": round(size / 1e9, 2),
         "write_seconds": round(write_seconds, 1),
         "open_milliseconds": round(1000 * open_seconds, 1),
@@ -127,8 +148,8 @@ def growth(folder: Path) -> int:
     before, peak = resident(), 0
     pack = Pack(folder)
     for _ in range(5):
-        read_pack(pack, PACK_SAMPLES)
-        peak = max(peak, resident())
+        for _ in read_pack(pack, PACK_SAMPLES):
+            peak = max(peak, resident())
     return peak - before
 
 
@@ -156,7 +177,7 @@ def main() -> None:
     for row in results:
         print(f"| {' | '.join(map(str, row.values()))} |")
     gigabytes = TARGET * results[-1]["gigabytes"] / results[-1]["pictures"]
-    print(f"\n{TARGET:,} pictures take {gigabytes:.1f} GB in {2 * -(-TARGET // SHARD_ROWS) + 2} files.")
+    print(f"\n{TARGET:,} pictures take {gigabytes:.1f} GB in {-(-TARGET // SHARD_ROWS) + 2} files.")
     if options.json:
         options.json.write_text(json.dumps({"hardware": hardware(), "results": results}, indent=1) + "\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,15 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
     assert "empty (0 bytes)" in told["bird/lark/zero.jpg"] and "truncated" in told["bird/lark/cut.jpg"]
     assert "not readable as a picture" in told["bird/lark/text.png"] and "floating" in told["bird/lark/float.tif"]
     assert "holds no picture" in told["bird/robin"]
+
+
+def test_counts_are_those_of_the_index_without_opening_a_picture(tmp_path):
+    """Classes of 1, 4 and 11 pictures, one in four of each tests: floor(n / 4) of them."""
+    for name, count in (("bird/lark", 1), ("bird/robin", 4), ("car/robin", 11)):
+        for number in range(count):
+            (tmp_path / name).mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / f"{number}.jpg").write_bytes(b"no picture, so that opening it fails")
+    assert folder.counts(replace(settings(tmp_path), test_every=4)) == (3, 13, 3)
 
 
 def test_other_files_are_left_out_aloud_and_hidden_ones_in_silence(tmp_path, capsys):

@@ -19,7 +19,7 @@ import yaml
 from layouts import picture
 from PIL import Image
 
-from finefit import cli, config, sources, store
+from finefit import cli, config, forecast, sources, store
 from finefit.commands.jobs import builder
 from finefit.datasets import folder
 from finefit.plan import Plan
@@ -34,7 +34,7 @@ def project(tmp_path, monkeypatch):
     """A project with the guide's study, made quick, and photographs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
-    for name in ("data/sources.csv", "data/base"):
+    for name in ("data/sources.csv", "data/rates.csv", "data/base"):
         Path(name).parent.mkdir(exist_ok=True)
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile)(ROOT / name, name)
     sources.table.cache_clear()
@@ -68,6 +68,21 @@ def test_the_guide_ends_with_a_sample_grid(project, monkeypatch, capsys):
     command(grid, monkeypatch)
     with Image.open("samples.png") as drawn:
         assert drawn.width > 4 * 96 and drawn.height > 2 * 96  # four pictures of each of two classes, enlarged
+
+
+def test_pictures_are_opened_for_the_index_and_neither_to_plan_nor_to_check_again(project, monkeypatch, capsys):
+    Path("photographs.yaml").write_text(block("yaml"))
+    opened, really_open = [], Image.open
+    monkeypatch.setattr(Image, "open", lambda path: opened.append(path) or really_open(path))
+    plan = Plan(config.load(Path("photographs.yaml")))
+    said = "\n".join(forecast.lines(plan))
+    assert "Not counted" not in said and not opened
+    (data,) = plan.kind("data")
+    store.produce(data, builder("data"))
+    assert len(opened) == 40
+    command(block("console").splitlines()[0], monkeypatch)
+    said = capsys.readouterr().out
+    assert "32 train" in said and "8 test" in said and f"as its index says, {data.path}" in said and len(opened) == 40
 
 
 def command(line: str, monkeypatch) -> None:

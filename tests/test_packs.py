@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from finefit import latents
+from finefit import pack as reading
 from finefit.latents import pack
 from finefit.pack import Pack
 from finefit.sources import checksum
@@ -74,12 +75,39 @@ def test_processes_encode_disjoint_shards_and_the_first_waits_for_all(tmp_path):
 def test_the_files_are_what_numpy_saves(tmp_path):
     """So that packs keep their bytes, and anything can read them."""
     pack(tmp_path / "pack", read, np.zeros(10, int), Counted())
-    mean = np.ones((8, 2, 4, 2, 2), np.float16) * np.arange(8, dtype=np.float16)[:, None, None, None, None]
-    np.save(tmp_path / "expected.npy", mean)
-    assert (tmp_path / "pack/mean-00000.npy").read_bytes() == (tmp_path / "expected.npy").read_bytes()
+    mean = np.ones((8, 2, 1, 4, 2, 2), np.float16) * np.arange(8, dtype=np.float16)[:, None, None, None, None, None]
+    np.save(tmp_path / "expected.npy", np.concatenate([mean, mean / 2], 2))
+    assert (tmp_path / "pack/latents-00000.npy").read_bytes() == (tmp_path / "expected.npy").read_bytes()
     assert sorted(path.name for path in (tmp_path / "pack").iterdir()) == [
-        "deviation-00000.npy", "deviation-00001.npy", "index.json", "labels.npy", "mean-00000.npy", "mean-00001.npy",
+        "index.json", "labels.npy", "latents-00000.npy", "latents-00001.npy",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [1, 5, 8])
+def test_samples_are_mean_and_noise_times_deviation_however_many(tmp_path, monkeypatch, count):
+    """Batches smaller than, no multiple of, and a multiple of what is read at once; flips chosen one by one."""
+    random = np.random.default_rng(0)
+    stored = random.standard_normal((ROWS, 2, 2, 3, 2, 5)).astype(np.float16)
+    (tmp_path / "pack").mkdir()
+    for number in range(2):
+        np.save(tmp_path / f"pack/latents-{number:05d}.npy", stored[number * 24 : (number + 1) * 24])
+    np.save(tmp_path / "pack/labels.npy", np.zeros(ROWS, np.int64))
+    (tmp_path / "pack/index.json").write_text(json.dumps({"count": ROWS, "shard_rows": 24}))
+    monkeypatch.setattr(reading, "VIEWS_AT_ONCE", 4)
+    rows, flips = random.integers(ROWS, size=count), random.integers(2, size=count)
+    noise = torch.from_numpy(random.standard_normal((count, 3, 2, 5)).astype(np.float32))
+    mean, deviation = torch.from_numpy(stored[rows, flips].astype(np.float32)).unbind(1)
+    assert torch.equal(Pack(tmp_path / "pack").sample(rows, flips, noise), mean + deviation * noise)
+
+
+def test_latents_without_deviation_are_given_as_they_are(tmp_path):
+    class Certain(Counted):
+        def encode(self, images):
+            return super().encode(images)[0], None
+
+    pack(tmp_path / "pack", read, np.zeros(10, int), Certain())
+    drawn = Pack(tmp_path / "pack").sample(np.array([9, 3]), np.array([1, 0]), torch.full((2, 4, 2, 2), torch.nan))
+    assert torch.equal(drawn, torch.tensor([9.0, 3.0])[:, None, None, None].expand(2, 4, 2, 2))
 
 
 def test_a_helper_leaves_a_published_pack_alone(tmp_path):
@@ -110,16 +138,23 @@ def test_a_shard_is_verified_on_demand(tmp_path):
     opened = Pack(tmp_path / "pack")
     opened.verify(0)
     opened.verify(1)
-    damaged = tmp_path / "pack/deviation-00001.npy"
+    damaged = tmp_path / "pack/latents-00001.npy"
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
     opened.verify(0)
-    with pytest.raises(ValueError, match=r"deviation-00001\.npy: altered since it was published"):
+    with pytest.raises(ValueError, match=r"latents-00001\.npy: altered since it was published"):
         opened.verify(1)
 
 
 def test_a_shard_cut_short_is_never_read_as_zeros(tmp_path):
     pack(tmp_path / "pack", read, np.zeros(10, int), Counted())
-    damaged = tmp_path / "pack/mean-00001.npy"
+    damaged = tmp_path / "pack/latents-00001.npy"
     damaged.write_bytes(damaged.read_bytes()[:-8])
-    with pytest.raises(ValueError, match=r"mean-00001\.npy: damaged"):
+    with pytest.raises(ValueError, match=r"latents-00001\.npy: damaged"):
         Pack(tmp_path / "pack").sample(np.array([9]), np.array([1]), torch.zeros(1, 4, 2, 2))
+
+
+def test_a_missing_shard_is_told_when_the_pack_is_opened(tmp_path):
+    pack(tmp_path / "pack", read, np.zeros(10, int), Counted())
+    (tmp_path / "pack/latents-00001.npy").unlink()
+    with pytest.raises(ValueError, match="1 shards instead of 2"):
+        Pack(tmp_path / "pack")

@@ -8,14 +8,18 @@ from pathlib import Path
 
 from finefit import archives, config, datasets, sources
 from finefit.config import Study
+from finefit.plan import Job, Plan
 from finefit.sources import Source
+from finefit.taxonomy import read_index
 
 DOCUMENT = Path("docs/data.md")
 SHOWN = 5  # missing pictures named
 
 
 def check(name: str, study: Study | None) -> list[str]:
-    """Compare a data set on disk with what its publishers say; opens no picture of a published one.
+    """Compare a data set on disk with what its publishers say.
+
+    Pictures are opened only of a folder of one's own whose index (the study's "data" job) is not made yet.
 
     Args:
         name: a data set of the study, or else a reader, with its default settings.
@@ -36,7 +40,8 @@ def check(name: str, study: Study | None) -> list[str]:
     if absent := [row for row in rows if state(row) not in ("here", "in the mirror", "shipped")]:
         raise ValueError("\n".join(f"{name}: {row.file} is missing. {how(row)}" for row in absent))
     root = archives.unpacked(reader.sources(settings)) if rows else None
-    index, classes = reader.index(settings, root), reader.taxonomy(settings, root)
+    made = index_of(name, study)
+    index, classes = read_index(made) if made else reader.index(settings, root), reader.taxonomy(settings, root)
     found = {
         "classes": len(classes),
         "superclasses": classes["superclass"].nunique() if "superclass" in classes else None,
@@ -50,7 +55,14 @@ def check(name: str, study: Study | None) -> list[str]:
             faults.append(f"{name}: {len(missing)} pictures are missing in {folder}: {', '.join(missing[:SHOWN])}, ...")
     if faults:
         raise ValueError("\n".join(faults))
-    return [f"{name}: {count} {what}" for what, count in found.items() if count is not None]
+    basis = [f"{name}: as its index says, {made.path}; delete that to read the data set again"] if made else []
+    return [f"{name}: {count} {what}" for what, count in found.items() if count is not None] + basis
+
+
+def index_of(name: str, study: Study | None) -> Job | None:
+    """The "data" job of a study's data set, where its index is made."""
+    jobs = Plan(study).kind("data") if study and name in study.data else []
+    return next((job for job in jobs if job.name == name and job.marker.exists()), None)
 
 
 def how(source: Source) -> str:

@@ -1,9 +1,10 @@
-"""Packs of latents: few large half-precision files and an index, read by memory map.
+"""Packs of latents: few large half-precision files and an index.
 
-A pack is a folder: `index.json`, `labels.npy` (int64 `[count]`) and shards `mean-00000.npy` (float16
-`[rows, 2, c, h, w]`, both flips of each picture), with `deviation-00000.npy` beside each where the codec's posterior
-has one. Half a million pictures make tens of files. Scaling to unit variance is the codec's matter, and the artifact's
-provenance holds every shard's checksum. Reading is in `finefit.pack`.
+A pack is a folder: `index.json`, `labels.npy` (int64 `[count]`) and shards `latents-00000.npy` (float16
+`[rows, 2, parts, c, h, w]`): of both flips of each picture the posterior's mean and, where the codec has one, its
+deviation. What a training step wants of a picture lies in one piece, and half a million pictures make tens of files.
+Scaling to unit variance is the codec's matter, and the artifact's provenance holds every shard's checksum. Reading is
+in `finefit.pack`.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def pack(
     for place in (folder, locks):
         place.mkdir(parents=True, exist_ok=True)
     shards = range(-(-len(labels) // SHARD_ROWS))
-    targets = {number: folder / f"mean-{number:05d}.npy" for number in shards}
+    targets = {number: folder / f"latents-{number:05d}.npy" for number in shards}
     while missing := [number for number in shards if not targets[number].exists()]:
         taken = 0
         for number in missing:
@@ -105,29 +106,22 @@ def pack(
 def encode_shard(
     target: Path, rows: range, what: str, read: Callable[[int, int], np.ndarray], codec: Codec, device: str
 ) -> None:
-    """Encode the pictures `rows` into the file `target`, and into its deviation's where the codec has one."""
-    paths = {"mean": target, "deviation": target.with_name(target.name.replace("mean", "deviation"))}
-    files: dict[str, np.ndarray] = {}
+    """Encode the pictures `rows` into the file `target`, which stands there only when it is whole."""
+    partial, shard = target.with_suffix(".partial"), None
     for start in progress(range(rows.start, rows.stop, BATCH), f"{what}, batches"):
         stop = min(start + BATCH, rows.stop)
-        for name, latents in zip(paths, encode_flips(codec, read(start, stop), device), strict=True):
-            if latents is None:
-                continue
-            if name not in files:
-                partial, shape = paths[name].with_suffix(".partial"), (len(rows), *latents.shape[1:])
-                files[name] = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
-            files[name][start - rows.start : stop - rows.start] = latents
-    for name in reversed(list(files)):  # the mean last, because its presence says that the shard is whole
-        files.pop(name).flush()
-        paths[name].with_suffix(".partial").replace(paths[name])
+        views = encode_flips(codec, read(start, stop), device)
+        if shard is None:  # the first batch tells the shape
+            shard = np.lib.format.open_memmap(partial, "w+", np.float16, (len(rows), *views.shape[1:]))
+        shard[start - rows.start : stop - rows.start] = views
+    shard.flush()
+    partial.replace(target)
 
 
 @torch.no_grad()
-def encode_flips(codec: Codec, images: np.ndarray, device: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Mean and deviation (None where zero) of pictures and mirror pictures: float16 `[n, 2, c, h, w]`."""
+def encode_flips(codec: Codec, images: np.ndarray, device: str) -> np.ndarray:
+    """Mean and, unless it is zero, deviation of pictures and mirror pictures: float16 `[n, 2, parts, c, h, w]`."""
     pictures = torch.tensor(images, device=device)
-    halves = [codec.encode(view) for view in (pictures, pictures.flip(2))]
-    mean, deviation = (
-        None if part[0] is None else torch.stack(part, 1).half().cpu().numpy() for part in zip(*halves, strict=True)
-    )
-    return mean, deviation
+    flips = [codec.encode(view) for view in (pictures, pictures.flip(2))]
+    views = [torch.stack([part for part in flip if part is not None], 1) for flip in flips]
+    return torch.stack(views, 1).half().cpu().numpy()

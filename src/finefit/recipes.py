@@ -8,7 +8,7 @@ RECIPES = {
     "data": 1,
     "hierarchy": 1,
     "base": 1,
-    "latents": 1,
+    "latents": 2,
     "finetune": 3,
     "sample": 1,
     "reference": 2,

@@ -64,13 +64,13 @@ def opened(data: Job):
     return reader, settings, archives.unpacked(rows) if rows else None
 
 
-def read_index(data: Job, split: str) -> pd.DataFrame:
-    """The pictures of one split, in index order: columns `key`, `class_name`, `class_id`, `split`."""
+def read_index(data: Job, split: str | None = None) -> pd.DataFrame:
+    """The pictures of one split (None: of all), in index order: columns `key`, `class_name`, `class_id`, `split`."""
     text = {"key": str, "class_name": str}
     index = pd.read_csv(data.path / "index.csv", dtype=text, keep_default_na=False)
     names = pd.read_csv(data.path / "classes.csv", dtype=text, keep_default_na=False)["class_name"]
     index["class_name"] = names[index["class_id"]].to_numpy()
-    return index[index["split"] == split].reset_index(drop=True)
+    return index[index["split"] == split].reset_index(drop=True) if split else index
 
 
 def read_pictures(data: Job, rows: pd.DataFrame, resolution: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -67,10 +67,10 @@ def listing(settings: Settings) -> str:
 
 
 def counts(settings: Settings) -> tuple[int, int, int]:
-    """Classes, training pictures and test pictures in the folder."""
-    table = index(settings, None)
-    test = int((table["split"] == "test").sum())
-    return table["class_name"].nunique(), len(table) - test, test
+    """Classes, training pictures and test pictures in the folder, by its listing: no picture is opened."""
+    of_class = Counter(path.rpartition("/")[0] for path in _content(settings.path).pictures)
+    test = sum(count // settings.test_every for count in of_class.values())
+    return len(of_class), of_class.total() - test, test
 
 
 def index(settings: Settings, root: Path | None) -> pd.DataFrame:
@@ -107,11 +107,12 @@ def read(rows: pd.DataFrame, resolution: int, settings: Settings, root: Path | N
 
 def _table(settings: Settings) -> pd.DataFrame:
     """`key`, `class_name`, `superclass` of every picture; a name that two superclasses share is written with both."""
-    folders = [PurePosixPath(key).parent for key in _content(settings.path).pictures]
-    shared = Counter(folder.name for folder in set(folders))
-    names = [folder.name if shared[folder.name] == 1 else str(folder) for folder in folders]
-    columns = {"key": list(_content(settings.path).pictures), "class_name": names}
-    return pd.DataFrame(columns | {"superclass": [str(folder.parent) for folder in folders]})
+    keys = list(_content(settings.path).pictures)
+    folders = [key.rpartition("/")[0] for key in keys]
+    parts = {folder: folder.rpartition("/") for folder in folders}  # superclass, "/", class
+    shared = Counter(name for _, _, name in parts.values())
+    names = [folder if shared[parts[folder][2]] > 1 else parts[folder][2] for folder in folders]
+    return pd.DataFrame({"key": keys, "class_name": names, "superclass": [parts[folder][0] for folder in folders]})
 
 
 @lru_cache(maxsize=4)
