@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from steps import CLASSES, LATENT, SUPERCLASSES, Steps, awake, plain
+from ours import CLASSES, LATENT, SUPERCLASSES, awake
+from plain import Steps, plain
 from torch import Tensor, nn
 
 from finefit.torchvision_shim import importable_torchvision

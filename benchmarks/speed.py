@@ -21,17 +21,16 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # the measuring machine need not have installed us
 
+import ours
 import published
 from encoder import encoder
 from goals import answers, table
 from measuring import Act, in_turns, machine, matrix_rate, ratio
-from steps import LATENT, built, dense, diffusion_losses, ours, plain
+from plain import dense, diffusion_losses, plain
 
 import finefit.train
-from finefit.devices import device_here, uses_bfloat16
-from finefit.models.dit import DiT
-from finefit.models.shapes import SIZES, Shape
-from finefit.sample import sample
+from finefit.devices import uses_bfloat16
+from finefit.models.shapes import Shape
 
 # Forward passes that a step costs in arithmetic: full fine-tuning needs gradients of inputs and of weights, a
 # parameter-efficient method (nearly) only those of inputs.
@@ -46,7 +45,7 @@ def training(given: argparse.Namespace) -> dict:
         contestants["published finediffusion"] = lambda: partial(published.training(given), given.steps)
     contestants["encoder"] = partial(encoding, given)
     times = in_turns(contestants, given.rounds, given.limit, given.device)
-    rate, shape = matrix_rate(given.device), Shape(given.size, given.patch, LATENT)
+    rate, shape = matrix_rate(given.device), Shape(given.size, given.patch, ours.LATENT)
     for name in contestants.keys() - {"encoder"}:
         if "median" in times[name]:
             each = times[name]["images_per_second"] = given.steps * given.batch / times[name]["median"]
@@ -67,22 +66,22 @@ def training(given: argparse.Namespace) -> dict:
 
 def our_training(method: str, given: argparse.Namespace, compiled: bool = False) -> Act:
     """A turn of our training by one method; the network compiled where asked."""
-    model = built(method, given)
+    model = ours.built(method, given)
     if compiled:
         model.compile()
-    return partial(ours(model, method, given), given.steps)
+    return partial(ours.training(model, method, given), given.steps)
 
 
 def plain_training(given: argparse.Namespace) -> Act:
     """A turn of plain steps on our network."""
-    model = built("finediffusion", given)
+    model = ours.built("finediffusion", given)
     return partial(plain(model, diffusion_losses(model), given), given.steps)
 
 
 def encoding(given: argparse.Namespace) -> Act:
     """The stand-in encoder on some pictures, in float32 (TF32 on a GPU) as published."""
     with torch.device(given.device):
-        network, pictures = encoder().eval(), torch.randn(given.encoded, 3, 8 * LATENT, 8 * LATENT)
+        network, pictures = encoder().eval(), torch.randn(given.encoded, 3, 8 * ours.LATENT, 8 * ours.LATENT)
     return torch.no_grad()(partial(network, pictures))
 
 
@@ -117,20 +116,10 @@ def our_sampling(
     sampler: str, steps: int, given: argparse.Namespace, precision: str = "auto", compiled: bool = False
 ) -> Act:
     """Our sampling of one guided batch; the network compiled where asked."""
-    model = built("finediffusion", given)
+    model = ours.built("finediffusion", given)
     if compiled:
         model.compile()
-    return partial(sample_batch, model, sampler, steps, given, precision)
-
-
-def sample_batch(model: DiT, sampler: str, steps: int, given: argparse.Namespace, precision: str = "auto") -> object:
-    """Latents of the first classes, guided as published."""
-    labels = torch.arange(given.sampling_batch)
-    settings = {
-        "seed": 0, "sampler": sampler, "steps": steps, "guidance": "superclass", "scale": 4.0, "guided_channels": 3,
-        "guidance_interval": (0, 999),
-    }  # fmt: skip
-    return sample(model, labels, labels, settings, precision, given.device)
+    return ours.sampling(model, sampler, steps, given, precision)
 
 
 def losses(given: argparse.Namespace) -> dict:
@@ -138,7 +127,10 @@ def losses(given: argparse.Namespace) -> dict:
     if not uses_bfloat16("auto", given.device):
         return {"note": "the fast path of this machine is float32"}
     finefit.train.STEPS_PER_RECORD = 1  # the record has means over several steps otherwise
-    paths = [ours(built("finediffusion", given, 100), "finediffusion", given, mode) for mode in ("auto", "float32")]
+    paths = [
+        ours.training(ours.built("finediffusion", given, 100), "finediffusion", given, mode)
+        for mode in ("auto", "float32")
+    ]
     pairs = list(zip(*(steps(given.loss_steps) for steps in paths), strict=True))
     return {"losses": pairs, "ratios": {"largest relative difference": max(abs(a / b - 1) for a, b in pairs)}}
 
@@ -147,8 +139,10 @@ def classes(given: argparse.Namespace) -> dict:
     """How much a step grows from 1,000 to 100,000 classes: ours, and one whose class table is dense."""
 
     def turn(kind: str, count: int) -> Act:
-        model = built("finediffusion", given, count)
-        return partial(ours(model, "finediffusion", given) if kind == "finefit" else dense(model, given), given.steps)
+        model = ours.built("finediffusion", given, count)
+        return partial(
+            ours.training(model, "finediffusion", given) if kind == "finefit" else dense(model, given), given.steps
+        )
 
     contestants = {f"{kind} {n}": partial(turn, kind, n) for kind in ("finefit", "dense") for n in (1_000, 100_000)}
     times = in_turns(contestants, given.rounds, given.limit, given.device)
@@ -210,11 +204,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--published", type=Path, help="checkout of FineDiffusion/FineDiffusion")
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    given.size, _, patch = given.model.removeprefix("DiT-").partition("/")
-    if given.size not in SIZES or not patch.isdigit():
-        parser.error(f"--model {given.model}: use DiT-SIZE/PATCH, a size of {', '.join(SIZES)}")
-    given.patch, given.device = int(patch), device_here()
+    given = ours.resolved(parser)
     given.encoded = given.batch if given.device == "cuda" else 1  # pictures that the encoder takes at once
     given.slow_training = "published finediffusion" if given.published else "plain finediffusion"
     if given.published:
