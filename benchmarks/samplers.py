@@ -3,8 +3,8 @@
     python benchmarks/samplers.py runs/embedded-32/full-s0-1234abcd --json samplers.json
     python benchmarks/samplers.py runs/... --study studies/smoke.yaml --per-class 4
 
-Every row draws the same labels from the same first noise, guided as the study guides, and is scored as the study scores:
-by its reference's networks against its real test pictures. Nothing is published; the run's artifacts are only read.
+Every row draws the same labels from the same first noise, guided as in the study, and is judged as there: by the
+networks of its reference, against real test pictures. Seconds hold sampling and decoding. Nothing is published.
 """
 
 from __future__ import annotations
