@@ -1,7 +1,7 @@
 """Training and sampling beside a plain reference step and, given a checkout, the published code: ratios from one run.
 
     python benchmarks/speed.py --published FineDiffusion --json speed-h200.json           # on a GPU: DiT-XL/2, batch 64
-    python benchmarks/speed.py --model DiT-S/2 --batch 16 --steps 1 --sampling-steps 10   # on a CPU
+    python benchmarks/speed.py --model DiT-S/2 --batch 16 --steps 2 --sampling-steps 10 --sampling-batch 4   # on a CPU
 
 Needs torch, numpy and safetensors (and timm for the published code). Contestants take turns. Without a checkout the
 baseline is the plain step (float32, TF32 on a GPU; one AdamW over all weights, an average of all weights and a loss
@@ -51,7 +51,7 @@ def training(given: argparse.Namespace) -> dict:
             each = times[name]["images_per_second"] = given.steps * given.batch / times[name]["median"]
             operations = PASSES[name.split()[1]] * shape.forward_operations * each
             times[name]["share_of_matrix_rate"] = operations / rate["operations_per_second"]
-    fast, full, baseline = (times[f"{name}"] for name in ("finefit finediffusion", "finefit full", given.slow_training))
+    fast, full, baseline = (times[name] for name in ("finefit finediffusion", "finefit full", given.slow_training))
     ratios = {
         "over baseline": ratio(baseline, fast),
         "over baseline that encodes": ratio(encoded(baseline, times["encoder"], given), fast),
@@ -127,11 +127,13 @@ def losses(given: argparse.Namespace) -> dict:
     if not uses_bfloat16("auto", given.device):
         return {"note": "the fast path of this machine is float32"}
     finefit.train.STEPS_PER_RECORD = 1  # the record has means over several steps otherwise
-    paths = [
-        ours.training(ours.built("finediffusion", given, 100), "finediffusion", given, mode)
-        for mode in ("auto", "float32")
-    ]
-    pairs = list(zip(*(steps(given.loss_steps) for steps in paths), strict=True))
+    recorded = []
+    for precision in ("auto", "float32"):
+        allow_tf32(precision == "auto")
+        steps = ours.training(ours.built("finediffusion", given, 100), "finediffusion", given, precision)
+        recorded.append(steps(given.loss_steps))
+    allow_tf32(True)
+    pairs = list(zip(*recorded, strict=True))
     return {"losses": pairs, "ratios": {"largest relative difference": max(abs(a / b - 1) for a, b in pairs)}}
 
 
@@ -175,7 +177,7 @@ PARTS = {part.__name__: part for part in (training, sampling, losses, classes, c
 def main() -> None:
     """Measure, print, and with --json write."""
     given = arguments()
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    allow_tf32(True)  # as the published code does
     asked = ("model", "batch", "steps", "rounds", "limit", "sampling_steps", "sampling_batch", "loss_steps", "encoded")
     found = {"machine": machine(given.device), "settings": {name: getattr(given, name) for name in asked}}
     found["settings"]["baseline"] = "published" if given.published else "plain"
@@ -188,6 +190,11 @@ def main() -> None:
         if given.json:  # after every part, so that a run which is cut off loses only the part it was at
             given.json.write_text(json.dumps(found, indent=1) + "\n")
     print(table(found["answers"]))
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Whether a GPU may round float32 factors to ten bits."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
 
 
 def arguments() -> argparse.Namespace:
