@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from finefit import methods
-from finefit.devices import device_here
-from finefit.finetune import parameter_groups
+from finefit.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
+from finefit.finetune import learning_rates
 from finefit.models.dit import DiT
 from finefit.models.network import network
 from finefit.models.shapes import SIZES
@@ -88,11 +88,11 @@ def training(
     def steps(count: int) -> list[float]:
         settings = SimpleNamespace(
             steps=count, batch_size=given.batch, schedule="constant", warmup_steps=0, weight_decay=0.0,
-            label_dropout=0.1, ema_decay=AVERAGE_DECAY, flip=True, precision=precision,
+            label_dropout=0.1, ema_decay=AVERAGE_DECAY, flip=True, precision=precision, recompute=False,
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
-            groups = parameter_groups(model, 1e-4, {})
-            _, record = train(model, groups, pack, settings, references, 0, Path(folder) / "state", given.device)
+            rates = learning_rates(model, 1e-4, {})
+            _, record = train(model, rates, pack, settings, references, 0, Path(folder) / "state", given.device)
         return [row["loss"] for row in record]
 
     return steps
@@ -102,6 +102,9 @@ def sampling(
     model: DiT, sampler: str, steps: int, given: argparse.Namespace, precision: str = "auto"
 ) -> Callable[[], Tensor]:
     """Our sampling: a function that gives latents of the first classes, guided as published."""
+    model.requires_grad_(False)
+    if uses_bfloat16(precision, given.device):
+        store_frozen_as_bfloat16(model)
     labels = torch.arange(given.sampling_batch)
     settings = {
         "seed": 0, "sampler": sampler, "steps": steps, "guidance": "superclass", "scale": 4.0, "guided_channels": 3,

@@ -9,7 +9,7 @@ import torch
 from ours import AVERAGE_DECAY, CLASSES, Latents
 from torch import Tensor, nn
 
-from finefit.devices import uses_bfloat16
+from finefit.devices import store_frozen_as_bfloat16, uses_bfloat16
 from finefit.diffusion import Diffusion
 from finefit.models.dit import DiT
 
@@ -32,6 +32,9 @@ def plain(model: nn.Module, losses: Losses, given: argparse.Namespace) -> Steps:
 
 def dense(model: DiT, given: argparse.Namespace) -> Steps:
     """A step as fast as ours whose optimizer and average visit every row of the class table."""
+    low = uses_bfloat16("auto", given.device)
+    if low:
+        store_frozen_as_bfloat16(model)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0, fused=True)
     average = [parameter.detach().clone() for parameter in trained]
@@ -42,7 +45,7 @@ def dense(model: DiT, given: argparse.Namespace) -> Steps:
     precise = diffusion_losses(model)
 
     def losses(*batch: Tensor) -> Tensor:
-        with torch.autocast(given.device, torch.bfloat16, enabled=uses_bfloat16("auto", given.device)):
+        with torch.autocast(given.device, torch.bfloat16, enabled=low):
             return precise(*batch)
 
     return loop(losses, model.y_embedder.num_classes, optimizer, update, given)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from finefit import codecs, store
 from finefit.config import load
-from finefit.devices import device_here
+from finefit.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
 from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
@@ -50,7 +50,10 @@ def judged(run: Job, plan: Plan) -> tuple[dict, Job]:
 
 def drawn(run: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float, float]:
     """Pictures uint8 `[n, r, r, 3]` and labels `[n]`, the seconds they took, and network evaluations per picture."""
-    model, codec = load_run(run).to(device), codecs.load(settings["codec"]).to(device)
+    precision = run.settings["train"]["precision"]
+    model, codec = load_run(run).requires_grad_(False).to(device), codecs.load(settings["codec"]).to(device)
+    if uses_bfloat16(precision, device):
+        store_frozen_as_bfloat16(model)
     evaluations = 0
 
     def count(_, inputs: tuple[Tensor, ...]) -> None:
@@ -60,7 +63,7 @@ def drawn(run: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float,
     model.register_forward_pre_hook(count)
     labels = torch.arange(model.y_embedder.num_classes).repeat_interleave(settings["per_class"])
     numbers = torch.arange(settings["per_class"]).repeat(model.y_embedder.num_classes)
-    size, precision = settings["batch_size"], run.settings["train"]["precision"]
+    size = settings["batch_size"]
     start = time.perf_counter()
     pictures = [
         codec.decode(sample(model, some, which, settings, precision, device)).cpu()
