@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import torch
+from published import load
 from torch import Tensor, nn
 
 from finefit import samplers
@@ -25,7 +24,6 @@ from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
 from finefit.models.network import add_norm_affine
 from finefit.models.shapes import Shape
-from finefit.torchvision_shim import importable_torchvision
 
 CLASSES, SCALE, STEPS = 10_000, 4.0, 50
 LABELS = torch.tensor([7, 200, 5800, 9999])
@@ -34,21 +32,6 @@ RANGES = {
     0: (5729, 9999), 1: (175, 2700), 2: (3111, 4596), 3: (5388, 5728), 4: (4859, 5171), 5: (4613, 4858),
     6: (2756, 2938), 7: (2939, 3108), 8: (5219, 5387), 9: (4, 156),
 }  # fmt: skip
-
-
-def published(folder: Path) -> tuple[ModuleType, ModuleType]:
-    """The modules `models` and `diffusion` of a checkout, freshly imported from its folder."""
-    importable_torchvision()
-    sys.modules["turtle"] = ModuleType("turtle")  # imported for nothing by FineDiffusion, and needs a screen
-    sys.modules["turtle"].shape = None
-    for name in [name for name in sys.modules if name.split(".")[0] in ("models", "diffusion")]:
-        del sys.modules[name]
-    sys.path.insert(0, str(folder))
-    try:
-        modules = import_module("models"), import_module("diffusion")
-    finally:
-        sys.path.remove(str(folder))
-    return modules
 
 
 def in_float64(models: ModuleType) -> None:
@@ -135,13 +118,13 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(0)
     shape = Shape("S", 4, 32)
-    models, diffusion = published(given.dit)
+    models, diffusion = load(given.dit)
     in_float64(models)
     flat = randomised(DiT(shape, LabelEmbedder(CLASSES, shape.width)))
     theirs = models.DiT_S_4(input_size=32, num_classes=CLASSES).double()
     errors = {"DiT": compared(flat, theirs, diffusion, "null")}
 
-    models, diffusion = published(given.finediffusion)
+    models, diffusion = load(given.finediffusion)
     in_float64(models)
     superclass_of = torch.full((CLASSES,), 10)
     for number, (first, last) in RANGES.items():

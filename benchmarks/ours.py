@@ -1,0 +1,113 @@
+"""Our side of the benchmarks: networks at the size of iNaturalist mini, our training and sampling of them.
+
+Latents come from memory. Weights are random, and no matrix is zero as some are before training: a GPU multiplies zeros
+with less power, hence faster, than what follows, and a loss that no weight reaches says nothing about precision.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+
+from finefit import methods
+from finefit.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
+from finefit.finetune import learning_rates
+from finefit.models.dit import DiT
+from finefit.models.network import network
+from finefit.models.shapes import SIZES
+from finefit.sample import sample
+from finefit.train import train
+
+LATENT, CLASSES, SUPERCLASSES = 32, 10_000, 11  # iNaturalist mini at 256 pixels
+AVERAGE_DECAY = 0.9999
+
+
+def resolved(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The parsed command line with `size`, `patch` (of its `model`) and `device` added."""
+    given = parser.parse_args()
+    given.size, _, patch = given.model.removeprefix("DiT-").partition("/")
+    if given.size not in SIZES or not patch.isdigit():
+        parser.error(f"--model {given.model}: use DiT-SIZE/PATCH, a size of {', '.join(SIZES)}")
+    given.patch, given.device = int(patch), device_here()
+    return given
+
+
+def built(method: str, given: argparse.Namespace, classes: int = CLASSES) -> DiT:
+    """A method's network of the measured size on the measured device."""
+    run = {
+        "method": method,
+        "method_settings": {},
+        "network": {"size": given.size, "patch": given.patch},
+        "seed": 0,
+        "num_classes": classes,
+        "superclass_of": [number % SUPERCLASSES for number in range(classes)],
+        "latent_shape": [4, LATENT, LATENT],
+    }
+    with torch.device(given.device):  # a GPU draws XL/2's weights in a moment, a CPU in many seconds
+        model = network(run, None)
+    return awake(model.to(given.device))
+
+
+def awake(model: nn.Module) -> nn.Module:
+    """The network with small random numbers in the matrices that start as zero."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 2 and not parameter.any():
+                parameter.normal_(std=0.02)
+    return model
+
+
+class Latents:
+    """A pack of noise in memory, as fast as a pack can be."""
+
+    def __init__(self, count: int, classes: int):
+        generator = torch.Generator().manual_seed(0)
+        self.count, self.shape = count, (4, LATENT, LATENT)
+        self.labels = torch.randint(classes, (count,), generator=generator)
+        self.values = torch.randn(count, *self.shape, generator=generator)
+
+    def sample(self, rows, flips, noise: Tensor) -> Tensor:
+        """Latents of the given rows."""
+        return self.values[rows]
+
+
+def training(
+    model: DiT, method: str, given: argparse.Namespace, precision: str = "auto"
+) -> Callable[[int], list[float]]:
+    """Our training: a function that makes so many steps and gives the recorded losses."""
+    pack = Latents(4 * given.batch, model.y_embedder.num_classes)
+    references = list(methods.find(method).Settings().guidance)
+
+    def steps(count: int) -> list[float]:
+        settings = SimpleNamespace(
+            steps=count, batch_size=given.batch, schedule="constant", warmup_steps=0, weight_decay=0.0,
+            label_dropout=0.1, ema_decay=AVERAGE_DECAY, flip=True, precision=precision, recompute=False,
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory() as folder:
+            rates = learning_rates(model, 1e-4, {})
+            _, record = train(model, rates, pack, settings, references, 0, Path(folder) / "state", given.device)
+        return [row["loss"] for row in record]
+
+    return steps
+
+
+def sampling(
+    model: DiT, sampler: str, steps: int, given: argparse.Namespace, precision: str = "auto"
+) -> Callable[[], Tensor]:
+    """Our sampling: a function that gives latents of the first classes, guided as published."""
+    model.requires_grad_(False)
+    if uses_bfloat16(precision, given.device):
+        store_frozen_as_bfloat16(model)
+    labels = torch.arange(given.sampling_batch)
+    settings = {
+        "seed": 0, "sampler": sampler, "steps": steps, "guidance": "superclass", "scale": 4.0, "guided_channels": 3,
+        "guidance_interval": (0, 999),
+    }  # fmt: skip
+    return partial(sample, model, labels, labels, settings, precision, given.device)
