@@ -1,7 +1,8 @@
 """What a job costs: its work in countable units, the rates of data/rates.csv at which hardware does it, and its disk.
 
 Work is arithmetic on settings and published counts, so nothing is opened or run; a rate that nobody measured says so in
-the table. Training is counted as three forward passes, two where the method leaves the base's weights frozen.
+the table. Training is counted as three forward passes, two where the method leaves the base's weights frozen, and one
+more where activations are recomputed.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def work(job: Job) -> dict[str, float]:
         encode = codec_of(job).encode * settings["resolution"] ** 2
         amounts |= {"read": size.train, "codec": 2 * size.train * encode}
     elif job.kind == "finetune":
-        passes = 3 if trains_all(job) else 2
+        passes = (3 if trains_all(job) else 2) + settings["train"]["recompute"]
         amounts["train"] = (
             passes * shape_of(job).forward_operations * settings["train"]["batch_size"] * settings["train"]["steps"]
         )
