@@ -101,7 +101,7 @@ def training(
 def sampling(
     model: DiT, sampler: str, steps: int, given: argparse.Namespace, precision: str = "auto"
 ) -> Callable[[], Tensor]:
-    """Our sampling: a function that gives latents of the first classes, guided as published."""
+    """Our sampling: a function that gives latents of the first classes, guided as published; freezes the network."""
     model.requires_grad_(False)
     if uses_bfloat16(precision, given.device):
         store_frozen_as_bfloat16(model)

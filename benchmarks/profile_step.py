@@ -46,14 +46,11 @@ SHOWN = 3  # operators named beside each group
 def main() -> None:
     """Measure, print, and with --json write."""
     given = arguments()
-    model = ours.built("finediffusion", given)
-    train = ours.training(model, "finediffusion", given)
+    train = ours.training(ours.built("finediffusion", given), "finediffusion", given)
+    guided = ours.sampling(ours.built("finediffusion", given), "ancestral", given.steps, given)
     found = {"machine": machine(given.device), "settings": {"model": given.model, "batch": given.batch}}
     found["settings"] |= {"steps": given.steps, "sampling_batch": given.sampling_batch}
-    acts = {
-        "training step": lambda: train(given.steps),
-        "sampling step": ours.sampling(model, "ancestral", given.steps, given),
-    }
+    acts = {"training step": lambda: train(given.steps), "sampling step": guided}
     for name, act in acts.items():
         found[name] = profiled(act, given.steps, given.device)
         print(table(name, found[name]), flush=True)
