@@ -18,7 +18,7 @@ test: .venv/ready
 	pytest
 
 test-slurm: .venv/ready
-	pytest -m slurm -rs -s tests/test_slurm.py
+	pytest -n 0 -m slurm -rs -s tests/test_slurm.py
 
 base: .venv/ready
 	finefit fit-codec data/base/patch-pca-2.safetensors

@@ -12,6 +12,17 @@ import pytest  # noqa: E402
 from clones import Clone, clone_here  # noqa: E402
 
 
+SLOW_TO_MAKE = ("finished", "made_up_site")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what is slow to make run in one process, so that it is made once."""
+    for item in items:
+        for shared in SLOW_TO_MAKE:
+            if shared in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(shared))
+
+
 @pytest.fixture(scope="session")
 def pictures() -> np.ndarray:
     """Sixteen pictures, four of each of four classes."""
