@@ -11,7 +11,6 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from clones import Clone, clone_here  # noqa: E402
 
-
 SLOW_TO_MAKE = ("finished", "made_up_site")
 
 

@@ -5,7 +5,7 @@ computed anew. Comments, messages and speed change no number.
 """
 
 RECIPES = {
-    "data": 1,
+    "data": 2,
     "hierarchy": 1,
     "base": 1,
     "latents": 2,
