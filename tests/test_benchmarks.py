@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from encoder import encoder  # noqa: E402
 from goals import answers  # noqa: E402
 from measuring import in_turns, ratio  # noqa: E402
+from tables import DOCUMENT, rendered  # noqa: E402
 
 
 def test_encoder_has_the_published_size():
@@ -35,3 +36,9 @@ def test_goals_judge_the_median(value, met):
     found = {"machine": {"kind": "gpu"}, "training": {"ratios": {"over baseline": value and {"median": value}}}}
     (row,) = answers(found)
     assert (row["goal"], row["met"]) == ("at least 2.5", met)
+
+
+def test_tables_of_performance_are_those_of_the_results():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert rendered(text) == text
+    assert text.count("<!-- end -->") >= 4

@@ -16,6 +16,7 @@ from finefit.diffusion import Diffusion
 from finefit.finetune import learning_rates
 from finefit.methods import CLASS_TABLE
 from finefit.models.network import network
+from finefit.optimizer import share_of_peak
 
 
 def trained(latents, folder, method="finediffusion", references=("superclass",), **settings):
@@ -101,13 +102,18 @@ def test_a_hundred_steps_with_row_wise_updates_are_those_of_dense_adam(latents, 
         assert losses[step] == pytest.approx(loss.item(), rel=1e-4)
         optimizer.zero_grad(set_to_none=False)
         loss.backward()
-        optimizer.param_groups[0]["lr"] = 1e-3 * train.rate(chosen, step)
+        optimizer.param_groups[0]["lr"] = 1e-3 * share_of_peak(chosen, step)
         optimizer.step()
         for name, value in parameters.items():
             expected[name].lerp_(value.detach(), 1 - min(0.9, (1 + step) / (10 + step)))
     for name in (CLASS_TABLE, "final_layer.linear.bias"):
         start = dict(network(run_of("finediffusion"), BASE).named_parameters())[name]
         assert (average[name] - expected[name]).norm() < 1e-3 * (expected[name] - start).norm()
+
+
+def test_the_class_table_alone_can_be_trained(latents, tmp_path):
+    _, average = trained(latents, tmp_path / "labels", method="labels", references=["null"])
+    assert average.keys() == {CLASS_TABLE}
 
 
 def sampling_job() -> SimpleNamespace:

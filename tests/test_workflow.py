@@ -193,11 +193,10 @@ def test_another_clone_killed_while_it_trains_ends_in_the_same_bytes(finished, t
 import os, sys
 from finefit import cli
 if sys.argv[1] == "finetune":
-    from finefit import train
-    from finefit.state import State
-    keep = State.save
+    from finefit import state, train
+    keep = state.save
     train.SECONDS_BETWEEN_STATES = 0
-    State.save = lambda *state: (keep(*state), os.killpg(0, {signal.SIGKILL:d}))
+    state.save = lambda *kept: (keep(*kept), os.killpg(0, {signal.SIGKILL:d}))
 cli.main()
 """
     )

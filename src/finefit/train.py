@@ -6,7 +6,6 @@ continue, and its result equals the uninterrupted one's.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -18,16 +17,15 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from finefit import ranks, stopping
+from finefit import ranks, state, stopping
 from finefit.devices import store_frozen_as_bfloat16, uses_bfloat16
 from finefit.diffusion import TRAIN_STEPS, Diffusion
 from finefit.methods import CLASS_TABLE
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
+from finefit.optimizer import Optimizer
 from finefit.pack import Pack
 from finefit.progress import earlier_seconds, keep_seconds, progress
-from finefit.rowwise import RowwiseAdam
-from finefit.state import State
 
 if TYPE_CHECKING:
     from finefit.config import TrainSettings
@@ -49,8 +47,6 @@ def train(
 ) -> tuple[dict[str, Tensor], list[dict]]:
     """Train the parameters that require gradients; gives their moving average and the record of losses.
 
-    The class table is trained row by row (`finefit.rowwise`), everything else by fused AdamW.
-
     Args:
         model: the network; its trained parameters change in place and hold the weights of the end.
         rates: peak learning rate of each trained parameter by name.
@@ -66,39 +62,26 @@ def train(
         store_frozen_as_bfloat16(model)
     model.recompute = settings.recompute
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    average = {name: parameter.detach().clone() for name, parameter in trained.items()}
-    others = {name: parameter for name, parameter in trained.items() if name != CLASS_TABLE}
-    shares = np.array([rate(settings, step) for step in range(settings.steps)])
-    decays = np.array([decay(settings, step) for step in range(settings.steps)])
-    table = RowwiseAdam(trained[CLASS_TABLE], average[CLASS_TABLE], rates[CLASS_TABLE] * shares, decays)
-    optimizer = torch.optim.AdamW(groups(others, rates), weight_decay=settings.weight_decay, fused=True)
+    optimizer = Optimizer(trained, rates, settings)
 
     def losses(part: dict[str, Tensor]) -> Tensor:
         noised = diffusion.noised(part["latents"], part["t"], part["noise"])
         with torch.autocast(device, torch.bfloat16, enabled=low):
-            output = functional_call(model, {CLASS_TABLE: table.leaf}, (noised, part["t"], part["places"]))
+            output = functional_call(model, {CLASS_TABLE: optimizer.table.leaf}, (noised, part["t"], part["places"]))
         return diffusion.loss(output.float(), part["latents"], noised, part["t"], part["noise"])
 
     since_record = torch.zeros((), device=device)
-    state = State(state_file, [*trained.values(), *average.values(), since_record], [optimizer, table])
-    first, record = state.load()
+    first, record = state.load(state_file, optimizer, since_record)
     start = time.monotonic() - earlier_seconds(state_file.parent)
     due = time.monotonic() + SECONDS_BETWEEN_STATES
     rows_at_once = settings.batch_size
     model.train()
     for step in progress(range(first, settings.steps), "training steps", done=first):
         rows, batch = draw(pack, model.y_embedder, references, settings, seed, step, device)
-        leaves = [table.window(rows, step), *others.values()]
+        leaves = optimizer.leaves(rows, step)
         loss, rows_at_once = backward(losses, batch, settings.batch_size, rows_at_once, leaves)
         ranks.add([loss, *(leaf.grad for leaf in leaves if leaf.grad is not None)])
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * float(shares[step])
-        optimizer.step()
-        optimizer.zero_grad()
-        table.update(step)
-        torch._foreach_lerp_(
-            [average[name] for name in others], [p.detach() for p in others.values()], 1 - decays[step]
-        )
+        optimizer.step(step)
         since_record += loss
         if (step + 1) % STEPS_PER_RECORD == 0:
             record.append({"step": step + 1, "loss": since_record.item() / STEPS_PER_RECORD})
@@ -106,21 +89,13 @@ def train(
         told = ranks.any_rank(stopping.asked())
         if ranks.number() == 0 and (told or time.monotonic() > due):
             now = time.monotonic()
-            state.save(step + 1, record)
+            state.save(state_file, optimizer, since_record, step + 1, record)
             keep_seconds(state_file.parent, now - start)
             due = now + max(SECONDS_BETWEEN_STATES, (time.monotonic() - now) / SHARE_FOR_STATES)
         if told:
             raise stopping.ToBeContinued
-    table.finish(settings.steps)
-    return average, record
-
-
-def groups(parameters: dict[str, Tensor], rates: dict[str, float]) -> list[dict]:
-    """Optimizer groups by peak learning rate; one without parameters where only the class table is trained."""
-    members: dict[float, list[Tensor]] = {}
-    for name, parameter in parameters.items():
-        members.setdefault(rates[name], []).append(parameter)
-    return [{"params": members[peak], "lr": peak, "peak": peak} for peak in members] or [{"params": [], "peak": 0.0}]
+    optimizer.finish()
+    return optimizer.average, record
 
 
 def backward(
@@ -190,16 +165,3 @@ def batch_rows(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     """The order of `count` rows in one epoch."""
     return np.random.default_rng([seed, epoch]).permutation(count)
-
-
-def rate(settings: TrainSettings, step: int) -> float:
-    """Share of the peak learning rate at a step: linear warm-up, then constant or a half cosine to zero."""
-    warm = min(1.0, (step + 1) / max(settings.warmup_steps, 1))
-    if settings.schedule == "constant":
-        return warm
-    return warm * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
-
-
-def decay(settings: TrainSettings, step: int) -> float:
-    """Decay of the moving average at a step, warmed up, so that short runs forget their start."""
-    return min(settings.ema_decay, (1 + step) / (10 + step))

@@ -1,0 +1,76 @@
+"""The tables of docs/performance.md, out of benchmarks/results: `python benchmarks/tables.py` writes them anew.
+
+A pair of comments, `<!-- speed-cpu.json -->` and `<!-- end -->`, encloses the table of that file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT, RESULTS = ROOT / "docs/performance.md", ROOT / "benchmarks/results"
+PLACE = re.compile(r"(<!-- ((\w+)[\w-]*\.json) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Row = dict[str, object]
+
+
+def speed(found: dict) -> list[Row]:
+    """Every ratio of a run with its goal."""
+    verdicts = {None: "", True: "yes", False: "**no**"}
+    return [
+        {"part": row["part"], "ratio": row["ratio"], "value": shown(row["value"]), "goal": row["goal"] or "",
+         "met": verdicts[row["met"]]}
+        for row in found["answers"]
+    ]  # fmt: skip
+
+
+def profile(found: dict) -> list[Row]:
+    """Where a step's time goes."""
+    steps = {name: part for name, part in found.items() if name.endswith("step")}
+    groups = next(iter(steps.values()))["groups"]
+    shares = {name: {group: part["groups"][group]["share"] for group in groups} for name, part in steps.items()}
+    order = sorted(groups, key=lambda group: -next(iter(shares.values()))[group])
+    rows = [{"group": group} | {name: f"{100 * shares[name][group]:.1f} %" for name in steps} for group in order]
+    return [*rows, {"group": "milliseconds"} | {name: shown(part["wall_milliseconds"]) for name, part in steps.items()}]
+
+
+def samplers(found: dict) -> list[Row]:
+    """Fidelity and seconds of each sampler."""
+    return [{key: shown(value) for key, value in row.items()} for row in found["rows"]]
+
+
+def packs(found: dict) -> list[Row]:
+    """Each size of pack."""
+    return [{key.replace("_", " "): shown(value) for key, value in row.items()} for row in found["results"]]
+
+
+def shown(value: object) -> str:
+    """A cell: numbers to four digits, whole ones with commas."""
+    if value is None:
+        return "not measured"
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
+
+
+TABLES = {table.__name__: table for table in (speed, profile, samplers, packs)}
+
+
+def rendered(text: str) -> str:
+    """The document's text with every table made anew."""
+
+    def table(place: re.Match) -> str:
+        found = json.loads((RESULTS / place[2]).read_text(encoding="utf-8"))
+        rows = TABLES[place[3]](found)
+        lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0]), *(" | ".join(row.values()) for row in rows)]
+        machine = found.get("machine", found.get("hardware"))
+        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items() if value)
+        return place[1] + "".join(f"| {line} |\n" for line in lines) + f"\nOn: {said}.\n" + place[4]
+
+    return PLACE.sub(table, text)
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(rendered(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
