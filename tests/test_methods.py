@@ -93,10 +93,10 @@ def interrupted_at(limit: int):
     """`train.draw`, interrupted at a step."""
     from finefit.train import draw as real
 
-    def draw(pack, settings, seed, step, device):
+    def draw(pack, embedder, references, settings, seed, step, device):
         if step == limit:
             raise KeyboardInterrupt
-        return real(pack, settings, seed, step, device)
+        return real(pack, embedder, references, settings, seed, step, device)
 
     return draw
 

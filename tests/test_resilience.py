@@ -15,10 +15,10 @@ from finefit import cli
 if sys.argv[1] == "finetune":
     from finefit import train
     draw = train.draw
-    def stopped(pack, settings, seed, step, device):
+    def stopped(pack, embedder, references, settings, seed, step, device):
         if step == 10:
             os.kill(os.getpid(), {signal.SIGTERM:d})
-        return draw(pack, settings, seed, step, device)
+        return draw(pack, embedder, references, settings, seed, step, device)
     train.draw = stopped
 cli.main()
 """
