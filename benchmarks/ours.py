@@ -7,7 +7,9 @@ with less power, hence faster, than what follows, and a loss that no weight reac
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +18,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+import finefit.train
 from finefit import methods
 from finefit.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
 from finefit.finetune import learning_rates
@@ -23,7 +26,6 @@ from finefit.models.dit import DiT
 from finefit.models.network import network
 from finefit.models.shapes import SIZES
 from finefit.sample import sample
-from finefit.train import train
 
 LATENT, CLASSES, SUPERCLASSES = 32, 10_000, 11  # iNaturalist mini at 256 pixels
 AVERAGE_DECAY = 0.9999
@@ -72,30 +74,44 @@ class Latents:
         self.count, self.shape = count, (4, LATENT, LATENT)
         self.labels = torch.randint(classes, (count,), generator=generator)
         self.values = torch.randn(count, *self.shape, generator=generator)
+        self.asked = 0.0
 
     def sample(self, rows, flips, noise: Tensor) -> Tensor:
-        """Latents of the given rows."""
+        """Latents of the given rows; `asked` is the moment of the first such call."""
+        self.asked = self.asked or time.perf_counter()
         return self.values[rows]
 
 
 def training(
     model: DiT, method: str, given: argparse.Namespace, precision: str = "auto"
-) -> Callable[[int], list[float]]:
-    """Our training: a function that makes so many steps and gives the recorded losses."""
+) -> Callable[[int], tuple[float, list[float]]]:
+    """Our training: a function that makes so many steps; gives the moment the first one began, and recorded losses.
+
+    What a training does once (moments, averages) is before that moment; no state is kept, which may take a twentieth.
+    """
+    finefit.train.SECONDS_BETWEEN_STATES = math.inf
     pack = Latents(4 * given.batch, model.y_embedder.num_classes)
     references = list(methods.find(method).Settings().guidance)
 
-    def steps(count: int) -> list[float]:
+    def steps(count: int) -> tuple[float, list[float]]:
+        pack.asked = 0.0
         settings = SimpleNamespace(
             steps=count, batch_size=given.batch, schedule="constant", warmup_steps=0, weight_decay=0.0,
             label_dropout=0.1, ema_decay=AVERAGE_DECAY, flip=True, precision=precision, recompute=False,
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             rates = learning_rates(model, 1e-4, {})
-            _, record = train(model, rates, pack, settings, references, 0, Path(folder) / "state", given.device)
-        return [row["loss"] for row in record]
+            _, record = finefit.train.train(
+                model, rates, pack, settings, references, 0, Path(folder) / "state", given.device
+            )
+        return pack.asked, [row["loss"] for row in record]
 
     return steps
+
+
+def began(steps: Callable[[int], tuple[float, list[float]]], count: int) -> float:
+    """Make so many steps; the moment the first one began."""
+    return steps(count)[0]
 
 
 def sampling(

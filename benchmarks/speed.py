@@ -69,7 +69,7 @@ def our_training(method: str, given: argparse.Namespace, compiled: bool = False)
     model = ours.built(method, given)
     if compiled:
         model.compile()
-    return partial(ours.training(model, method, given), given.steps)
+    return partial(ours.began, ours.training(model, method, given), given.steps)
 
 
 def plain_training(given: argparse.Namespace) -> Act:
@@ -131,7 +131,7 @@ def losses(given: argparse.Namespace) -> dict:
     for precision in ("auto", "float32"):
         allow_tf32(precision == "auto")
         steps = ours.training(ours.built("finediffusion", given, 100), "finediffusion", given, precision)
-        recorded.append(steps(given.loss_steps))
+        recorded.append(steps(given.loss_steps)[1])
     allow_tf32(True)
     pairs = list(zip(*recorded, strict=True))
     return {"losses": pairs, "ratios": {"largest relative difference": max(abs(a / b - 1) for a, b in pairs)}}
@@ -142,9 +142,9 @@ def classes(given: argparse.Namespace) -> dict:
 
     def turn(kind: str, count: int) -> Act:
         model = ours.built("finediffusion", given, count)
-        return partial(
-            ours.training(model, "finediffusion", given) if kind == "finefit" else dense(model, given), given.steps
-        )
+        if kind == "dense":
+            return partial(dense(model, given), given.steps)
+        return partial(ours.began, ours.training(model, "finediffusion", given), given.steps)
 
     contestants = {f"{kind} {n}": partial(turn, kind, n) for kind in ("finefit", "dense") for n in (1_000, 100_000)}
     times = in_turns(contestants, given.rounds, given.limit, given.device)
