@@ -14,6 +14,7 @@ from clones import Clone, clone_here  # noqa: E402
 SLOW_TO_MAKE = ("finished", "made_up_site")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what is slow to make run in one process, so that it is made once."""
     for item in items:
