@@ -21,14 +21,13 @@ from torch import Tensor
 
 from finefit import codecs, store
 from finefit.config import load
-from finefit.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
+from finefit.devices import device_here
 from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance
-from finefit.models.delta import load_run
 from finefit.plan import Job, Plan
-from finefit.sample import sample
+from finefit.sample import batches_of_all, load_to_sample, sample
 
 SAMPLERS = [("ancestral", 250), ("ddim", 50), ("ddim", 25), ("dpmpp", 25), ("dpmpp", 20), ("dpmpp", 12)]
 COLUMNS = ["sampler", "steps", "evaluations", "seconds", "fd_probe", "class_accuracy", "diversity_probe"]
@@ -50,10 +49,8 @@ def judged(run: Job, plan: Plan) -> tuple[dict, Job]:
 
 def drawn(run: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float, float]:
     """Pictures uint8 `[n, r, r, 3]` and labels `[n]`, the seconds they took, and network evaluations per picture."""
-    precision = run.settings["train"]["precision"]
-    model, codec = load_run(run).requires_grad_(False).to(device), codecs.load(settings["codec"]).to(device)
-    if uses_bfloat16(precision, device):
-        store_frozen_as_bfloat16(model)
+    model, precision = load_to_sample(run, device)
+    codec = codecs.load(settings["codec"]).to(device)
     evaluations = 0
 
     def count(_, inputs: tuple[Tensor, ...]) -> None:
@@ -61,14 +58,12 @@ def drawn(run: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float,
         evaluations += len(inputs[0])
 
     model.register_forward_pre_hook(count)
-    labels = torch.arange(model.y_embedder.num_classes).repeat_interleave(settings["per_class"])
-    numbers = torch.arange(settings["per_class"]).repeat(model.y_embedder.num_classes)
-    size = settings["batch_size"]
+    batches = batches_of_all(model.y_embedder.num_classes, settings["per_class"], settings["batch_size"])
     start = time.perf_counter()
     pictures = [
-        codec.decode(sample(model, some, which, settings, precision, device)).cpu()
-        for some, which in zip(labels.split(size), numbers.split(size), strict=True)
+        codec.decode(sample(model, labels, numbers, settings, precision, device)).cpu() for labels, numbers in batches
     ]
+    labels = torch.cat([labels for labels, _ in batches])
     return torch.cat(pictures), labels, time.perf_counter() - start, evaluations / len(labels)
 
 

@@ -11,9 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from finefit import codecs
 from finefit.devices import device_here
-from finefit.models.delta import load_run
 from finefit.plan import Job, Plan
-from finefit.sample import sample
+from finefit.sample import load_to_sample, sample
 
 PAPER, INK, MARGIN = "white", "black", 6
 SMALLEST = 96  # pixels of a side in the grid, to which smaller pictures are enlarged without smoothing
@@ -36,8 +35,7 @@ def pictures(plan: Plan, entry: str, names: list[str], count: int, seed: int) ->
         raise ValueError(f"{run.path}: not made yet; run `snakemake {run.marker}` first")
     labels = torch.tensor(ids_of(plan, run, names)).repeat_interleave(count)
     device = device_here()
-    model = load_run(run).to(device)
-    precision = run.settings["train"]["precision"]
+    model, precision = load_to_sample(run, device)
     latents = sample(model, labels, torch.arange(count).repeat(len(names)), drawn.settings, precision, device)
     decoded = codecs.load(drawn.settings["codec"]).to(device).decode(latents).cpu().numpy()
     return decoded.reshape(len(names), count, *decoded.shape[1:])

@@ -35,15 +35,9 @@ def sample_batches(job: Job, scratch: Path) -> None:
         ToBeContinued: the job was told to stop; finished batches are kept.
     """
     device, settings = device_here(), job.settings
-    run = job.inputs["run"]
-    precision = run.settings["train"]["precision"]
-    model = load_run(run).requires_grad_(False).to(device)
-    if uses_bfloat16(precision, device):
-        store_frozen_as_bfloat16(model)
+    model, precision = load_to_sample(job.inputs["run"], device)
     codec = codecs.load(settings["codec"]).to(device)
-    labels = torch.arange(model.y_embedder.num_classes).repeat_interleave(settings["per_class"])
-    numbers = torch.arange(settings["per_class"]).repeat(model.y_embedder.num_classes)
-    batches = list(zip(labels.split(settings["batch_size"]), numbers.split(settings["batch_size"]), strict=True))
+    batches = batches_of_all(model.y_embedder.num_classes, settings["per_class"], settings["batch_size"])
     start = time.monotonic() - earlier_seconds(scratch)
     for first in progress(range(0, len(batches), ranks.count()), "sampling batches"):
         mine = first + ranks.number()
@@ -57,6 +51,26 @@ def sample_batches(job: Job, scratch: Path) -> None:
             keep_seconds(scratch, time.monotonic() - start)
         if ranks.any_rank(stopping.asked()):
             raise stopping.ToBeContinued
+
+
+def load_to_sample(run: Job, device: str) -> tuple[DiT, str]:
+    """A run's network on the device, with no gradients and in as few bytes as its precision allows; that precision.
+
+    Raises:
+        ValueError: a file of the run does not hold what it should.
+    """
+    precision = run.settings["train"]["precision"]
+    model = load_run(run).requires_grad_(False).to(device)
+    if uses_bfloat16(precision, device):
+        store_frozen_as_bfloat16(model)
+    return model, precision
+
+
+def batches_of_all(num_classes: int, per_class: int, size: int) -> list[tuple[Tensor, Tensor]]:
+    """Labels and numbers, int64 `[<= size]` each, of `per_class` pictures of every class, class after class."""
+    labels = torch.arange(num_classes).repeat_interleave(per_class)
+    numbers = torch.arange(per_class).repeat(num_classes)
+    return list(zip(labels.split(size), numbers.split(size), strict=True))
 
 
 @torch.inference_mode()
