@@ -6,6 +6,7 @@ dvc call these commands and nothing else.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 
@@ -13,6 +14,8 @@ import typer
 
 from finefit import stopping
 from finefit.commands import data, jobs, networks, pictures, study  # noqa: F401 (data adds its commands to jobs' group)
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 for part in (jobs, study, networks, pictures):
@@ -24,9 +27,21 @@ def one_thread() -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+def keep_freed_memory() -> None:
+    """Have glibc use freed blocks again instead of giving them back, which costs a page fault for every 4 kB anew.
+
+    Of sampling on a CPU those faults were a sixth of the time.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        libc.mallopt(M_MMAP_THRESHOLD, 2**25)  # the most that it takes
+
+
 def main() -> None:
     """Run the command line; errors of use end in one line and exit code 1, jobs told to stop with 75."""
     one_thread()
+    keep_freed_memory()
     try:
         app()
     except ValueError as error:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from finefit.models.embedders import LabelEmbedder, TimestepEmbedder, position_embedding
+from finefit.models.gelu import gelu
 from finefit.models.shapes import Shape
 
 
@@ -43,7 +44,7 @@ class Mlp(nn.Module):
         self.register_module("adapter", None)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
+        out = self.fc2(gelu(self.fc1(x)))
         return out if self.adapter is None else out + self.adapter(x)
 
 
