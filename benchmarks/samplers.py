@@ -20,7 +20,6 @@ from measuring import machine
 from torch import Tensor
 
 from finefit import codecs, store
-from finefit.config import load
 from finefit.devices import device_here
 from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
@@ -28,6 +27,7 @@ from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance
 from finefit.plan import Job, Plan
 from finefit.sample import batches_of_all, load_to_sample, sample
+from finefit.studies import load
 
 SAMPLERS = [("ancestral", 250), ("ddim", 50), ("ddim", 25), ("dpmpp", 25), ("dpmpp", 20), ("dpmpp", 12)]
 COLUMNS = ["sampler", "steps", "evaluations", "seconds", "fd_probe", "class_accuracy", "diversity_probe"]

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
-from finefit import config, sources, store
+from finefit import sources, store, studies
 from finefit.methods import CLASS_TABLE
 from finefit.plan import Job, Plan
 from finefit.report import collect
@@ -53,7 +53,7 @@ def finished(root: Path, patch: pytest.MonkeyPatch):
     )
     Path("study.yaml").write_text(yaml.safe_dump(STUDY))
     sources.table.cache_clear()
-    plan = Plan(config.load(Path("study.yaml")))
+    plan = Plan(studies.load(Path("study.yaml")))
     random = np.random.default_rng(0)
     for job in plan.jobs:
         if job.kind != "report":

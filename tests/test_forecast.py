@@ -13,9 +13,9 @@ import yaml
 from clones import ROOT
 
 from finefit import cost, doctor, forecast, prune
-from finefit.config import load, parse
 from finefit.models.shapes import Shape
 from finefit.plan import Plan
+from finefit.studies import load, parse
 
 
 @pytest.fixture

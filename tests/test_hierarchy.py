@@ -11,7 +11,7 @@ import yaml
 from layouts import picture
 from sklearn.metrics import adjusted_rand_score
 
-from finefit import config, sources, store, taxonomy
+from finefit import sources, store, studies, taxonomy
 from finefit.datasets import embedded, folder
 from finefit.plan import Plan
 
@@ -38,7 +38,7 @@ def planned(**data) -> Plan:
     """The smoke study on one data set; keys are those of its section."""
     study = yaml.safe_load((ROOT / "studies/smoke.yaml").read_text())
     study["data"] = {"here": {"resolutions": [32]} | data}
-    return Plan(config.parse(study, "here.yaml"))
+    return Plan(studies.parse(study, "here.yaml"))
 
 
 def made(plan: Plan) -> tuple[pd.DataFrame, Path]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiny import BASE, ROOT, answer, fine_tuned, run_of, shaken, trained_tensors
 
-from finefit import config, counts, methods
+from finefit import counts, methods, studies
 from finefit.models import published
 from finefit.models.checkpoint import read
 from finefit.models.delta import load_delta, save_delta
@@ -230,4 +230,4 @@ def test_wrong_settings_are_one_line_with_file_and_key(entry, line, tmp_path):
     study = tmp_path / "study.yaml"
     study.write_text(re.sub(r"methods:\n(  .*\n)+", f"methods:\n  {entry}\n", text), encoding="utf-8")
     with pytest.raises(ValueError, match=rf"study\.yaml:\d+: {line}"):
-        config.load(study)
+        studies.load(study)

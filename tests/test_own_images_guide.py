@@ -19,7 +19,7 @@ import yaml
 from layouts import picture
 from PIL import Image
 
-from finefit import cli, config, forecast, sources, store
+from finefit import cli, forecast, sources, store, studies
 from finefit.commands.jobs import builder
 from finefit.datasets import folder
 from finefit.plan import Plan
@@ -61,7 +61,7 @@ def test_the_guide_ends_with_a_sample_grid(project, monkeypatch, capsys):
     command(check, monkeypatch)
     assert "4 classes" in capsys.readouterr().out
     assert run == "snakemake --configfile photographs.yaml"
-    plan = Plan(config.load(Path("photographs.yaml")))
+    plan = Plan(studies.load(Path("photographs.yaml")))
     for job in plan.jobs:
         if job.kind != "report":
             store.produce(job, builder(job.kind))
@@ -74,7 +74,7 @@ def test_pictures_are_opened_for_the_index_and_neither_to_plan_nor_to_check_agai
     Path("photographs.yaml").write_text(block("yaml"))
     opened, really_open = [], Image.open
     monkeypatch.setattr(Image, "open", lambda path: opened.append(path) or really_open(path))
-    plan = Plan(config.load(Path("photographs.yaml")))
+    plan = Plan(studies.load(Path("photographs.yaml")))
     said = "\n".join(forecast.lines(plan))
     assert "Not counted" not in said and not opened
     (data,) = plan.kind("data")

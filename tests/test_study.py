@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from finefit import config, recipes, store
+from finefit import recipes, store, studies
+from finefit.config import Study
 from finefit.outlook import outlook
 from finefit.plan import Job, Plan
 
@@ -22,7 +23,7 @@ def in_root(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
-def study(**changes) -> config.Study:
+def study(**changes) -> Study:
     """The smoke study with keys replaced, `a__b=value` reaching into sections."""
     content = yaml.safe_load(Path("studies/smoke.yaml").read_text())
     for path, value in changes.items():
@@ -31,10 +32,10 @@ def study(**changes) -> config.Study:
         for section in sections:
             target = target[section]
         target[key] = value
-    return config.parse(content, "test")
+    return studies.parse(content, "test")
 
 
-def paths(study: config.Study, *kinds: str) -> set[Path]:
+def paths(study: Study, *kinds: str) -> set[Path]:
     return {job.path for job in Plan(study).jobs if job.kind in kinds}
 
 
@@ -42,7 +43,7 @@ def paths(study: config.Study, *kinds: str) -> set[Path]:
     "file", ["params.yaml", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "studies").glob("*.yaml"))]
 )
 def test_every_study_of_the_repository_is_valid(file):
-    assert Plan(config.load(Path(file))).jobs
+    assert Plan(studies.load(Path(file))).jobs
 
 
 def test_one_learning_rate_changes_that_methods_jobs_and_the_report():
@@ -90,8 +91,8 @@ def test_scale_one_is_sampled_once_without_guidance():
 
 
 def test_planning_imports_no_torch():
-    code = "import sys; from finefit import config, cli; from finefit.plan import Plan; from pathlib import Path;"
-    code += "Plan(config.load(Path('params.yaml'))); sys.exit('torch' in sys.modules)"
+    code = "import sys; from finefit import studies, cli; from finefit.plan import Plan; from pathlib import Path;"
+    code += "Plan(studies.load(Path('params.yaml'))); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -131,7 +132,7 @@ def test_all_faults_at_once_with_their_lines(tmp_path):
     text = Path("studies/smoke.yaml").read_text().replace("steps: 24", "steps: 0").replace("seeds: [0]", "seeds: []")
     file.write_text(text.replace("  bitfit:", "  bitfitt:").replace("name: patch_pca,", "name: patch,"))
     with pytest.raises(ValueError) as error:
-        config.load(file)
+        studies.load(file)
     lines = file.read_text().splitlines()
     for line in str(error.value).splitlines():
         number = int(line.removeprefix(str(file) + ":").split(":")[0])
@@ -143,7 +144,7 @@ def test_a_name_given_twice_is_refused(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text(Path("studies/smoke.yaml").read_text().replace("  bitfit:", "  full:"))
     with pytest.raises(ValueError, match=r"study\.yaml: .*line \d+: methods\.full stands there again, after line \d+"):
-        config.load(file)
+        studies.load(file)
 
 
 def test_unknown_source_is_refused():

@@ -24,8 +24,8 @@ import pytest
 import yaml
 from clones import ROOT, Clone, clone_here
 
-from finefit.config import load, parse
 from finefit.plan import PHASES, Plan
+from finefit.studies import load, parse
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 NOTHING = "Nothing to be done"

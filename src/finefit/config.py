@@ -1,8 +1,4 @@
-"""The typed study: what params.yaml and studies/*.yaml may say, and every default.
-
-A study file is read whole and refused whole: all faults are listed at once with their line and key. Importing this
-module imports no torch.
-"""
+"""The typed study: what params.yaml and studies/*.yaml may say, and every default. Importing it imports no torch."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from finefit import datasets, lineages, methods, sweeps
@@ -208,48 +203,6 @@ def defaults(section: type[Strict]) -> dict[str, Any]:
     return {name: field.default for name, field in section.model_fields.items() if not field.is_required()}
 
 
-def load(path: Path) -> Study:
-    """Read a study file.
-
-    Raises:
-        ValueError: the file is missing, is no YAML mapping, or has faults; the message lists all of them.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such study file; studies are params.yaml and studies/*.yaml")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        lines = line_numbers(yaml.compose(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"{path}: not readable as YAML: {error}") from None
-    return parse(content, str(path), lines)
-
-
-def parse(content: Any, origin: str, lines: dict[str, int] | None = None) -> Study:
-    """Validate a study's content; `origin` and `lines` (key path to line) say where in messages."""
-    try:
-        return Study.model_validate(content)
-    except ValidationError as error:
-        found = []
-        for fault in error.errors(include_url=False):
-            where, what = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
-            found += what.split("\n") if not where else [f"{where}: {what} (found {fault['input']!r:.80})"]
-        if isinstance(content, dict) and any(fault["loc"] for fault in error.errors()):
-            found += well_formed(content).faults()
-        raise ValueError("\n".join(f"{origin}:{line_of(fault, lines or {})}: {fault}" for fault in found)) from None
-
-
-def well_formed(content: dict[str, Any]) -> Study:
-    """A study, not to be run, of those sections of a faulty one that are right by themselves."""
-    sections = {}
-    for name, field in Study.model_fields.items():
-        try:
-            value = Study.written_out(content[name]) if name == "methods" else content[name]
-            sections[name] = TypeAdapter(field.annotation).validate_python(value)
-        except (KeyError, ValueError):
-            continue
-    return Study.model_construct(**sections)
-
-
 def build(settings: type, given: dict[str, Any]):
     """Build a dataclass of settings from a mapping, refusing keys it does not have."""
     known = [field.name for field in fields(settings)]
@@ -287,28 +240,3 @@ def nearest(name: str, known) -> str:
     """A hint at the known name that `name` may have meant, or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
-
-
-def line_numbers(node: yaml.Node, prefix: str = "") -> dict[str, int]:
-    """Line of every key of a composed YAML mapping, by its dotted path.
-
-    Raises:
-        ValueError: a key stands twice in one mapping, of which YAML would silently take the last.
-    """
-    if not isinstance(node, yaml.MappingNode):
-        return {}
-    lines = {}
-    for key, value in node.value:
-        path = f"{prefix}{key.value}"
-        if path in lines:
-            raise ValueError(f"line {key.start_mark.line + 1}: {path} stands there again, after line {lines[path]}")
-        lines |= {path: key.start_mark.line + 1} | line_numbers(value, f"{path}.")
-    return lines
-
-
-def line_of(fault: str, lines: dict[str, int]) -> int:
-    """Line of the longest key path that a fault starts with; 1 where it names none."""
-    path = fault.split(":")[0]
-    while path and path not in lines:
-        path = path.rpartition(".")[0]
-    return lines.get(path, 1)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from finefit import config
+from finefit import studies
 from finefit.forecast import size
 from finefit.locks import claimed
 from finefit.plan import PHASES, Plan
@@ -29,7 +29,7 @@ def unused(study_files: list[Path]) -> list[Path]:
     Raises:
         ValueError: a study has faults, so that what it needs is not known.
     """
-    jobs = [job for file in study_files for job in Plan(config.load(file)).jobs]
+    jobs = [job for file in study_files for job in Plan(studies.load(file)).jobs]
     kept, digests = {job.path for job in jobs} | recorded(), {job.digest for job in jobs}
     published = [marker.parent for folder in sorted(FOLDERS) for marker in sorted(folder.rglob("provenance.json"))]
     left = [path for path in sorted(SCRATCH.glob("[0-9a-f]" * 64)) if path.name not in digests and not locked(path)]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from finefit import config as schema  # `config` is Snakemake's own, and so is `parse`
+from finefit import studies
+from finefit.config import Study  # and no more: `config` is Snakemake's own
 from finefit.plan import PHASES, Job, Plan
 from snakemake.exceptions import WorkflowError
 
@@ -17,17 +18,17 @@ if not workflow.overwrite_configfiles:
     configfile: "params.yaml"
 
 
-def read_study() -> schema.Study:
+def read_study() -> Study:
     """The study that Snakemake's configuration holds; all its faults at once, with their lines."""
     origin = Path(workflow.configfiles[-1])
     try:
-        lines = schema.line_numbers(yaml.compose(origin.read_text(encoding="utf-8")))
-        return schema.parse(config, origin.name, lines)
+        lines = studies.line_numbers(yaml.compose(origin.read_text(encoding="utf-8")))
+        return studies.parse(config, origin.name, lines)
     except ValueError as faults:
         raise WorkflowError(str(faults)) from None
 
 
-def snapshot(study: schema.Study) -> Path:
+def snapshot(study: Study) -> Path:
     """Keep the study as it is now, for the jobs: an edit of its file during a run reaches no job of that run."""
     text = yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False)
     path = Path(f"scratch/studies/{hashlib.sha256(text.encode()).hexdigest()[:12]}.yaml")

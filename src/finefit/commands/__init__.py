@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from finefit import config
+from finefit import studies
 from finefit.plan import Job, Plan
 
 PARAMS = Path("params.yaml")
@@ -16,7 +16,7 @@ StudyFile = Annotated[Path, typer.Option(help="The study: params.yaml or a file 
 
 def plan_of(study: Path) -> Plan:
     """The plan of a study file."""
-    return Plan(config.load(study))
+    return Plan(studies.load(study))
 
 
 def needed(plan: Plan) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from finefit import config
+from finefit import studies
 from finefit.commands import PARAMS, StudyFile
 from finefit.commands.jobs import data
 
@@ -16,7 +16,7 @@ def check_data(name: str, study: StudyFile = PARAMS) -> None:
     """Compare a data set (of the study, or any reader) on disk with the published counts; says what is missing."""
     from finefit import inventory
 
-    print("\n".join(inventory.check(name, config.load(study) if study.exists() else None)))
+    print("\n".join(inventory.check(name, studies.load(study) if study.exists() else None)))
 
 
 @data.command("table")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from finefit import config
+from finefit import studies
 from finefit.plan import Job, Plan
 from finefit.report.statistics import Estimate, estimate, over_classes, paired
 
@@ -167,7 +167,7 @@ def read(study: str | Path) -> Results:
     Raises:
         ValueError: the study file is missing or has faults.
     """
-    return Results(Plan(config.load(Path(study))))
+    return Results(Plan(studies.load(Path(study))))
 
 
 def content(job: Job, file: str) -> dict:

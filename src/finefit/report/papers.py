@@ -11,12 +11,13 @@ import pandas as pd
 import yaml
 from IPython.display import HTML
 
-from finefit import config, counts
+from finefit import counts
 from finefit.config import Study
 from finefit.report.collect import Results
 from finefit.report.drawers import anchor
 from finefit.report.selection import data_of, select, settings_of
 from finefit.report.text import link, measured, number, table
+from finefit.studies import load
 
 SCORES, EXHIBITS = Path("data/published/scores.csv"), Path("data/published/exhibits.yaml")
 STAND_IN = {"fid": "fd_probe", "lpips": "diversity_probe"}  # what a study without the published network has
@@ -101,7 +102,7 @@ def exhibits(found: Results, paper: str | None = None) -> HTML:
 def sizes() -> dict[str, Study]:
     """The studies of the repository by name, that of params.yaml first; bases are no studies of methods."""
     paths = [Path("params.yaml"), *sorted(Path("studies").glob("*.yaml"))]
-    studies = [config.load(path) for path in paths if path.exists()]
+    studies = [load(path) for path in paths if path.exists()]
     return {study.name: study for study in studies if study.base.weights}
 
 
