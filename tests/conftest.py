@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -11,16 +12,24 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from clones import Clone, clone_here  # noqa: E402
 
-SLOW_TO_MAKE = ("finished", "made_up_site")
+from finefit.locks import only_one  # noqa: E402
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what is slow to make run in one process, so that it is made once."""
-    for item in items:
-        for shared in SLOW_TO_MAKE:
-            if shared in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(shared))
+    """Tests of the finished smoke study, the longest, come first, so that no process waits for them at the end."""
+    items.sort(key=lambda item: "finished" not in getattr(item, "fixturenames", ()))
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that `make(folder)` filled, once for all processes of the run."""
+    shared = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    folder, made = shared / name, shared / f"{name}.made"
+    with only_one(shared / f"{name}.lock", name):
+        if not made.exists():
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -62,24 +71,28 @@ def made_up_site(tmp_path_factory) -> Path:
     from finefit import report
     from finefit.report import site
 
-    with pytest.MonkeyPatch.context() as patch:
-        for plan in made_up.finished(tmp_path_factory.mktemp("site"), patch):
-            patch.setattr(site, "PAGES", {name: site.PAGES[name] for name in ("study", "factors")})
-            out = Path("scratch/a/out")
-            out.mkdir(parents=True)
-            report.build(plan.report, out, out.parent)
-            (out / "digests.json").write_text(json.dumps([job.digest for job in plan.kind("evaluate")]))
-            out = out.resolve()
-    return out
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            for plan in made_up.finished(folder, patch):
+                patch.setattr(site, "PAGES", {name: site.PAGES[name] for name in ("study", "factors")})
+                out = Path("scratch/a/out")
+                out.mkdir(parents=True)
+                report.build(plan.report, out, out.parent)
+                (out / "digests.json").write_text(json.dumps([job.digest for job in plan.kind("evaluate")]))
+
+    return made_once(tmp_path_factory, "made_up_site", make) / "scratch/a/out"
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Clone:
     """The smoke study as `dvc repro` leaves it, committed. Not to be changed: see `smoke`."""
-    clone = clone_here(tmp_path_factory.mktemp("finished"))
-    clone("dvc", "repro")
-    clone.commit()
-    return clone
+
+    def make(folder: Path) -> None:
+        clone = clone_here(folder)
+        clone("dvc", "repro")
+        clone.commit()
+
+    return Clone(made_once(tmp_path_factory, "finished", make) / "finefit")
 
 
 @pytest.fixture
