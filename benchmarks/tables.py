@@ -17,13 +17,15 @@ Row = dict[str, object]
 
 
 def speed(found: dict) -> list[Row]:
-    """Every ratio of a run with its goal."""
+    """Every ratio of a run, its median and range over rounds, with its goal."""
     verdicts = {None: "", True: "yes", False: "**no**"}
-    return [
-        {"part": row["part"], "ratio": row["ratio"], "value": shown(row["value"]), "goal": row["goal"] or "",
-         "met": verdicts[row["met"]]}
-        for row in found["answers"]
-    ]  # fmt: skip
+    rows = []
+    for answer in found["answers"]:
+        ratio = found[answer["part"]]["ratios"][answer["ratio"]]
+        spread = f"{shown(ratio['least'])} to {shown(ratio['greatest'])}" if isinstance(ratio, dict) else ""
+        row = {"part": answer["part"], "ratio": answer["ratio"], "median": shown(answer["value"]), "range": spread}
+        rows.append(row | {"goal": answer["goal"] or "", "met": verdicts[answer["met"]]})
+    return rows
 
 
 def profile(found: dict) -> list[Row]:
