@@ -20,12 +20,12 @@ from torch import Tensor, nn
 
 import finefit.train
 from finefit import methods
-from finefit.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
+from finefit.devices import device_here
 from finefit.finetune import learning_rates
 from finefit.models.dit import DiT
 from finefit.models.network import network
 from finefit.models.shapes import SIZES
-from finefit.sample import sample
+from finefit.sample import frozen, sample
 
 LATENT, CLASSES, SUPERCLASSES = 32, 10_000, 11  # iNaturalist mini at 256 pixels
 AVERAGE_DECAY = 0.9999
@@ -118,12 +118,9 @@ def sampling(
     model: DiT, sampler: str, steps: int, given: argparse.Namespace, precision: str = "auto"
 ) -> Callable[[], Tensor]:
     """Our sampling: a function that gives latents of the first classes, guided as published; freezes the network."""
-    model.requires_grad_(False)
-    if uses_bfloat16(precision, given.device):
-        store_frozen_as_bfloat16(model)
     labels = torch.arange(given.sampling_batch)
     settings = {
         "seed": 0, "sampler": sampler, "steps": steps, "guidance": "superclass", "scale": 4.0, "guided_channels": 3,
         "guidance_interval": (0, 999),
     }  # fmt: skip
-    return partial(sample, model, labels, labels, settings, precision, given.device)
+    return partial(sample, frozen(model, precision, given.device), labels, labels, settings, precision, given.device)

@@ -26,6 +26,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     folder, made = shared / name, shared / f"{name}.made"
     with only_one(shared / f"{name}.lock", name):
         if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # another process failed to make it
             folder.mkdir()
             make(folder)
             made.touch()

@@ -54,16 +54,21 @@ def sample_batches(job: Job, scratch: Path) -> None:
 
 
 def load_to_sample(run: Job, device: str) -> tuple[DiT, str]:
-    """A run's network on the device, with no gradients and in as few bytes as its precision allows; that precision.
+    """A run's network, frozen on the device, and the precision it was trained in.
 
     Raises:
         ValueError: a file of the run does not hold what it should.
     """
     precision = run.settings["train"]["precision"]
-    model = load_run(run).requires_grad_(False).to(device)
+    return frozen(load_run(run), precision, device), precision
+
+
+def frozen(model: DiT, precision: str, device: str) -> DiT:
+    """The network on the device, with no gradients and in as few bytes as the precision allows."""
+    model.requires_grad_(False).to(device)
     if uses_bfloat16(precision, device):
         store_frozen_as_bfloat16(model)
-    return model, precision
+    return model
 
 
 def batches_of_all(num_classes: int, per_class: int, size: int) -> list[tuple[Tensor, Tensor]]:
