@@ -18,12 +18,13 @@ import torch
 from published import load
 from torch import Tensor, nn
 
-from finefit import samplers
-from finefit.diffusion import Diffusion
+from finefit.deltas.network import add_norm_affine
+from finefit.diffusion import samplers
+from finefit.diffusion.process import Diffusion
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
-from finefit.models.network import add_norm_affine
 from finefit.models.shapes import Shape
+from finefit.training.label_dropout import drop_labels
 
 CLASSES, SCALE, STEPS = 10_000, 4.0, 50
 LABELS = torch.tensor([7, 200, 5800, 9999])
@@ -72,7 +73,7 @@ def compared(model: DiT, theirs: nn.Module, diffusion: ModuleType, reference: st
 
     with torch.no_grad():
         dropped = torch.tensor([1, 0, 1, 0])
-        rows = model.y_embedder.drop(LABELS, [reference], 0.5, (1 - dropped) * 0.6)
+        rows = drop_labels(LABELS, model.y_embedder, [reference], 0.5, (1 - dropped) * 0.6)
         table = theirs.y_embedder(LABELS.clone(), train=True, force_drop_ids=dropped)
         found["dropped labels"] = error(model.y_embedder(rows), table)
         process = Diffusion()

@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from clones import Clone, clone_here
 
-from finefit.plan import Job, Plan
-from finefit.studies import load
+from finefit.jobs.job import Job
+from finefit.study.plan import Plan
+from finefit.study.reading import load
 
 LONGER = 1.0  # second beyond what the job took undisturbed: some kills come when it is just published
 

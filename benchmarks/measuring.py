@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 
-from finefit.devices import cpu_has_bfloat16_matrices, uses_bfloat16
+from finefit.jobs.devices import cpu_has_bfloat16_matrices, uses_bfloat16
 
 Act = Callable[[], object]
 

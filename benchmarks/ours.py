@@ -18,14 +18,14 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-import finefit.train
+import finefit.training.train
 from finefit import methods
-from finefit.devices import device_here
-from finefit.finetune import learning_rates
+from finefit.deltas.network import network
+from finefit.jobs.devices import device_here
 from finefit.models.dit import DiT
-from finefit.models.network import network
 from finefit.models.shapes import SIZES
-from finefit.sample import frozen, sample
+from finefit.sampling.sample import frozen, sample
+from finefit.training.learning_rate import peak_rates
 
 LATENT, CLASSES, SUPERCLASSES = 32, 10_000, 11  # iNaturalist mini at 256 pixels
 AVERAGE_DECAY = 0.9999
@@ -89,7 +89,7 @@ def training(
 
     What a training does once (moments, averages) is before that moment; no state is kept, which may take a twentieth.
     """
-    finefit.train.SECONDS_BETWEEN_STATES = math.inf
+    finefit.training.train.SECONDS_BETWEEN_STATES = math.inf
     pack = Latents(4 * given.batch, model.y_embedder.num_classes)
     references = list(methods.find(method).Settings().guidance)
 
@@ -100,8 +100,8 @@ def training(
             label_dropout=0.1, ema_decay=AVERAGE_DECAY, flip=True, precision=precision, recompute=False,
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
-            rates = learning_rates(model, 1e-4, {})
-            _, record = finefit.train.train(
+            rates = peak_rates(model, 1e-4, {})
+            _, record = finefit.training.train.train(
                 model, rates, pack, settings, references, 0, Path(folder) / "state", given.device
             )
         return pack.asked, [row["loss"] for row in record]

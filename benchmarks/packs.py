@@ -30,9 +30,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finefit import latents
-from finefit.latents import SHARD_ROWS
-from finefit.pack import Pack
+from finefit.latents import encode
+from finefit.latents.encode import SHARD_ROWS
+from finefit.latents.pack import Pack
 
 SHAPE, BATCH = (4, 32, 32), 256
 ROUNDS = 5
@@ -46,7 +46,7 @@ class Simulated:
     """A codec whose latents are random numbers, the same for every batch."""
 
     def __init__(self) -> None:
-        self.mean, self.deviation = torch.randn(2, latents.BATCH, *SHAPE, generator=torch.Generator().manual_seed(0))
+        self.mean, self.deviation = torch.randn(2, encode.BATCH, *SHAPE, generator=torch.Generator().manual_seed(0))
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """As many means and deviations as there are images."""
@@ -61,7 +61,7 @@ def labels_of(count: int) -> np.ndarray:
 def write_pack(folder: Path, count: int) -> float:
     """Write a simulated pack; seconds."""
     start = time.monotonic()
-    latents.pack(folder, lambda first, stop: np.zeros((stop - first, 1, 1, 3), np.uint8), labels_of(count), Simulated())
+    encode.pack(folder, lambda first, stop: np.zeros((stop - first, 1, 1, 3), np.uint8), labels_of(count), Simulated())
     return time.monotonic() - start
 
 

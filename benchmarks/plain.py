@@ -9,8 +9,8 @@ import torch
 from ours import AVERAGE_DECAY, CLASSES, Latents
 from torch import Tensor, nn
 
-from finefit.devices import store_frozen_as_bfloat16, uses_bfloat16
-from finefit.diffusion import Diffusion
+from finefit.diffusion.process import Diffusion
+from finefit.jobs.devices import store_frozen_as_bfloat16, uses_bfloat16
 from finefit.models.dit import DiT
 
 Steps = Callable[[int], object]

@@ -14,7 +14,7 @@ from ours import CLASSES, LATENT, SUPERCLASSES, awake
 from plain import Steps, plain
 from torch import Tensor, nn
 
-from finefit.torchvision_shim import importable_torchvision
+from finefit.jobs.torchvision_shim import importable_torchvision
 
 
 def load(folder: Path) -> tuple[ModuleType, ModuleType]:

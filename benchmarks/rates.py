@@ -15,7 +15,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 
 from finefit.datasets import embedded
-from finefit.devices import uses_bfloat16
+from finefit.jobs.devices import uses_bfloat16
 from finefit.metrics.probe import Probe, in_batches
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder

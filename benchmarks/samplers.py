@@ -19,15 +19,17 @@ import torch
 from measuring import machine
 from torch import Tensor
 
-from finefit import codecs, store
-from finefit.devices import device_here
+from finefit import codecs
+from finefit.jobs import store
+from finefit.jobs.devices import device_here
+from finefit.jobs.job import Job
 from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance
-from finefit.plan import Job, Plan
-from finefit.sample import batches_of_all, load_to_sample, sample
-from finefit.studies import load
+from finefit.sampling.sample import batches_of_all, load_to_sample, sample
+from finefit.study.plan import Plan
+from finefit.study.reading import load
 
 SAMPLERS = [("ancestral", 250), ("ddim", 50), ("ddim", 25), ("dpmpp", 25), ("dpmpp", 20), ("dpmpp", 12)]
 COLUMNS = ["sampler", "steps", "evaluations", "seconds", "fd_probe", "class_accuracy", "diversity_probe"]

@@ -28,8 +28,8 @@ from goals import answers, table
 from measuring import Act, in_turns, machine, matrix_rate, ratio
 from plain import dense, diffusion_losses, plain
 
-import finefit.train
-from finefit.devices import uses_bfloat16
+import finefit.training.train
+from finefit.jobs.devices import uses_bfloat16
 from finefit.models.shapes import Shape
 
 # Forward passes that a step costs in arithmetic: full fine-tuning needs gradients of inputs and of weights, a
@@ -126,7 +126,7 @@ def losses(given: argparse.Namespace) -> dict:
     """Every step's loss by the fast path and in float32."""
     if not uses_bfloat16("auto", given.device):
         return {"note": "the fast path of this machine is float32"}
-    finefit.train.STEPS_PER_RECORD = 1  # the record has means over several steps otherwise
+    finefit.training.train.STEPS_PER_RECORD = 1  # the record has means over several steps otherwise
     recorded = []
     for precision in ("auto", "float32"):
         allow_tf32(precision == "auto")

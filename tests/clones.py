@@ -12,8 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from finefit.plan import PHASES
-from finefit.sources import checksum
+from finefit.jobs.checksums import checksum
+from finefit.jobs.job import PHASES
 
 ROOT = Path(__file__).parents[1]
 JOB = re.compile(r"^Job \d+: (\w+) (\S+)$", re.MULTILINE)

@@ -12,7 +12,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from clones import Clone, clone_here  # noqa: E402
 
-from finefit.locks import only_one  # noqa: E402
+from finefit.jobs.locks import only_one  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,8 +48,8 @@ def latents(pictures, tmp_path_factory):
     from tiny import CODEC
 
     from finefit.codecs import patch_pca
-    from finefit.latents import pack
-    from finefit.pack import Pack
+    from finefit.latents.encode import pack
+    from finefit.latents.pack import Pack
 
     folder = tmp_path_factory.mktemp("pack")
     pack(folder, lambda start, stop: pictures[start:stop], np.repeat(np.arange(4), 4), patch_pca.load(CODEC))

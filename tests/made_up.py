@@ -12,10 +12,13 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
-from finefit import sources, store, studies
-from finefit.methods import CLASS_TABLE
-from finefit.plan import Job, Plan
+from finefit.data import sources
+from finefit.jobs import store
+from finefit.jobs.job import Job
+from finefit.models.shapes import CLASS_TABLE
 from finefit.report import collect
+from finefit.study import reading
+from finefit.study.plan import Plan
 
 ROOT = Path(__file__).parents[1]
 CLASSES, SIDE = 6, 8
@@ -53,7 +56,7 @@ def finished(root: Path, patch: pytest.MonkeyPatch):
     )
     Path("study.yaml").write_text(yaml.safe_dump(STUDY))
     sources.table.cache_clear()
-    plan = Plan(studies.load(Path("study.yaml")))
+    plan = Plan(reading.load(Path("study.yaml")))
     random = np.random.default_rng(0)
     for job in plan.jobs:
         if job.kind != "report":

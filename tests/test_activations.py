@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from finefit.deltas.network import add_norm_affine
 from finefit.models.dit import Block, DiT
 from finefit.models.embedders import LabelEmbedder
-from finefit.models.network import add_norm_affine
 from finefit.models.shapes import Shape
 
 PICTURES = 4

@@ -12,10 +12,13 @@ import pytest
 from layouts import picture
 from PIL import Image
 
-from finefit import archives, config, datasets, sources, taxonomy
+from finefit import datasets
+from finefit.data import archives, sources
+from finefit.data.pictures import read_file
 from finefit.datasets import folder
-from finefit.pictures import read_file
-from finefit.plan import Job
+from finefit.hierarchy import index as listing
+from finefit.jobs.job import Job
+from finefit.study import config
 
 
 @pytest.fixture
@@ -117,7 +120,7 @@ def table(tmp_path, monkeypatch):
 
 
 def write_table(archive: Path, checksum: str | None = None) -> None:
-    row = f"toy,{archive.name},,{archive.stat().st_size},{checksum or sources.checksum(archive)},MIT,none,ask"
+    row = f"toy,{archive.name},,{archive.stat().st_size},{checksum or checksum(archive)},MIT,none,ask"
     Path("data/sources.csv").write_text(f"name,file,url,bytes,checksum,licence,terms,by_hand\n{row}\n")
     sources.table.cache_clear()
 
@@ -169,4 +172,4 @@ def test_class_without_training_pictures_is_refused(tmp_path, monkeypatch):
         reader, "index", lambda settings, root: pd.DataFrame({"key": [], "class_name": [], "split": []})
     )
     with pytest.raises(ValueError, match="without a training picture"):
-        taxonomy.build_data(job, tmp_path, tmp_path)
+        listing.build(job, tmp_path, tmp_path)

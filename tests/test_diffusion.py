@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from finefit import samplers
-from finefit.diffusion import Diffusion, gaussian_kl, linear_alphas_cumprod, respaced
+from finefit.diffusion import samplers
+from finefit.diffusion.process import Diffusion, gaussian_kl, linear_alphas_cumprod, respaced
 
 
 @pytest.fixture

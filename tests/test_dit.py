@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 import torch
 
-from finefit.counts import agreement, counted
+from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder, position_embedding
 from finefit.models.shapes import Shape
-from finefit.torchvision_shim import importable_torchvision
+from finefit.outlook.counts import agreement, counted
 
 
 def randomised(model: torch.nn.Module) -> torch.nn.Module:

@@ -9,14 +9,15 @@ import pytest
 import torch
 from tiny import BASE, CODEC, SAMPLE, TRAIN, answer, run_of, shaken
 
-from finefit import ranks, sample, stopping, train
 from finefit.codecs import patch_pca
-from finefit.devices import store_frozen_as_bfloat16
-from finefit.diffusion import Diffusion
-from finefit.finetune import learning_rates
-from finefit.methods import CLASS_TABLE
-from finefit.models.network import network
-from finefit.optimizer import share_of_peak
+from finefit.deltas.network import network
+from finefit.diffusion.process import Diffusion
+from finefit.jobs import ranks, stopping
+from finefit.jobs.devices import store_frozen_as_bfloat16
+from finefit.models.shapes import CLASS_TABLE
+from finefit.sampling import sample
+from finefit.training import train
+from finefit.training.learning_rate import peak_rates, share_of_peak
 
 
 def trained(latents, folder, method="finediffusion", references=("superclass",), **settings):
@@ -25,7 +26,7 @@ def trained(latents, folder, method="finediffusion", references=("superclass",),
     model = network(run_of(method), BASE)
     chosen = SimpleNamespace(**TRAIN | settings)
     average, record = train.train(
-        model, learning_rates(model, 1e-3, {}), latents, chosen, list(references), 0, folder / "state"
+        model, peak_rates(model, 1e-3, {}), latents, chosen, list(references), 0, folder / "state"
     )
     return [row["loss"] for row in record], average
 
@@ -139,11 +140,11 @@ def test_samples_do_not_depend_on_ranks_or_on_being_interrupted(tmp_path, monkey
     ranks.launch(sample_into, 1, folders[0])
     ranks.launch(sample_into, 2, folders[1])
     answers = iter([False, True])
-    monkeypatch.setattr("finefit.stopping.asked", lambda: next(answers))
+    monkeypatch.setattr("finefit.jobs.stopping.asked", lambda: next(answers))
     with pytest.raises(stopping.ToBeContinued):
         sample_into(folders[2])
     assert len(list(folders[2].glob("batch-*.npz"))) == 2
-    monkeypatch.setattr("finefit.stopping.asked", lambda: False)
+    monkeypatch.setattr("finefit.jobs.stopping.asked", lambda: False)
     sample_into(folders[2])
     whole, *others = ([np.load(path) for path in sorted(folder.glob("batch-*.npz"))] for folder in folders)
     assert np.concatenate([batch["labels"] for batch in whole]).tolist() == np.repeat(np.arange(4), 5).tolist()

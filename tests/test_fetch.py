@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finefit import archives, downloads, sources
+from finefit.data import archives, downloads, sources
+from finefit.jobs.checksums import checksum
 
 CONTENT = np.random.default_rng(0).bytes(40_000)
 SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -211,7 +212,7 @@ def test_a_disk_that_fills_from_a_mirror_or_while_unpacking(table, tmp_path, mon
     mirror.mkdir()
     with tarfile.open(mirror / "toy.tar", "w") as tar:
         tar.add("data", "top")
-    table("", file="toy.tar", size="", checksum=sources.checksum(mirror / "toy.tar"), by_hand="none")
+    table("", file="toy.tar", size="", checksum=checksum(mirror / "toy.tar"), by_hand="none")
     monkeypatch.setenv("FINEFIT_MIRROR", str(mirror))
     with monkeypatch.context() as patched:
         patched.setattr(sources.shutil, "copyfile", full_disk)
@@ -304,7 +305,7 @@ def refused(table, name, opened, add):
     Path("data/raw").mkdir()
     with opened(Path("data/raw") / name) as archive:
         add(archive)
-    table("", file=name, size="", checksum=sources.checksum(Path("data/raw") / name), by_hand="none")
+    table("", file=name, size="", checksum=checksum(Path("data/raw") / name), by_hand="none")
     with pytest.raises(ValueError, match=f"{name}: not unpacked: .*link, an absolute path or leaves the folder"):
         archives.unpacked(("toy",))
     assert sorted(path.name for path in Path("data/raw").iterdir() if not path.name.startswith(".")) == [name]
@@ -318,6 +319,6 @@ def test_archives_within_an_archive_become_folders(table):
         inner.add("picture.txt")
     with zipfile.ZipFile("data/raw/toy.zip", "w") as outer:
         outer.write("n01.tar", "deep/n01.tar")
-    table("", file="toy.zip", size="", checksum=sources.checksum(Path("data/raw/toy.zip")), by_hand="none")
+    table("", file="toy.zip", size="", checksum=checksum(Path("data/raw/toy.zip")), by_hand="none")
     files = [path for path in archives.unpacked(("toy",)).rglob("*") if path.is_file()]
     assert [path.as_posix().split("/", 3)[3] for path in files] == ["deep/n01/picture.txt"]

@@ -12,10 +12,10 @@ import pytest
 import yaml
 from clones import ROOT
 
-from finefit import cost, doctor, forecast, prune
 from finefit.models.shapes import Shape
-from finefit.plan import Plan
-from finefit.studies import load, parse
+from finefit.outlook import cost, doctor, forecast, prune
+from finefit.study.plan import Plan
+from finefit.study.reading import load, parse
 
 
 @pytest.fixture

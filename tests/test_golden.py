@@ -1,4 +1,4 @@
-"""What each recipe number stands for: changed numerics must raise the number in finefit.recipes.
+"""What each recipe number stands for: changed numerics must raise the number in finefit.jobs.recipes.
 
 After a wanted change raise the number there, then store the new values: `python tests/test_golden.py`.
 The tolerance lets other processors round differently and lets nothing else through.
@@ -16,14 +16,14 @@ import torch
 
 from finefit.codecs import patch_pca
 from finefit.datasets import embedded
-from finefit.finetune import learning_rates
+from finefit.deltas.network import network
+from finefit.jobs.recipes import RECIPES
 from finefit.metrics import probe
 from finefit.metrics.frechet import frechet_distance
 from finefit.models.checkpoint import read_base
-from finefit.models.network import network
-from finefit.recipes import RECIPES
-from finefit.sample import sample
-from finefit.train import train
+from finefit.sampling.sample import sample
+from finefit.training.learning_rate import peak_rates
+from finefit.training.train import train
 
 ROOT = Path(__file__).parents[1]
 STORED = Path(__file__).with_suffix(".json")
@@ -58,7 +58,7 @@ def losses(tmp: Path) -> list[float]:
         flip=True, precision="float32", recompute=False,
     )  # fmt: skip
     model = network(RUN, BASE)
-    average, record = train(model, learning_rates(model, 1e-3, {}), pack, settings, ["null"], 0, tmp / "state")
+    average, record = train(model, peak_rates(model, 1e-3, {}), pack, settings, ["null"], 0, tmp / "state")
     return [record[0]["loss"], sum(value.abs().sum().item() for value in average.values())]
 
 
@@ -93,7 +93,7 @@ def test_numbers_are_those_of_the_recipes(tmp_path):
     for kind, values in measured(tmp_path).items():
         assert stored[kind]["recipe"] == RECIPES[kind], f"recipe of {kind} was raised: run python tests/test_golden.py"
         advice = (
-            f"{kind} computes something else: raise its number in finefit.recipes, then run python tests/test_golden.py"
+            f"{kind} computes something else: raise its number in jobs/recipes.py; then python tests/test_golden.py"
         )
         assert values == pytest.approx(stored[kind]["values"], rel=2e-3), advice
 

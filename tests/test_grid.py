@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finefit import grid
+from finefit.sampling import grid
 
 
 def test_a_grid_shows_every_picture_unsmoothed_at_its_place():

@@ -11,9 +11,12 @@ import yaml
 from layouts import picture
 from sklearn.metrics import adjusted_rand_score
 
-from finefit import sources, store, studies, taxonomy
+from finefit.data import sources
 from finefit.datasets import embedded, folder
-from finefit.plan import Plan
+from finefit.hierarchy import index, superclasses
+from finefit.jobs import store
+from finefit.study import reading
+from finefit.study.plan import Plan
 
 ROOT = Path(__file__).parents[1]
 FISH = "class_name,superclass,order,note\nZander,perch,Perciformes,\nÄsche,salmon,Salmoniformes,x\n"
@@ -38,12 +41,12 @@ def planned(**data) -> Plan:
     """The smoke study on one data set; keys are those of its section."""
     study = yaml.safe_load((ROOT / "studies/smoke.yaml").read_text())
     study["data"] = {"here": {"resolutions": [32]} | data}
-    return Plan(studies.parse(study, "here.yaml"))
+    return Plan(reading.parse(study, "here.yaml"))
 
 
 def made(plan: Plan) -> tuple[pd.DataFrame, Path]:
     """The hierarchy that its jobs make."""
-    for kind, build in (("data", taxonomy.build_data), ("hierarchy", taxonomy.build_hierarchy)):
+    for kind, build in (("data", index.build), ("hierarchy", superclasses.build)):
         store.produce(plan.kind(kind)[0], build)
     path = plan.kind("hierarchy")[0].path
     return pd.read_csv(path / "hierarchy.csv"), path

@@ -11,12 +11,14 @@ import pytest
 import torch
 from tiny import BASE, ROOT, answer, fine_tuned, run_of, shaken, trained_tensors
 
-from finefit import counts, methods, studies
-from finefit.models import published
+from finefit import methods
+from finefit.deltas import published
+from finefit.deltas.delta import load_delta, save_delta
+from finefit.deltas.merge import merged
+from finefit.deltas.network import network
 from finefit.models.checkpoint import read
-from finefit.models.delta import load_delta, save_delta
-from finefit.models.merge import merged
-from finefit.models.network import network
+from finefit.outlook import counts
+from finefit.study import reading
 
 # The whole method that docs/extending.md shows, as a file beside the package's own.
 GUIDE = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
@@ -61,12 +63,12 @@ class TestEveryMethod:
 
     def test_interruption_changes_nothing(self, method, latents, tmp_path, monkeypatch):
         _, whole = fine_tuned(run_of(method), latents, tmp_path)
-        monkeypatch.setattr("finefit.train.STEPS_PER_RECORD", 1)
-        monkeypatch.setattr("finefit.train.SECONDS_BETWEEN_STATES", 0.0)
-        monkeypatch.setattr("finefit.train.SHARE_FOR_STATES", 1e9)
+        monkeypatch.setattr("finefit.training.train.STEPS_PER_RECORD", 1)
+        monkeypatch.setattr("finefit.training.train.SECONDS_BETWEEN_STATES", 0.0)
+        monkeypatch.setattr("finefit.training.train.SHARE_FOR_STATES", 1e9)
         (tmp_path / "cut").mkdir()
         with monkeypatch.context() as patched:
-            patched.setattr("finefit.train.draw", interrupted_at(2))
+            patched.setattr("finefit.training.train.draw", interrupted_at(2))
             with pytest.raises(KeyboardInterrupt):
                 fine_tuned(run_of(method), latents, tmp_path / "cut")
         _, resumed = fine_tuned(run_of(method), latents, tmp_path / "cut")
@@ -91,7 +93,7 @@ class TestEveryMethod:
 
 def interrupted_at(limit: int):
     """`train.draw`, interrupted at a step."""
-    from finefit.train import draw as real
+    from finefit.training.train import draw as real
 
     def draw(pack, embedder, references, settings, seed, step, device):
         if step == limit:
@@ -230,4 +232,4 @@ def test_wrong_settings_are_one_line_with_file_and_key(entry, line, tmp_path):
     study = tmp_path / "study.yaml"
     study.write_text(re.sub(r"methods:\n(  .*\n)+", f"methods:\n  {entry}\n", text), encoding="utf-8")
     with pytest.raises(ValueError, match=rf"study\.yaml:\d+: {line}"):
-        studies.load(study)
+        reading.load(study)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from finefit.datasets.embedded import Settings, index, read, taxonomy
+from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.metrics import bootstrap
 from finefit.metrics.accuracy import class_accuracy, superclass_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
@@ -19,7 +20,6 @@ from finefit.metrics.kernel import kernel_distance, squared_discrepancy
 from finefit.metrics.manifold import memorised_share, precision_recall
 from finefit.metrics.probe import Probe, augment, fit, in_batches, load, save
 from finefit.metrics.published import fid, inception_features, lpips_distance
-from finefit.torchvision_shim import importable_torchvision
 
 
 def noise_pictures(count: int, side: int = 32, seed: int = 0) -> Tensor:

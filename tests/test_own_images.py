@@ -10,8 +10,8 @@ import pytest
 from layouts import picture
 from PIL import Image
 
+from finefit.data.pictures import read_file
 from finefit.datasets import folder
-from finefit.pictures import read_file
 
 RED = (200, 30, 30)
 

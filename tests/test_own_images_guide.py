@@ -19,10 +19,14 @@ import yaml
 from layouts import picture
 from PIL import Image
 
-from finefit import cli, forecast, sources, store, studies
+from finefit import cli
 from finefit.commands.jobs import builder
+from finefit.data import sources
 from finefit.datasets import folder
-from finefit.plan import Plan
+from finefit.jobs import store
+from finefit.outlook import forecast
+from finefit.study import reading
+from finefit.study.plan import Plan
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs/own-images.md").read_text(encoding="utf-8")
@@ -61,7 +65,7 @@ def test_the_guide_ends_with_a_sample_grid(project, monkeypatch, capsys):
     command(check, monkeypatch)
     assert "4 classes" in capsys.readouterr().out
     assert run == "snakemake --configfile photographs.yaml"
-    plan = Plan(studies.load(Path("photographs.yaml")))
+    plan = Plan(reading.load(Path("photographs.yaml")))
     for job in plan.jobs:
         if job.kind != "report":
             store.produce(job, builder(job.kind))
@@ -74,7 +78,7 @@ def test_pictures_are_opened_for_the_index_and_neither_to_plan_nor_to_check_agai
     Path("photographs.yaml").write_text(block("yaml"))
     opened, really_open = [], Image.open
     monkeypatch.setattr(Image, "open", lambda path: opened.append(path) or really_open(path))
-    plan = Plan(studies.load(Path("photographs.yaml")))
+    plan = Plan(reading.load(Path("photographs.yaml")))
     said = "\n".join(forecast.lines(plan))
     assert "Not counted" not in said and not opened
     (data,) = plan.kind("data")

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 import torch
 
-from finefit import latents
-from finefit import pack as reading
-from finefit.latents import pack
-from finefit.pack import Pack
-from finefit.sources import checksum
+from finefit.hierarchy import index
+from finefit.jobs.checksums import checksum
+from finefit.latents import encode as encoder
+from finefit.latents import pack as reading
+from finefit.latents.encode import encode, pack
+from finefit.latents.pack import Pack
 
 ROWS = 40
 
@@ -37,16 +38,16 @@ def read(start: int, stop: int) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(latents, "SHARD_ROWS", 8)
-    monkeypatch.setattr(latents, "BATCH", 3)
-    monkeypatch.setattr(latents, "SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(encoder, "SHARD_ROWS", 8)
+    monkeypatch.setattr(encoder, "BATCH", 3)
+    monkeypatch.setattr(encoder, "SECONDS_BETWEEN_LOOKS", 0.01)
 
 
 def encoding(folder, log, number):
     def slowly(start, stop):
         with open(log, "a") as file:
             file.write(f"{number} {start}\n")
-        latents.time.sleep(0.01)
+        encoder.time.sleep(0.01)
         return read(start, stop)
 
     pack(folder, slowly, np.arange(ROWS), Counted(), finish=number == 0)
@@ -116,18 +117,18 @@ def test_a_helper_leaves_a_published_pack_alone(tmp_path):
 
 
 def test_the_job_publishes_the_pack_and_nothing_else(tmp_path, monkeypatch):
-    from finefit import codecs, taxonomy
+    from finefit import codecs
 
     monkeypatch.setattr(codecs, "load", lambda settings: Counted())
     table = pd.DataFrame({"class_id": np.arange(10), "place": np.arange(10)})
-    monkeypatch.setattr(taxonomy, "read_index", lambda data, split: table)
+    monkeypatch.setattr(index, "read_index", lambda data, split: table)
     monkeypatch.setattr(
-        taxonomy, "read_pictures", lambda data, part, size: read(part["place"].iloc[0], part["place"].iloc[-1] + 1)
+        index, "read_pictures", lambda data, part, size: read(part["place"].iloc[0], part["place"].iloc[-1] + 1)
     )
     job = SimpleNamespace(inputs={"data": None}, settings={"resolution": 8, "codec": {}})
     out, scratch = tmp_path / "scratch/out", tmp_path / "scratch"
     out.mkdir(parents=True)
-    latents.build(job, out, scratch)
+    encoder.build(job, out, scratch)
     assert Pack(out).count == 10 and not list(out.glob("*.partial")) and not (scratch / "pack").exists()
 
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 from tiny import BASE, TRAIN, fine_tuned, run_of
 
-from finefit import ranks, stopping, train
-from finefit.finetune import learning_rates
-from finefit.models.network import network
-from finefit.pack import Pack
+from finefit.deltas.network import network
+from finefit.jobs import ranks, stopping
+from finefit.latents.pack import Pack
+from finefit.training import train
+from finefit.training.learning_rate import peak_rates
 
 
 def twenty_steps(pack, folder) -> None:
@@ -31,7 +32,7 @@ def twenty_steps(pack, folder) -> None:
     model = network(run_of("difffit"), BASE)
     settings = SimpleNamespace(**TRAIN | {"steps": 20, "batch_size": 5})
     average, record = train.train(
-        model, learning_rates(model, 1e-3, {}), Pack(pack), settings, ["null"], 0, folder / "state"
+        model, peak_rates(model, 1e-3, {}), Pack(pack), settings, ["null"], 0, folder / "state"
     )
     if ranks.number() == 0:
         torch.save({"losses": torch.tensor([row["loss"] for row in record]), "average": average}, folder / "result")
@@ -86,9 +87,9 @@ def test_told_to_stop_between_records_it_goes_on_to_the_same_bytes(latents, tmp_
     (tmp_path / "cut").mkdir()
     _, whole = fine_tuned(run_of("finediffusion"), latents, tmp_path)
     answers = iter([False, True])
-    monkeypatch.setattr("finefit.stopping.asked", lambda: next(answers))
+    monkeypatch.setattr("finefit.jobs.stopping.asked", lambda: next(answers))
     with pytest.raises(stopping.ToBeContinued):
         fine_tuned(run_of("finediffusion"), latents, tmp_path / "cut")
-    monkeypatch.setattr("finefit.stopping.asked", lambda: False)
+    monkeypatch.setattr("finefit.jobs.stopping.asked", lambda: False)
     _, resumed = fine_tuned(run_of("finediffusion"), latents, tmp_path / "cut")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from layouts import LAYOUTS, text
 
-from finefit import archives, datasets, inventory, sources
+from finefit import datasets
+from finefit.data import archives, sources
 from finefit.datasets import inat2021_mini
+from finefit.outlook import data_check
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = [name for name in datasets.names() if datasets.find(name).PUBLISHED and name != "embedded"]
@@ -105,7 +107,7 @@ def on_disk(laid, monkeypatch):
     """The same, standing where `finefit data check` finds unpacked archives."""
     reader, settings, root, _ = laid
     monkeypatch.setattr(archives, "unpacked", lambda rows: root)
-    monkeypatch.setattr(inventory, "state", lambda row: "here")
+    monkeypatch.setattr(data_check, "state", lambda row: "here")
     return laid
 
 
@@ -114,26 +116,26 @@ def test_check_compares_with_what_is_published(on_disk, monkeypatch):
     reader, settings, root, (classes, train, test) = on_disk
     name = reader.__name__.split(".")[-1]
     with pytest.raises(ValueError, match=f"{name}: {train} train on disk, {reader.PUBLISHED.train} published"):
-        inventory.check(name, None)
+        data_check.check(name, None)
     above = {superclass for _, superclass in classes} - {None}
     counts = {"classes": len(classes), "superclasses": len(above) or None, "train": train, "test": test}
     monkeypatch.setattr(reader, "PUBLISHED", dataclasses.replace(reader.PUBLISHED, **counts))
-    assert f"{name}: {len(classes)} classes" in inventory.check(name, None)
+    assert f"{name}: {len(classes)} classes" in data_check.check(name, None)
     folder = reader.folder(root) if hasattr(reader, "folder") else root
     (folder / reader.index(settings, root)["key"].iloc[-1]).unlink()
     with pytest.raises(ValueError, match="pictures? are missing|on disk|validation pictures"):
-        inventory.check(name, None)
+        data_check.check(name, None)
 
 
 def test_check_says_what_is_missing_and_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "RAW", tmp_path)
     monkeypatch.delenv("FINEFIT_MIRROR", raising=False)
     with pytest.raises(ValueError) as raised:
-        inventory.check("imagenet", None)
+        data_check.check("imagenet", None)
     assert len(str(raised.value).split("\n")) == 3
     assert "By hand: register at" in str(raised.value) and "finefit fetch imagenet-devkit" in str(raised.value)
 
 
 def test_the_tables_of_the_document_have_not_drifted():
-    text = inventory.DOCUMENT.read_text(encoding="utf-8")
-    assert inventory.document(text) == text, "run `finefit data table --document`"
+    text = data_check.DOCUMENT.read_text(encoding="utf-8")
+    assert data_check.document(text) == text, "run `finefit data table --document`"

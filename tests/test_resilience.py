@@ -13,7 +13,7 @@ STOPS = f"""#!{sys.executable}
 import os, sys
 from finefit import cli
 if sys.argv[1] == "finetune":
-    from finefit import train
+    from finefit.training import train
     draw = train.draw
     def stopped(pack, embedder, references, settings, seed, step, device):
         if step == 10:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from finefit.rowwise import RowwiseAdam
+from finefit.training.rowwise import RowwiseAdam
 
 
 def both(steps: int, rows: int, per_step: int, rates: np.ndarray, decays: np.ndarray, size: float = 1.0):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from clones import Clone, clone_here
 
-from finefit.plan import PHASES
+from finefit.jobs.job import PHASES
 
 pytestmark = pytest.mark.slurm
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from finefit import recipes, store, studies
-from finefit.config import Study
-from finefit.outlook import outlook
-from finefit.plan import Job, Plan
+from finefit.jobs import recipes, store
+from finefit.jobs.job import Job
+from finefit.outlook.time_left import outlook
+from finefit.study import reading
+from finefit.study.config import Study
+from finefit.study.plan import Plan
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,7 +34,7 @@ def study(**changes) -> Study:
         for section in sections:
             target = target[section]
         target[key] = value
-    return studies.parse(content, "test")
+    return reading.parse(content, "test")
 
 
 def paths(study: Study, *kinds: str) -> set[Path]:
@@ -43,7 +45,7 @@ def paths(study: Study, *kinds: str) -> set[Path]:
     "file", ["params.yaml", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "studies").glob("*.yaml"))]
 )
 def test_every_study_of_the_repository_is_valid(file):
-    assert Plan(studies.load(Path(file))).jobs
+    assert Plan(reading.load(Path(file))).jobs
 
 
 def test_one_learning_rate_changes_that_methods_jobs_and_the_report():
@@ -91,8 +93,8 @@ def test_scale_one_is_sampled_once_without_guidance():
 
 
 def test_planning_imports_no_torch():
-    code = "import sys; from finefit import studies, cli; from finefit.plan import Plan; from pathlib import Path;"
-    code += "Plan(studies.load(Path('params.yaml'))); sys.exit('torch' in sys.modules)"
+    code = "import sys; from pathlib import Path; from finefit import cli; from finefit.commands import plan_of;"
+    code += "plan_of(Path('params.yaml')); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -132,7 +134,7 @@ def test_all_faults_at_once_with_their_lines(tmp_path):
     text = Path("studies/smoke.yaml").read_text().replace("steps: 24", "steps: 0").replace("seeds: [0]", "seeds: []")
     file.write_text(text.replace("  bitfit:", "  bitfitt:").replace("name: patch_pca,", "name: patch,"))
     with pytest.raises(ValueError) as error:
-        studies.load(file)
+        reading.load(file)
     lines = file.read_text().splitlines()
     for line in str(error.value).splitlines():
         number = int(line.removeprefix(str(file) + ":").split(":")[0])
@@ -144,7 +146,7 @@ def test_a_name_given_twice_is_refused(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text(Path("studies/smoke.yaml").read_text().replace("  bitfit:", "  full:"))
     with pytest.raises(ValueError, match=r"study\.yaml: .*line \d+: methods\.full stands there again, after line \d+"):
-        studies.load(file)
+        reading.load(file)
 
 
 def test_unknown_source_is_refused():
@@ -206,7 +208,7 @@ def test_missing_input_is_refused(job):
 
 def test_two_processes_make_it_once(job):
     code = (
-        "import sys, time; from pathlib import Path; from finefit import store; from finefit.plan import Job\n"
+        "import sys, time; from pathlib import Path; from finefit.jobs import store; from finefit.jobs.job import Job\n"
         "def build(job, out, scratch):\n"
         "    time.sleep(1); open('made', 'a').write('x'); (out / 'a').write_text('a')\n"
         "store.produce(Job('data', 'toy', {'number': 1}), build)"

@@ -11,14 +11,15 @@ import pytest
 import torch
 from tiny import BASE, CODEC, SAMPLE, run_of
 
-from finefit import samplers
 from finefit.codecs import patch_pca
-from finefit.finetune import learning_rates
-from finefit.latents import pack
-from finefit.models.network import network
-from finefit.pack import Pack
-from finefit.sample import sample
-from finefit.train import batch_rows
+from finefit.deltas.network import network
+from finefit.diffusion import samplers
+from finefit.latents.encode import pack
+from finefit.latents.pack import Pack
+from finefit.sampling.sample import sample
+from finefit.training.label_dropout import drop_labels
+from finefit.training.learning_rate import peak_rates
+from finefit.training.train import batch_rows
 
 
 def decibels(images: torch.Tensor, others: torch.Tensor) -> float:
@@ -70,8 +71,8 @@ def test_pack_with_a_posterior_draws_from_it(pictures, tmp_path):
 
 
 def test_interrupted_packing_keeps_whole_shards(pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr("finefit.latents.SHARD_ROWS", 8)
-    monkeypatch.setattr("finefit.latents.BATCH", 4)
+    monkeypatch.setattr("finefit.latents.encode.SHARD_ROWS", 8)
+    monkeypatch.setattr("finefit.latents.encode.BATCH", 4)
     reads = []
 
     def read(start, stop, limit=12):
@@ -96,19 +97,19 @@ def test_every_epoch_sees_every_picture_once():
 
 def test_learning_rate_multipliers_go_by_name():
     model = network(run_of("difffit"), BASE)
-    rates = learning_rates(model, 1e-3, {"gamma": 10.0})
+    rates = peak_rates(model, 1e-3, {"gamma": 10.0})
     assert rates.keys() == model.trained
     assert {name for name, rate in rates.items() if rate == 1e-2} == {name for name in rates if "gamma" in name}
     assert set(rates.values()) == {1e-3, 1e-2}
     with pytest.raises(ValueError, match="lr_multipliers.gama"):
-        learning_rates(model, 1e-3, {"gama": 2.0})
+        peak_rates(model, 1e-3, {"gama": 2.0})
 
 
 def test_labels_are_dropped_to_each_reference_with_its_probability():
     embedder = network(run_of("finediffusion", guidance=("superclass", "null")), BASE).y_embedder
     labels = torch.tensor([0, 1, 2, 3]).repeat(250)
     uniform = torch.arange(1000) / 1000
-    rows = embedder.drop(labels, ["superclass", "null"], 0.1, uniform)
+    rows = drop_labels(labels, embedder, ["superclass", "null"], 0.1, uniform)
     assert torch.equal(rows[:100], 4 + torch.tensor([0, 0, 1, 1]).repeat(25))
     assert set(rows[100:200].tolist()) == {6}
     assert torch.equal(rows[200:], labels[200:])
@@ -138,8 +139,8 @@ class Hidden:
         if name.split(".")[0] in {"pandas", "pydantic", "yaml", "typer", "diffusers", "dvc", "snakemake", "PIL"}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Hidden())
-import finefit.train, finefit.finetune, finefit.sample, finefit.samplers, finefit.latents, finefit.methods
-import finefit.models.published
+import finefit.training.finetune, finefit.sampling.sample, finefit.latents.encode
+import finefit.deltas.published, finefit.methods
 for name in finefit.methods.names():
     finefit.methods.find(name)
 """

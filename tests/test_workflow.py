@@ -24,8 +24,9 @@ import pytest
 import yaml
 from clones import ROOT, Clone, clone_here
 
-from finefit.plan import PHASES, Plan
-from finefit.studies import load, parse
+from finefit.jobs.job import PHASES
+from finefit.study.plan import Plan
+from finefit.study.reading import load, parse
 
 DVC = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 NOTHING = "Nothing to be done"
@@ -72,7 +73,7 @@ def test_defaults_are_as_dvc_records_them():
     """dvc reads defaults from the source and compares them with dvc.lock, where a tuple has become a list."""
     from dvc.utils.serialize import parse_py
 
-    source = ROOT / "src/finefit/config.py"
+    source = ROOT / "src/finefit/study/config.py"
     sections = parse_py(source.read_text(encoding="utf-8"), str(source))
     for section in ("TrainSettings", "SampleSettings", "EvaluateSettings"):
         assert yaml.safe_load(yaml.safe_dump(json.loads(json.dumps(sections[section])))) == sections[section]
@@ -164,7 +165,7 @@ def test_an_experiment_computes_the_new_value(smoke, where):
 
 @pytest.mark.workflow
 def test_a_comment_in_the_code_computes_nothing(smoke):
-    for module in ("train.py", "config.py", "recipes.py", "methods/full.py"):
+    for module in ("training/train.py", "study/config.py", "jobs/recipes.py", "methods/full.py"):
         with open(smoke.root / "src/finefit" / module, "a", encoding="utf-8") as file:
             file.write("\n# A comment.\n")
     assert NOTHING in smoke("snakemake", "-n")
@@ -193,7 +194,8 @@ def test_another_clone_killed_while_it_trains_ends_in_the_same_bytes(finished, t
 import os, sys
 from finefit import cli
 if sys.argv[1] == "finetune":
-    from finefit import state, train
+    from finefit.training import state
+    from finefit.training import train
     keep = state.save
     train.SECONDS_BETWEEN_STATES = 0
     state.save = lambda *kept: (keep(*kept), os.killpg(0, {signal.SIGKILL:d}))

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from finefit import methods
-from finefit.finetune import learning_rates
+from finefit.deltas.network import network
+from finefit.latents.pack import Pack
 from finefit.models.checkpoint import read_base
 from finefit.models.dit import DiT
-from finefit.models.network import network
-from finefit.pack import Pack
-from finefit.train import train
+from finefit.training.learning_rate import peak_rates
+from finefit.training.train import train
 
 ROOT = Path(__file__).parents[1]
 CODEC = ROOT / "data/base/patch-pca-2.safetensors"
@@ -58,7 +58,7 @@ def run_of(method: str, **settings) -> dict:
 def fine_tuned(run: dict, latents: Pack, folder: Path) -> tuple[DiT, dict[str, Tensor]]:
     """The network after four steps, and the average of what was trained."""
     model = network(run, BASE)
-    rates = learning_rates(model, 1e-3, {})
+    rates = peak_rates(model, 1e-3, {})
     references = methods.find(run["method"]).Settings(**run["method_settings"]).guidance
     average, _ = train(model, rates, latents, SimpleNamespace(**TRAIN), references, 0, folder / "state")
     return model, average

@@ -12,8 +12,8 @@ import sys
 
 import typer
 
-from finefit import stopping
 from finefit.commands import data, jobs, networks, pictures, study  # noqa: F401 (data adds its commands to jobs' group)
+from finefit.jobs import stopping
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from finefit import studies
-from finefit.config import Study  # and no more: `config` is Snakemake's own
-from finefit.plan import PHASES, Job, Plan
+from finefit.study import reading
+from finefit.study.config import Study  # and no more: `config` is Snakemake's own
+from finefit.jobs.job import PHASES, Job
+from finefit.study.plan import Plan
 from snakemake.exceptions import WorkflowError
 
 # A file given by --configfile is the whole study: it is never merged with params.yaml.
@@ -22,8 +23,8 @@ def read_study() -> Study:
     """The study that Snakemake's configuration holds; all its faults at once, with their lines."""
     origin = Path(workflow.configfiles[-1])
     try:
-        lines = studies.line_numbers(yaml.compose(origin.read_text(encoding="utf-8")))
-        return studies.parse(config, origin.name, lines)
+        lines = reading.line_numbers(yaml.compose(origin.read_text(encoding="utf-8")))
+        return reading.parse(config, origin.name, lines)
     except ValueError as faults:
         raise WorkflowError(str(faults)) from None
 

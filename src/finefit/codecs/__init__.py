@@ -2,6 +2,8 @@
 
 A codec module offers `load(weights)`, which gives a `Codec`. The constants that scale latents to unit variance live
 inside the codec and nowhere else.
+
+May import: jobs, data, datasets.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
-from finefit import sources
+from finefit.data import sources
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from finefit.torchvision_shim import importable_torchvision
+from finefit.jobs.torchvision_shim import importable_torchvision
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL

@@ -1,4 +1,7 @@
-"""The commands, a module for each subject; here is what they share."""
+"""The commands, a module for each subject; here is what they share.
+
+May import: every other room.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from finefit import studies
-from finefit.plan import Job, Plan
+from finefit.jobs.job import Job
+from finefit.study import reading
+from finefit.study.plan import Plan
 
 PARAMS = Path("params.yaml")
 StudyFile = Annotated[Path, typer.Option(help="The study: params.yaml or a file of studies/.")]
@@ -16,7 +20,7 @@ StudyFile = Annotated[Path, typer.Option(help="The study: params.yaml or a file 
 
 def plan_of(study: Path) -> Plan:
     """The plan of a study file."""
-    return Plan(studies.load(study))
+    return Plan(reading.load(study))
 
 
 def needed(plan: Plan) -> set[str]:

@@ -10,22 +10,22 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from finefit import stopping, store
 from finefit.commands import PARAMS, StudyFile, plan_of
-from finefit.outlook import outlook
-from finefit.plan import PHASES
+from finefit.jobs import stopping, store
+from finefit.jobs.job import PHASES
+from finefit.outlook.time_left import outlook
 
 app = typer.Typer()
 
 BUILDERS = {
-    "data": "taxonomy.build_data",
-    "hierarchy": "taxonomy.build_hierarchy",
+    "data": "hierarchy.index.build",
+    "hierarchy": "hierarchy.superclasses.build",
     "base": "models.checkpoint.build_base",
-    "latents": "latents.build",
-    "finetune": "finetune.build",
-    "sample": "sample.build",
-    "reference": "reference.build",
-    "evaluate": "evaluate.build",
+    "latents": "latents.encode.build",
+    "finetune": "training.finetune.build",
+    "sample": "sampling.sample.build",
+    "reference": "evaluation.reference.build",
+    "evaluate": "evaluation.evaluate.build",
     "report": "report.build",
 }
 
@@ -80,8 +80,8 @@ def builder(kind: str):
 @app.command("help-encode")
 def help_encode(path: Path, study: StudyFile = PARAMS) -> None:
     """Help the process that makes a `latents` artifact: encode shards that nobody works on; that process publishes."""
-    from finefit.devices import device_here
-    from finefit.latents import encode
+    from finefit.jobs.devices import device_here
+    from finefit.latents.encode import encode
 
     job = plan_of(study).at(path)
     encode(job, store.SCRATCH / job.digest, device_here())

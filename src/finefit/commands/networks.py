@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from finefit.commands import PARAMS, StudyFile, plan_of
-from finefit.plan import Job
+from finefit.jobs.job import Job
 
 app = typer.Typer()
 
@@ -25,8 +25,8 @@ def fit_codec(weights: Path) -> None:
 @app.command("export-base")
 def export_base(folder: Path, study: StudyFile = PARAMS) -> None:
     """Write a study's only run, of a plain network, as a base, with its provenance: how the shipped one was made."""
+    from finefit.deltas.delta import load_run
     from finefit.models.checkpoint import export_base
-    from finefit.models.delta import load_run
 
     planned = plan_of(study)
     runs = planned.kind("finetune")
@@ -41,7 +41,7 @@ def count(
     as_json: Annotated[bool, typer.Option("--json", help="Every value, as JSON.")] = False,
 ) -> None:
     """Trained and total parameters of every method on every data set, beside the published counts."""
-    from finefit import counts
+    from finefit.outlook import counts
 
     rows = counts.table(model)
     print(json.dumps(rows, indent=1) if as_json else counts.as_text(rows))
@@ -55,7 +55,7 @@ def import_(
     study: StudyFile = PARAMS,
 ) -> None:
     """Read a published checkpoint (DiT's layout or FineDiffusion's) and write what it trained as a delta."""
-    from finefit.models.published import import_checkpoint
+    from finefit.deltas.published import import_checkpoint
 
     print(f"{checkpoint}: {import_checkpoint(checkpoint, run_at(run, study), delta)}")
 
@@ -63,7 +63,7 @@ def import_(
 @app.command()
 def export(run: Path, checkpoint: Path, study: StudyFile = PARAMS) -> None:
     """Write a run, merged into its base, as a checkpoint that published code reads (.pt or .safetensors)."""
-    from finefit.models.published import export_run
+    from finefit.deltas.published import export_run
 
     print(f"{checkpoint}: {export_run(run_at(run, study), checkpoint)}")
 

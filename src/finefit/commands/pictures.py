@@ -24,7 +24,7 @@ def grid(
     study: StudyFile = PARAMS,
 ) -> None:
     """Draw pictures of some classes from one fine-tuned method, a labelled row for each."""
-    from finefit.grid import of_method
+    from finefit.sampling.grid import of_method
 
     of_method(plan_of(study), method, split(classes), count, seed, file)
     print(file)
@@ -39,7 +39,7 @@ def compare(
     study: StudyFile = PARAMS,
 ) -> None:
     """Draw the same classes from the same noise under several methods, side by side."""
-    from finefit.grid import of_methods
+    from finefit.sampling.grid import of_methods
 
     planned = plan_of(study)
     of_methods(planned, split(methods) or list(planned.study.methods), split(classes), seed, file)

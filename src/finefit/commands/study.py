@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from finefit import doctor, forecast, prune, sources, store
 from finefit.commands import PARAMS, StudyFile, needed, plan_of
+from finefit.data import sources
+from finefit.jobs import store
+from finefit.outlook import doctor, forecast, prune
 
 app = typer.Typer()
 

@@ -13,6 +13,8 @@ It may define `pixels(settings)`, the side of its pictures where they are small;
 published checkpoints number them; `folder(root)`, where keys start if not at `root`; and, where no checksum identifies
 its pictures, `listing(settings)`, a digest that does. `root` is the folder with the content of its sources, None for a
 data set that needs none.
+
+May import: jobs, data, procedural.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import ModuleType
 
-from finefit import modules
+from finefit.jobs import modules
 
 
 @dataclass(frozen=True)

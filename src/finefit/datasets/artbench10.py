@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit.data.listings import only, read  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
-from finefit.listings import only, read  # noqa: F401 (read is part of a reader's interface)
 
 PUBLISHED = Published("ArtBench-10", 10, None, 50_000, 10_000, "derived")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit.data.listings import read  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
-from finefit.listings import read  # noqa: F401 (read is part of a reader's interface)
 
 PUBLISHED = Published("Caltech-101", 101, None, 3_030, 5_647, "derived")
 TRAIN_PER_CLASS = 30

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit.data.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
-from finefit.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
 
 PUBLISHED = Published("CUB-200-2011", 200, None, 5_994, 5_794, "families (ours: data/taxonomies); order")
 FAMILIES = Path("data/taxonomies/cub-families.csv")

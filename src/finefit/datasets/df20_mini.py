@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit.data.listings import only, read  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
-from finefit.listings import only, read  # noqa: F401 (read is part of a reader's interface)
 
 PUBLISHED = Published("DF20-Mini", 182, None, 32_753, 3_640, "its families; ranks from phylum to genus")
 TABLES = {"train": "DF20M-train_metadata_PROD.csv", "test": "DF20M-public_test_metadata_PROD.csv"}

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from finefit.data.listings import matlab, only, read  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
-from finefit.listings import matlab, only, read  # noqa: F401 (read is part of a reader's interface)
 
 PUBLISHED = Published("Oxford Flowers-102", 102, None, 2_040, 6_149, "derived")
 SPLITS = {"trnid": "train", "valid": "train", "tstid": "test"}

@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from finefit.pictures import ENDINGS, fault, read_files
-from finefit.progress import progress
+from finefit.data.pictures import ENDINGS, fault, read_files
+from finefit.jobs.progress import progress
 
 PUBLISHED = None
 LAYOUTS = "superclass/class/picture.jpg or class/picture.jpg"

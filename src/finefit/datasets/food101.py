@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit.data.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
-from finefit.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
 
 PUBLISHED = Published("Food-101", 101, None, 75_750, 25_250, "derived")
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from finefit.data.listings import only
+from finefit.data.pictures import read_files
 from finefit.datasets import Published
-from finefit.listings import only
-from finefit.pictures import read_files
 
 PUBLISHED = Published("Grocery Store", 81, 43, 2_936, 2_485, "its coarse classes")
 SPLIT_OF_LIST = {"train": "train", "val": "train", "test": "test"}

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from finefit.data.listings import matlab, only, read  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
-from finefit.listings import matlab, only, read  # noqa: F401 (read is part of a reader's interface)
 
 PUBLISHED = Published("ImageNet (ILSVRC 2012)", 1000, None, 1_281_167, 50_000, "WordNet: the synset above, or a depth")
 DEPTHS = tuple(f"depth_{depth}" for depth in range(1, 9))  # 0 is "entity", above everything

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit.data.listings import only, read  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
-from finefit.listings import only, read  # noqa: F401 (read is part of a reader's interface)
 
 PUBLISHED = Published("iNaturalist 2021 mini", 10_000, 11, 500_000, 100_000, "its supercategory; ranks to genus")
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")

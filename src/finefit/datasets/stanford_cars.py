@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from finefit.data.listings import matlab, only, read  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
-from finefit.listings import matlab, only, read  # noqa: F401 (read is part of a reader's interface)
 
 PUBLISHED = Published("Stanford Cars", 196, 49, 8_144, 8_041, "makes, from its class names; years")
 TABLES = {"train": ("cars_train", "cars_train_annos"), "test": ("cars_test", "cars_test_annos_withlabels")}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit.data.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
-from finefit.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
 
 PUBLISHED = Published("SUN397", 397, 16, 19_850, 19_850, "the second level of its hierarchy; the first has 3 groups")
 LISTS = {"Training_01": "train", "Testing_01": "test"}

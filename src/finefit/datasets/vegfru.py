@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit.data.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
-from finefit.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
 
 PUBLISHED = Published("VegFru", 292, 25, 43_800, 116_931, "its superclass lists")
 SPLITS = {"train": "train", "val": "train", "test": "test"}

@@ -9,6 +9,8 @@ A method module defines
 
 Everything else is derived from these names: the optimizer's groups, the delta that is saved, its size, and loading it.
 Method modules import torch inside functions only, so that planning a study stays fast.
+
+May import: jobs, models.
 """
 
 from __future__ import annotations
@@ -17,12 +19,10 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-from finefit import modules
+from finefit.jobs import modules
 
 if TYPE_CHECKING:
     from finefit.models.dit import DiT
-
-CLASS_TABLE = "y_embedder.embedding_table.weight"
 
 
 @dataclass(frozen=True)

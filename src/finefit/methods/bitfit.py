@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finefit.methods import CLASS_TABLE, MethodSettings, biases, freeze_all_but, norms
+from finefit.methods import MethodSettings, biases, freeze_all_but, norms
+from finefit.models.shapes import CLASS_TABLE
 
 if TYPE_CHECKING:
     from finefit.models.dit import DiT

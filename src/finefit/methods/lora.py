@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from finefit.methods import CLASS_TABLE, MethodSettings, freeze_all_but, norms
+from finefit.methods import MethodSettings, freeze_all_but, norms
+from finefit.models.shapes import CLASS_TABLE
 
 if TYPE_CHECKING:
     from finefit.models.dit import DiT
@@ -29,7 +30,7 @@ class Settings(MethodSettings):
 
 def apply(model: DiT, settings: Settings) -> set[str]:
     """Add A (random) and B (zero) to every qkv; train them with the class table (and norms, where there are any)."""
-    from finefit.torchvision_shim import importable_torchvision
+    from finefit.jobs.torchvision_shim import importable_torchvision
 
     importable_torchvision()  # peft imports it on the way
     from peft import LoraConfig, inject_adapter_in_model

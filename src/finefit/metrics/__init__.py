@@ -2,4 +2,6 @@
 
 Pictures are uint8 tensors `[n, h, w, 3]` everywhere. A number says something only beside the same number of real
 pictures (`frechet.split_half_distance`; `diversity.pairwise_diversity` and accuracy on the test split).
+
+May import: jobs.
 """

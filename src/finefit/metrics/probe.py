@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from finefit.devices import uses_bfloat16
-from finefit.progress import progress
+from finefit.jobs.devices import uses_bfloat16
+from finefit.jobs.progress import progress
 
 WIDTHS = (1, 2, 4, 4)  # channels of the levels, in units of the first one's
 LEARNING_RATE, WEIGHT_DECAY, LABEL_SMOOTHING, BATCH = 4e-3, 0.05, 0.1, 64

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finefit.jobs.progress import progress
+from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.metrics.diversity import Distance
 from finefit.metrics.frechet import statistics
-from finefit.progress import progress
-from finefit.torchvision_shim import importable_torchvision
 
 BATCH = 64
 INCEPTION_SIDE = 299

@@ -13,16 +13,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from finefit import methods, sources
+from finefit.data import sources
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
-from finefit.models.shapes import SIZES, Shape
+from finefit.models.shapes import CLASS_TABLE, SIZES, Shape
 
 if TYPE_CHECKING:
-    from finefit.plan import Job
+    from finefit.jobs.job import Job
 
 # Not taken from a base: its class table is another domain's, and positions follow from the resolution.
-OWN = {methods.CLASS_TABLE, "pos_embed"}
+OWN = {CLASS_TABLE, "pos_embed"}
 AVERAGES = ("ema", "model")  # where training code keeps the weights inside its checkpoint, best first
 
 
@@ -89,7 +89,7 @@ def described(shape: Shape, state: dict[str, Tensor]) -> str:
     norms = "trained LayerNorm" if "blocks.0.norm1.weight" in state else "plain LayerNorm"
     return (
         f"DiT-{shape.size}/{shape.patch} for {shape.latent_channels} x {shape.latent_size} x {shape.latent_size} "
-        f"latents, class table of {len(state[methods.CLASS_TABLE])} rows, {norms}, "
+        f"latents, class table of {len(state[CLASS_TABLE])} rows, {norms}, "
         f"{sum(value.numel() for value in state.values()):,} parameters"
     )
 
@@ -102,7 +102,7 @@ def check(state: dict[str, Tensor], shape: Shape, file: Path) -> None:
     """
     with torch.device("meta"):
         wanted = DiT(shape, LabelEmbedder(1, shape.width)).state_dict()
-    wanted[methods.CLASS_TABLE] = state.get(methods.CLASS_TABLE, wanted[methods.CLASS_TABLE])
+    wanted[CLASS_TABLE] = state.get(CLASS_TABLE, wanted[CLASS_TABLE])
     if faults := mismatches(wanted, state):
         raise ValueError(f"{file}: is not the plain DiT-{shape.size}/{shape.patch}: {'; '.join(faults[:5])}")
 

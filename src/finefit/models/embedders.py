@@ -54,21 +54,6 @@ class LabelEmbedder(nn.Module):
             raise ValueError("guidance 'null' needs a null row; this class table has none")
         return torch.full_like(labels, self.null_row)
 
-    def drop(self, labels: Tensor, references: list[Reference], probability: float, uniform: Tensor) -> Tensor:
-        """Replace labels by reference rows, each reference with the given probability.
-
-        Args:
-            labels: int64 `[n]`.
-            references: what a dropped label may become.
-            probability: chance of each reference.
-            uniform: `[n]` numbers in [0, 1), the only source of chance.
-        """
-        rows = labels
-        for number, reference in enumerate(references):
-            chosen = (uniform >= number * probability) & (uniform < (number + 1) * probability)
-            rows = torch.where(chosen, self.reference_rows(labels, reference), rows)
-        return rows
-
     def forward(self, rows: Tensor) -> Tensor:
         """Row numbers `[n]` to embeddings `[n, dim]`."""
         return self.embedding_table(rows)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CLASS_TABLE = "y_embedder.embedding_table.weight"  # the parameter that every method trains, and no base brings
+
 # depth, width, heads. S to XL are the published sizes; Mini is the base that this project trained and ships.
 SIZES = {"Mini": (6, 192, 6), "S": (12, 384, 6), "B": (12, 768, 12), "L": (24, 1024, 16), "XL": (28, 1152, 16)}
 

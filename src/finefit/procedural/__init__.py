@@ -1,4 +1,7 @@
-"""Procedural pictures of natural things; a superclass is one module with `NAME`, `TRAITS` and `draw`."""
+"""Procedural pictures of natural things; a superclass is one module with `NAME`, `TRAITS` and `draw`.
+
+May import: none.
+"""
 
 from __future__ import annotations
 

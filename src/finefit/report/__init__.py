@@ -3,6 +3,8 @@
 The way of a number: an artifact's JSON file, `collect` (tidy tables), `statistics` (intervals), `tables`, `figures`
 and `sheets` (what is seen), `claims` (what it means for the papers), `notebooks/` (order and prose), `site` and
 `template.html` (the pages).
+
+May import: jobs, models, methods, study, outlook.
 """
 
 from __future__ import annotations
@@ -14,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finefit.plan import Job
-from finefit.store import SCRATCH
+from finefit.jobs.job import Job
+from finefit.jobs.store import SCRATCH
 
 if TYPE_CHECKING:
     import pandas as pd

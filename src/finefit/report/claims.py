@@ -12,11 +12,11 @@ from typing import Any, Literal
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from finefit.config import Strict
 from finefit.report import rules
 from finefit.report.collect import Results
 from finefit.report.measures import MEASURES, Finding
 from finefit.report.statistics import holm
+from finefit.study.config import Strict
 
 LEDGER = Path("claims.yaml")
 CORRECTED = ("lower", "higher")  # rules that test a difference

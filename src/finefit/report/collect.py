@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from finefit import studies
-from finefit.plan import Job, Plan
+from finefit.jobs.job import Job
 from finefit.report.statistics import Estimate, estimate, over_classes, paired
+from finefit.study import reading
+from finefit.study.plan import Plan
 
 METRICS = (
     "fd_probe",
@@ -167,7 +168,7 @@ def read(study: str | Path) -> Results:
     Raises:
         ValueError: the study file is missing or has faults.
     """
-    return Results(Plan(studies.load(Path(study))))
+    return Results(Plan(reading.load(Path(study))))
 
 
 def content(job: Job, file: str) -> dict:

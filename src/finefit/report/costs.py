@@ -6,7 +6,7 @@ from html import escape
 
 from IPython.display import HTML
 
-from finefit.plan import Job
+from finefit.jobs.job import Job
 from finefit.report.collect import Results, content
 from finefit.report.text import PENDING, duration, size, table
 

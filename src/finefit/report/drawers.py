@@ -10,10 +10,11 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from finefit import config, methods
-from finefit.plan import Job
+from finefit import methods
+from finefit.jobs.job import Job
 from finefit.report.collect import METRICS, Results, content
 from finefit.report.text import PENDING, duration, heading, link, measured, size, slug, table
+from finefit.study import config
 
 STEPS = {"finetune": "fine-tuned", "sample": "sampled", "evaluate": "evaluated"}
 

@@ -7,8 +7,8 @@ from IPython.display import HTML
 from safetensors import safe_open
 from sklearn.manifold import TSNE
 
-from finefit.methods import CLASS_TABLE
-from finefit.plan import Job
+from finefit.jobs.job import Job
+from finefit.models.shapes import CLASS_TABLE
 from finefit.report.collect import Results
 from finefit.report.drawers import made_from
 from finefit.report.figures import PENDING

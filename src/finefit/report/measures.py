@@ -15,12 +15,12 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from finefit import counts
-from finefit.plan import PUBLISHED
+from finefit.outlook import counts
 from finefit.report import theory
 from finefit.report.collect import Results
 from finefit.report.selection import Arguments, data_of, free_of, select
 from finefit.report.statistics import NOTHING, Estimate, estimate
+from finefit.study.plan import PUBLISHED
 
 SEEDS = range(5)  # of the theory's problems
 

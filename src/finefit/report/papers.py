@@ -11,13 +11,13 @@ import pandas as pd
 import yaml
 from IPython.display import HTML
 
-from finefit import counts
-from finefit.config import Study
+from finefit.outlook import counts
 from finefit.report.collect import Results
 from finefit.report.drawers import anchor
 from finefit.report.selection import data_of, select, settings_of
 from finefit.report.text import link, measured, number, table
-from finefit.studies import load
+from finefit.study.config import Study
+from finefit.study.reading import load
 
 SCORES, EXHIBITS = Path("data/published/scores.csv"), Path("data/published/exhibits.yaml")
 STAND_IN = {"fid": "fd_probe", "lpips": "diversity_probe"}  # what a study without the published network has

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from finefit.counts import agreement
+from finefit.outlook.counts import agreement
 from finefit.report.statistics import Estimate, verdict
 
 Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run at this size", "not run yet"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from finefit.config import Study
-from finefit.plan import Job
+from finefit.jobs.job import Job
 from finefit.report.collect import Results
+from finefit.study.config import Study
 
 Arguments = dict[str, Any]
 

@@ -15,7 +15,7 @@ import pandas as pd
 from IPython.display import HTML
 from PIL import Image
 
-from finefit.plan import Job
+from finefit.jobs.job import Job
 from finefit.report.collect import Results
 from finefit.report.drawers import anchor
 from finefit.report.tables import named

@@ -14,8 +14,8 @@ from IPython.display import HTML  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from finefit.config import Study  # noqa: E402
 from finefit.report.text import slug  # noqa: E402
+from finefit.study.config import Study  # noqa: E402
 
 # Okabe and Ito's colours without yellow and black, then brown and grey; methods take them in the study's order.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f7f")

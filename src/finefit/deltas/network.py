@@ -1,0 +1,100 @@
+"""The network that a run fine-tunes: the base's weights with what a method adds to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from finefit import methods
+from finefit.models.checkpoint import OWN, mismatches
+from finefit.models.dit import DiT
+from finefit.models.embedders import LabelEmbedder, position_embedding
+from finefit.models.shapes import CLASS_TABLE, Shape
+
+if TYPE_CHECKING:
+    from finefit.jobs.job import Job
+    from finefit.latents.pack import Pack
+
+
+def network(run: dict, base: dict[str, Tensor] | None) -> DiT:
+    """A run's network at its step 0; `trained` holds the names of the parameters that its method trains.
+
+    What stays frozen shares memory with `base`, so that many networks on one base cost little more than their deltas.
+
+    Args:
+        run: `method`, `method_settings`, `network` and `seed` of the job's settings, with `num_classes`,
+            `superclass_of` (or None) and `latent_shape` `[c, h, w]` added.
+        base: tensors that `checkpoint.read_base` gives, None to start from random weights.
+
+    Raises:
+        ValueError: base, method and data do not fit together.
+    """
+    torch.manual_seed(run["seed"])
+    method = methods.find(run["method"])
+    settings = method.Settings(**run["method_settings"])
+    channels, height, _ = run["latent_shape"]
+    shape = Shape(run["network"]["size"], run["network"]["patch"], height, channels, settings.coordinate_scale)
+    embedder = class_table(run, settings, shape.width)
+    model = DiT(shape, embedder) if base is None else on_base(shape, embedder, base)
+    if settings.norm_affine:
+        add_norm_affine(model)
+    model.trained = method.apply(model, settings)
+    if CLASS_TABLE not in model.trained:
+        raise ValueError(f"method {run['method']}: its apply() must train {CLASS_TABLE}, which no base brings")
+    for name, parameter in model.named_parameters():
+        if base is not None and name in model.trained & base.keys():
+            parameter.data = parameter.data.clone()
+    return model
+
+
+def class_table(run: dict, settings: methods.MethodSettings, width: int) -> LabelEmbedder:
+    """The class table of a run's data under its method's settings.
+
+    Raises:
+        ValueError: a tiered table is asked for and the data has no superclasses.
+    """
+    superclasses = None
+    if settings.embedder == "tiered":
+        if run["superclass_of"] is None:
+            raise ValueError("embedder: tiered needs superclasses, and this data set has none")
+        superclasses = torch.tensor(run["superclass_of"], device="cpu")
+    return LabelEmbedder(run["num_classes"], width, superclasses, null="null" in settings.guidance)
+
+
+def on_base(shape: Shape, embedder: LabelEmbedder, base: dict[str, Tensor]) -> DiT:
+    """A plain network whose weights are the base's tensors themselves; class table and positions are its own.
+
+    Raises:
+        ValueError: the base is another network's.
+    """
+    with torch.device("meta"):  # nothing is drawn or stored that the base replaces at once
+        model = DiT(shape, embedder)
+    positions = position_embedding(shape.width, shape.grid, shape.coordinate_scale)
+    wanted = {name: value for name, value in model.state_dict().items() if name not in OWN}
+    if faults := mismatches(wanted, base):
+        raise ValueError(f"the base does not fit the study's base.size and base.patch: {'; '.join(faults[:5])}")
+    model.load_state_dict(base | {"pos_embed": positions}, strict=False, assign=True)
+    return model
+
+
+def add_norm_affine(model: DiT) -> None:
+    """Give every LayerNorm a scale of 1 and a shift of 0: the function stays what it was."""
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            width = module.normalized_shape[0]
+            module.elementwise_affine = True
+            module.weight = nn.Parameter(torch.ones(width))
+            module.bias = nn.Parameter(torch.zeros(width))
+
+
+def described(job: Job, pack: Pack) -> dict:
+    """A run's settings with what its data adds to them: all that `network` asks."""
+    from finefit.hierarchy.superclasses import superclass_of  # needs pandas, which a measuring machine may not have
+
+    return job.settings | {
+        "num_classes": int(pack.labels.max()) + 1,
+        "superclass_of": superclass_of(job.inputs["hierarchy"]).tolist() if "hierarchy" in job.inputs else None,
+        "latent_shape": list(pack.shape),
+    }

@@ -1,0 +1,91 @@
+"""Samplers: plain functions from noise to latents, and the guidance they all share.
+
+Each takes `predict(x, t) -> output`, the network's noise and variance `[n, 2c, h, w]` for latents at step `t` of the
+training schedule (a plain integer, so that no decision waits for a GPU), and `noise()`, fresh standard normal noise of
+the latents' shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from finefit.diffusion.process import TRAIN_STEPS, linear_alphas_cumprod, respaced
+from finefit.models.dit import DiT
+
+Predict = Callable[[Tensor, int], Tensor]
+Noise = Callable[[], Tensor]
+
+
+def guided(
+    model: DiT, rows: Tensor, references: Tensor | None, scale: float, channels: int, interval: tuple[int, int]
+) -> Predict:
+    """Classifier-free guidance away from `references` (null or superclass rows), both halves in one batch.
+
+    noise = noise(reference) + scale * (noise(label) - noise(reference)) on the first `channels` channels; the others
+    and the variance stay the label's. The published code guides 3 of 4 channels. Outside the `interval` of timesteps
+    (Kynkaanniemi et al. 2024), and without references: no guidance.
+    """
+
+    def plain(x: Tensor, t: int) -> Tensor:
+        return model(x, torch.full((len(x),), t, device=x.device), rows)
+
+    if references is None:
+        return plain
+    both = torch.cat([rows, references])
+
+    def predict(x: Tensor, t: int) -> Tensor:
+        if not interval[0] <= t <= interval[1]:
+            return plain(x, t)
+        label, reference = model(torch.cat([x, x]), torch.full((len(both),), t, device=x.device), both).chunk(2)
+        steered = reference[:, :channels] + scale * (label[:, :channels] - reference[:, :channels])
+        return torch.cat([steered, label[:, channels:]], dim=1)
+
+    return predict
+
+
+def ancestral(predict: Predict, x: Tensor, steps: int, noise: Noise) -> Tensor:
+    """DDPM's ancestral sampling with learned variance on a respaced schedule (Improved DDPM, section 4)."""
+    process = respaced(steps)
+    for step in reversed(range(steps)):
+        t = torch.full((len(x),), step, device=x.device)
+        output = predict(x, int(process.timesteps[step])).float()
+        mean, log_variance = process.predicted(output, x, t)
+        x = mean + (0.5 * log_variance).exp() * noise() if step else mean
+    return x
+
+
+def ddim(predict: Predict, x: Tensor, steps: int, noise: Noise) -> Tensor:
+    """Deterministic DDIM (Song et al. 2021, eq. 12 with sigma 0) on a respaced schedule."""
+    process = respaced(steps)
+    kept = np.append(1.0, process.alphas_cumprod.numpy())
+    for step in reversed(range(steps)):
+        t = torch.full((len(x),), step, device=x.device)
+        predicted = predict(x, int(process.timesteps[step])).float().chunk(2, dim=1)[0]
+        x0 = process.predicted_x0(x, t, predicted)
+        x = float(np.sqrt(kept[step])) * x0 + float(np.sqrt(1 - kept[step])) * predicted
+    return x
+
+
+def dpmpp(predict: Predict, x: Tensor, steps: int, noise: Noise) -> Tensor:
+    """DPM-Solver++(2M), midpoint form, last step of first order (Lu et al. 2022, algorithm 2)."""
+    timesteps = np.round(np.linspace(0, TRAIN_STEPS - 1, steps + 1)).astype(np.int64)[:0:-1]
+    kept = np.append(linear_alphas_cumprod()[timesteps], 1.0)
+    alpha, sigma = np.sqrt(kept), np.sqrt(1 - kept)
+    with np.errstate(divide="ignore"):
+        half_log_snr = np.log(alpha) - np.log(sigma)  # infinite at the end, where no noise is left
+    previous = None
+    for step, timestep in enumerate(timesteps):
+        predicted = predict(x, int(timestep)).float().chunk(2, dim=1)[0]
+        x0 = (x - float(sigma[step]) * predicted) / float(alpha[step])
+        h = half_log_snr[step + 1] - half_log_snr[step]
+        direction = x0
+        if previous is not None and step < steps - 1:
+            ratio = (half_log_snr[step] - half_log_snr[step - 1]) / h
+            direction = x0 + (x0 - previous) * float(0.5 / ratio)
+        x = float(sigma[step + 1] / sigma[step]) * x - float(alpha[step + 1] * np.expm1(-h)) * direction
+        previous = x0
+    return x

@@ -1,0 +1,96 @@
+"""Phase "evaluate": scores of every set of samples, beside what the reference found on real pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from finefit.data import sources
+from finefit.evaluation.reference import pictures
+from finefit.hierarchy.superclasses import superclass_of
+from finefit.jobs.job import Job
+from finefit.metrics import bootstrap, probe
+from finefit.metrics.diversity import class_diversities, pairwise_diversity, probe_distance
+from finefit.metrics.frechet import frechet_distance, group_distances
+from finefit.metrics.kernel import kernel_distance
+from finefit.metrics.manifold import memorised_share, precision_recall
+
+REAL = ("features", "labels", "train-features")  # arrays of a reference that samples are compared with
+RESAMPLES = 200  # of the classes, for intervals
+
+
+def build(job: Job, out: Path, scratch: Path) -> None:
+    """Score one set of samples; distances are taken to the real test pictures.
+
+    Writes `metrics.json`, `superclasses.csv` (distance of each superclass at equal counts) and `bootstrap.csv` (scores
+    under resamples of the classes, the same resamples for every set of samples).
+    """
+    samples, reference = job.inputs["sample"], job.inputs["reference"]
+    images = torch.from_numpy(np.load(samples.path / "images.npy"))
+    labels = torch.from_numpy(np.load(samples.path / "labels.npy"))
+    supers = torch.tensor(superclass_of(reference.inputs["hierarchy"]))
+    judge = probe.load(reference.path / "probe.safetensors")
+    logits = probe.in_batches(probe.load(reference.path / "classifier.safetensors"), images)
+    features = probe.in_batches(judge.features, images).numpy()
+    real, real_labels, train = (np.load(reference.path / f"{name}.npy") for name in REAL)
+    right = {
+        "class_accuracy": (logits.argmax(1) == labels).numpy(),
+        "superclass_accuracy": (supers[logits.argmax(1)] == supers[labels]).numpy(),
+    }
+    diversities = class_diversities(images, labels, probe_distance(judge), reference.settings["diversity_pairs"], 0)
+    result = {"samples": len(images)} | feature_scores(features, real, train)
+    result |= {"diversity_probe": float(np.nanmean(diversities))}
+    result |= {metric: float(hits.mean()) for metric, hits in right.items()}
+    result |= published(images, labels, reference, job.settings["published"])
+    (out / "metrics.json").write_text(json.dumps(result, indent=1) + "\n")
+
+    distances, size = group_distances(features, supers[labels].numpy(), real, supers[real_labels].numpy(), seed=0)
+    table = {"superclass_id": list(distances), "pictures": size, "fd_probe": list(distances.values())}
+    pd.DataFrame(table).to_csv(out / "superclasses.csv", index=False)
+
+    per_class = {"diversity_probe": diversities}
+    per_class |= {metric: pd.Series(hits).groupby(labels.numpy()).mean().to_numpy() for metric, hits in right.items()}
+    resampled = {metric: bootstrap.class_means(values, RESAMPLES) for metric, values in per_class.items()}
+    resampled["fd_probe"] = bootstrap.distances(
+        frechet_distance, (features, labels.numpy()), (real, real_labels), len(supers), RESAMPLES
+    )
+    pd.DataFrame(resampled).to_csv(out / "bootstrap.csv", index=False)
+
+
+def feature_scores(features: np.ndarray, real: np.ndarray, train: np.ndarray) -> dict[str, float]:
+    """Scores of samples' probe features `[n, d]` beside those of real test pictures and of training pictures."""
+    kernel, kernel_error = kernel_distance(real, features, seed=0)
+    precision, recall = precision_recall(*equal_numbers(real, features))
+    return {
+        "fd_probe": frechet_distance(features, real),
+        "kid_probe": kernel,
+        "kid_probe_error": kernel_error,
+        "precision_probe": precision,
+        "recall_probe": recall,
+        "memorised_probe": memorised_share(features, train, real),
+    }
+
+
+def equal_numbers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Random draws of the smaller set's number of rows from both."""
+    size = min(len(first), len(second))
+    return tuple(rows[np.random.default_rng(0).permutation(len(rows))[:size]] for rows in (first, second))
+
+
+def published(images: Tensor, labels: Tensor, reference: Job, weights: dict[str, dict]) -> dict[str, float | None]:
+    """The published metrics that the study asks for, by the published networks; None for those it does not."""
+    from finefit.metrics.published import fid, lpips_distance
+
+    values: dict[str, float | None] = dict.fromkeys(["fid", "lpips"])
+    if "fid" in weights:
+        real, _ = pictures(reference.inputs["data"], "test", reference.settings["resolution"])
+        values["fid"] = fid(real, images, sources.fetch(weights["fid"]["name"]))
+    if "lpips" in weights:
+        distance = lpips_distance(sources.fetch(weights["lpips"]["name"]))
+        values["lpips"] = pairwise_diversity(images, labels, distance, reference.settings["diversity_pairs"], seed=0)
+    return values

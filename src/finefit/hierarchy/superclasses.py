@@ -1,0 +1,43 @@
+"""Phase "hierarchy": the superclass of every class, from its publishers, a taxonomy file, or the pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from finefit import datasets
+from finefit.hierarchy import clustered, taxonomy_file
+from finefit.hierarchy.index import read_index, read_pictures
+from finefit.jobs.job import Job
+
+
+def build(job: Job, out: Path, scratch: Path) -> None:
+    """Write each class's superclass (`hierarchy.csv`), numbered in order of appearance.
+
+    Superclasses that were derived from pictures come with `hierarchy.json`: how, and how many were chosen by what.
+    """
+    data, wanted = job.inputs["data"], job.settings["superclass"]
+    classes = pd.read_csv(data.path / "classes.csv", dtype=str, keep_default_na=False)
+    order = getattr(datasets.find(data.settings["reader"]), "SUPERCLASSES", None)
+    if wanted == "derived":
+        rows = read_index(data, "train")
+        names, chosen = clustered.superclasses(
+            rows, classes["class_name"], lambda part: read_pictures(data, part, clustered.RESOLUTION)
+        )
+        (out / "hierarchy.json").write_text(json.dumps(chosen, indent=1) + "\n")
+    elif "taxonomy" in job.settings:
+        rank = "superclass" if wanted == "source" else wanted
+        names = taxonomy_file.superclasses(Path(job.settings["taxonomy"]["path"]), rank, classes["class_name"])
+    else:
+        names = classes["superclass" if wanted == "source" else wanted].tolist()
+    known = list(order) if order and set(names) <= set(order) else list(dict.fromkeys(names))
+    classes["superclass"], classes["superclass_id"] = names, [known.index(name) for name in names]
+    classes[["class_id", "class_name", "superclass_id", "superclass"]].to_csv(out / "hierarchy.csv", index=False)
+
+
+def superclass_of(hierarchy: Job) -> np.ndarray:
+    """Superclass number of every class, int64 `[classes]`."""
+    return pd.read_csv(hierarchy.path / "hierarchy.csv")["superclass_id"].to_numpy(copy=True)

@@ -1,0 +1,4 @@
+"""Pictures to packed latents, and reading those.
+
+May import: jobs, hierarchy, codecs.
+"""

@@ -1,0 +1,138 @@
+"""`finefit doctor`: whether this machine, and the cluster it submits to, can run a study; before days are spent.
+
+Each check gives lines of (verdict, subject, what was found). "fails" ends the command with an error, "note" does not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import yaml
+
+from finefit.data import sources
+from finefit.jobs import locks, store
+from finefit.outlook import forecast
+from finefit.study.plan import Plan
+
+PROFILE = Path("workflow/profiles/slurm/config.yaml")
+RULES = Path("workflow/rules")
+LOCK = Path("requirements.lock")
+
+Finding = tuple[str, str, str]
+
+
+def findings(plan: Plan, rows: set[str]) -> Iterator[Finding]:
+    """All checks in turn; `rows` names the sources that the study reads."""
+    yield from packages()
+    yield from gpus()
+    yield from slurm()
+    yield from disk(plan, rows)
+    yield from scratch()
+    yield from present(rows)
+
+
+def packages() -> Iterator[Finding]:
+    """Installed packages against requirements.lock."""
+    pins = re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;]+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    other = []
+    for name, wanted in pins:
+        try:
+            found = version(name).partition("+")[0]
+        except PackageNotFoundError:
+            found = "missing"
+        other += [f"{name} {found} (pinned {wanted})"] if found != wanted else []
+    missing = [text for text in other if " missing " in text]
+    if missing:
+        yield "fails", "packages", f"{', '.join(missing)}; run `make .venv/ready`"
+    elif other:
+        yield "note", "packages", f"other versions than {LOCK}: {', '.join(other)}"
+    else:
+        yield "ok", "packages", f"the {len(pins)} of {LOCK}"
+
+
+def gpus() -> Iterator[Finding]:
+    """GPUs of this machine, as the driver sees them and as the job was given them."""
+    said = output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
+    seen = said.splitlines() if said else []
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not seen:
+        yield "note", "GPU", "none here: jobs compute on the CPU, unless a cluster's nodes have some"
+    else:
+        limited = f"; CUDA_VISIBLE_DEVICES is {given!r}" if given is not None else ""
+        yield "ok", "GPU", f"{'; '.join(seen)}{limited}"
+
+
+def slurm() -> Iterator[Finding]:
+    """Partitions, time limits and GPUs of the cluster against what the rules ask for."""
+    if shutil.which("sinfo") is None:
+        yield "note", "SLURM", "not on this machine; `snakemake` runs here"
+        return
+    said = output("sinfo", "--noheader", "--format=%R|%l|%G|%a")
+    if said is None:
+        yield "note", "SLURM", "installed, but sinfo does not answer: nothing can be submitted"
+        return
+    wanted = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))["default-resources"].get("slurm_partition")
+    partitions = {line.split("|")[0]: line.split("|") for line in sorted(said.splitlines())}
+    if wanted and wanted not in partitions:
+        yield "fails", "SLURM", f"{PROFILE} names partition {wanted!r}; there are {', '.join(partitions)}"
+    asked = max(map(int, re.findall(r"runtime=(\d+)", "".join(rule.read_text() for rule in RULES.glob("*.smk")))))
+    for name, limit, resources, state in partitions.values() if not wanted else [partitions.get(wanted, [""] * 4)]:
+        short = minutes(limit) < asked
+        advice = f", the longest rule asks for {asked} min: set `set-resources` in {PROFILE}" if short else ""
+        yield (
+            "note" if short or "gpu" not in resources else "ok",
+            f"partition {name}",
+            (f"{state}, time limit {limit}{advice}, GPUs {resources if 'gpu' in resources else 'none'}"),
+        )
+
+
+def minutes(limit: str) -> float:
+    """SLURM's `[days-]hours:minutes:seconds` or "infinite" in minutes."""
+    if not (parts := re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", limit)):
+        return float("inf")
+    days, hours, mins, seconds = (int(part or 0) for part in parts.groups())
+    return days * 1440 + hours * 60 + mins + seconds / 60
+
+
+def disk(plan: Plan, rows: set[str]) -> Iterator[Finding]:
+    """What the study adds against what is free."""
+    try:
+        yield "ok", "disk", forecast.check_disk(plan, rows).removeprefix("Disk: ")
+    except ValueError as error:
+        yield "fails", "disk", str(error).removeprefix("Disk: ")
+
+
+def scratch() -> Iterator[Finding]:
+    """Whether the file system of scratch/ has the locks that keep two processes from making one artifact."""
+    store.SCRATCH.mkdir(exist_ok=True)
+    try:
+        with locks.claimed(store.SCRATCH / "doctor.lock"):
+            pass
+        yield "ok", "scratch", f"{store.SCRATCH.absolute()} can be locked; every node must see this folder"
+    except OSError as error:
+        yield "fails", "scratch", f"{store.SCRATCH.absolute()} cannot be locked ({error}); use another file system"
+
+
+def present(rows: set[str]) -> Iterator[Finding]:
+    """Archives and weights that the study reads, and the mirror they may come from."""
+    missing = [row for row in sorted(rows) if not sources.find(row).place.exists()]
+    here = f"{len(rows) - len(missing)} of {len(rows)} here"
+    advice = f"; missing {', '.join(missing)}: run `finefit fetch` where there is internet" if missing else ""
+    yield "fails" if missing else "ok", "sources", here + advice
+    if mirror := os.environ.get("FINEFIT_MIRROR"):
+        known = Path(mirror).is_dir() or mirror.startswith("http")
+        yield "ok" if known else "fails", "mirror", mirror if known else f"{mirror}: no such folder"
+
+
+def output(*command: str) -> str | None:
+    """What a program of the system says, None if it is missing or fails."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

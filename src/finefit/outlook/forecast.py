@@ -1,0 +1,152 @@
+"""`finefit plan`: what a study will compute and why, what it will cost in hours and disk, and whether that fits."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from finefit.data import sources
+from finefit.jobs.job import PHASES, Job
+from finefit.outlook import cost
+from finefit.study.plan import Plan
+
+COLUMNS = "{:<10} {:>5} {:>5}   {:>30}   {:>30}   {:>9}"
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """The forecast, line by line: each missing job and why it runs, a row per phase, what the numbers rest on."""
+    missing = [job for job in plan.jobs if not job.marker.exists()]
+    for job in missing:
+        yield f"missing  {job.phase:<9}  {job.path}  {reason(job)}"
+    here, cores = hardware_here(), len(os.sched_getaffinity(0))
+    yield COLUMNS.format("phase", "jobs", "made", f"to do on one {cost.GPU}", f"here: {here}, {cores} cores", "disk")
+    for phase in dict.fromkeys(phase for phase, _ in PHASES.values()):
+        yield row(phase, plan.phase(phase), here, cores)
+    yield row("in all", plan.jobs, here, cores)
+    yield "Time is operations, counted, over a rate of data/rates.csv (bounds in brackets):"
+    for rate in sorted(rates_used(missing, here), key=lambda rate: (rate.hardware, rate.work)):
+        bounds = f"{rate.rate:.3g} {rate.unit} ({rate.low:.3g} to {rate.high:.3g})"
+        yield f"  {rate.hardware} {rate.work}: {bounds}; {rate.basis}: {rate.how}"
+    data = [cost.data_of(job) for job in plan.kind("latents")]
+    if unknown := sorted({job.name for job in data if not cost.counts(job).train}):
+        yield f"Not counted: the pictures of {', '.join(unknown)}, whose number is not known before its data phase."
+
+
+def row(title: str, jobs: list[Job], here: str, cores: int) -> str:
+    """A line of the table: jobs, how many are made, and what the missing ones cost."""
+    missing = [job for job in jobs if not job.marker.exists()]
+    gpu = total([cost.seconds(job, cost.GPU) for job in missing if job.kind in cost.GPU_KINDS])
+    mine = total([cost.seconds(job, here) for job in missing], cores)
+    return COLUMNS.format(title, len(jobs), len(jobs) - len(missing), gpu, mine, size(sum(map(cost.disk, missing))))
+
+
+def total(seconds: list[tuple[float, float, float]], devices: int = 1) -> str:
+    """Middle, least and most seconds of jobs shared by so many devices; no less than the longest job's."""
+    if not seconds:
+        return "-"
+    middle, least, most = (duration(max(sum(part) / devices, *part)) for part in zip(*seconds, strict=True))
+    return f"{middle} ({least} to {most})"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them."""
+    for limit, unit, length in ((90, "s", 1), (5400, "min", 60), (36e6, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds / length:,.{int(unit == 'h' and seconds < 36000)}f} {unit}"
+    return f"{seconds / 3600 / 8766:,.1f} years"
+
+
+def size(count: float) -> str:
+    """Bytes as kB to TB, two digits or more."""
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.0f} {unit}" if count >= 10 else f"{count:.1f} {unit}"
+    return f"{count / 1000:.1f} TB"
+
+
+def rates_used(jobs: list[Job], here: str) -> set[cost.Rate]:
+    """Rates behind the hours of some jobs."""
+    used = {cost.rate(here, kind) for job in jobs for kind, amount in cost.work(job).items() if amount}
+    gpu = [job for job in jobs if job.kind in cost.GPU_KINDS]
+    return used | {cost.rate(cost.GPU, kind) for job in gpu for kind, amount in cost.work(job).items() if amount}
+
+
+def check_disk(plan: Plan, rows: set[str]) -> str:
+    """One line: the bytes that the study still adds, and that they fit.
+
+    Args:
+        rows: names of the sources that it reads; an archive not yet here is counted twice, packed and unpacked.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    missing = [job for job in plan.jobs if not job.marker.exists()]
+    artifacts = sum(map(cost.disk, missing))
+    state = max(map(cost.state, missing), default=0.0)
+    wanted = [source for source in map(sources.find, sorted(rows)) if not source.place.exists()]
+    archives = sum(2 * source.bytes for source in wanted)
+    free = shutil.disk_usage(".").free
+    said = (
+        f"Disk: {size(artifacts + state + archives)} to add (artifacts {size(artifacts)}, a job's state {size(state)}, "
+        f"archives, packed and unpacked, {size(archives)}); {size(free)} free at {Path.cwd()}"
+    )
+    unknown = [source.name for source in wanted if not source.bytes]
+    said += f"; of unknown size and not counted: {', '.join(unknown)}" if unknown else ""
+    if artifacts + state + archives > free:
+        raise ValueError(f"{said}. The study does not fit: use a larger disk, fewer seeds, methods or pictures.")
+    return said
+
+
+def reason(job: Job) -> str:
+    """Why a missing job runs: what differs from the published artifact of the same name that is most like it."""
+    differences = [difference(job, provenance) for provenance in siblings(job)]
+    return min(differences, key=len) if differences else "new"
+
+
+def siblings(job: Job) -> Iterator[dict[str, Any]]:
+    """Provenance of published artifacts with the job's name and another digest."""
+    folder, stem = (job.path, "provenance-") if job.kind == "report" else (job.path.parent, job.path.name[:-8])
+    for name in names_in(folder.absolute()):
+        path = folder / name if job.kind == "report" else folder / name / "provenance.json"
+        if name.startswith(stem) and len(name.removeprefix(stem).removesuffix(".json")) == 8 and path.exists():
+            yield json.loads(path.read_text())
+
+
+@lru_cache(maxsize=256)
+def names_in(folder: Path) -> list[str]:
+    """Names in a folder, none if it is missing."""
+    return os.listdir(folder) if folder.is_dir() else []
+
+
+def difference(job: Job, provenance: dict[str, Any]) -> str:
+    """What sets a job apart from a published artifact, in a few words."""
+    before, after = flat(provenance["settings"]), flat(json.loads(json.dumps(job.settings)))
+    changed = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
+    if changed:
+        return ", ".join(f"{key} {before.get(key, 'unset')} -> {after.get(key, 'unset')}" for key in changed)
+    renewed = [
+        str(source.path)
+        for role, source in job.inputs.items()
+        if provenance["inputs"].get(role, {}).get("digest") != source.digest
+    ]
+    return f"built on {', '.join(renewed)}" if renewed else f"the recipe of {job.kind} was raised"
+
+
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted key."""
+    items: dict[str, Any] = {}
+    for key, value in settings.items():
+        items |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return items
+
+
+def hardware_here() -> str:
+    """This machine's row in the table of rates, as if it had no GPU."""
+    info = Path("/proc/cpuinfo")
+    return "cpu-bfloat16" if info.exists() and "amx_bf16" in info.read_text() else "cpu"

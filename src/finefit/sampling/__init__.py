@@ -1,0 +1,4 @@
+"""A delta to pictures.
+
+May import: jobs, codecs, models, deltas, diffusion, study.
+"""

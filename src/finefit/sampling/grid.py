@@ -1,0 +1,107 @@
+"""Labelled grids of pictures on request: some classes, from one method or from several side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from finefit import codecs
+from finefit.jobs.devices import device_here
+from finefit.jobs.job import Job
+from finefit.sampling.sample import load_to_sample, sample
+from finefit.study.plan import Plan
+
+PAPER, INK, MARGIN = "white", "black", 6
+SMALLEST = 96  # pixels of a side in the grid, to which smaller pictures are enlarged without smoothing
+
+
+def pictures(plan: Plan, entry: str, names: list[str], count: int, seed: int) -> np.ndarray:
+    """Pictures of the named classes from the study's run of an entry: uint8 `[classes, count, r, r, 3]`.
+
+    Picture k of a class has the same noise in every method, as in the study's own samples.
+
+    Args:
+        seed: which of the study's runs, by its seed.
+
+    Raises:
+        ValueError: no such entry, seed or class, or the run is not made yet.
+    """
+    drawn = job_of(plan, entry, seed)
+    run = drawn.inputs["run"]
+    if not run.marker.exists():
+        raise ValueError(f"{run.path}: not made yet; run `snakemake {run.marker}` first")
+    labels = torch.tensor(ids_of(plan, run, names)).repeat_interleave(count)
+    device = device_here()
+    model, precision = load_to_sample(run, device)
+    latents = sample(model, labels, torch.arange(count).repeat(len(names)), drawn.settings, precision, device)
+    decoded = codecs.load(drawn.settings["codec"]).to(device).decode(latents).cpu().numpy()
+    return decoded.reshape(len(names), count, *decoded.shape[1:])
+
+
+def job_of(plan: Plan, entry: str, seed: int) -> Job:
+    """The sample job of an entry and seed at the study's main scale (first data set, first guidance)."""
+    if entry not in plan.study.methods:
+        raise ValueError(
+            f"no method {entry!r} in study {plan.study.name!r}: use one of {', '.join(plan.study.methods)}"
+        )
+    if seed not in plan.study.seeds:
+        raise ValueError(f"no seed {seed} in study {plan.study.name!r}: it has {', '.join(map(str, plan.study.seeds))}")
+    jobs = [job for job in plan.kind("sample") if job.inputs["run"].name.endswith(f"/{entry}-s{seed}")]
+    return next((job for job in jobs if job.settings["scale"] == plan.study.sample.scale), jobs[0])
+
+
+def ids_of(plan: Plan, run: Job, names: list[str]) -> list[int]:
+    """Class ids of class names of the data set that a run was trained on."""
+    group = run.name.partition("/")[0]
+    reference = next(job for job in plan.kind("reference") if job.name.startswith(f"{group}/"))
+    hierarchy = reference.inputs["hierarchy"]
+    if not hierarchy.marker.exists():
+        raise ValueError(f"{hierarchy.path}: not made yet; run `snakemake {hierarchy.marker}` first")
+    classes = pd.read_csv(hierarchy.path / "hierarchy.csv", dtype={"class_name": str})
+    known = classes.set_index("class_name")["class_id"]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"no class {unknown[0]!r}: the data set has {', '.join(known.index[:20])}")
+    return [int(known[name]) for name in names]
+
+
+def grid(rows: dict[str, np.ndarray], columns: list[str]) -> Image.Image:
+    """One picture of labelled rows.
+
+    Args:
+        rows: name of each row and its pictures, uint8 `[n, r, r, 3]`.
+        columns: a head for each of the n, or none.
+    """
+    side = next(iter(rows.values())).shape[1]
+    shown = side * max(1, -(-SMALLEST // side))
+    font = ImageFont.load_default(12)
+    left = 2 * MARGIN + max(int(font.getlength(name)) for name in rows)
+    top = 12 + 2 * MARGIN if columns else MARGIN
+    count = max(len(pictures) for pictures in rows.values())
+    sheet = Image.new("RGB", (left + count * (shown + MARGIN), top + len(rows) * (shown + MARGIN)), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for place, head in enumerate(columns):
+        draw.text((left + place * (shown + MARGIN), MARGIN), head, INK, font)
+    for line, (name, pictures) in enumerate(rows.items()):
+        height = top + line * (shown + MARGIN)
+        draw.text((MARGIN, height + shown // 2), name, INK, font, anchor="lm")
+        for place, picture in enumerate(pictures):
+            enlarged = Image.fromarray(picture).resize((shown, shown), Image.Resampling.NEAREST)
+            sheet.paste(enlarged, (left + place * (shown + MARGIN), height))
+    return sheet
+
+
+def of_method(plan: Plan, entry: str, names: list[str], count: int, seed: int, file: Path) -> None:
+    """Write a grid of one method: a row per class."""
+    drawn = pictures(plan, entry, names, count, seed)
+    grid(dict(zip(names, drawn, strict=True)), []).save(file)
+
+
+def of_methods(plan: Plan, entries: list[str], names: list[str], seed: int, file: Path) -> None:
+    """Write a grid of methods side by side: a row per class, a column per method, the same noise along a row."""
+    drawn = np.concatenate([pictures(plan, entry, names, 1, seed) for entry in entries], axis=1)
+    grid(dict(zip(names, drawn, strict=True)), entries).save(file)

@@ -1,0 +1,245 @@
+"""The typed study: what params.yaml and studies/*.yaml may say, and every default. Importing it imports no torch."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+
+from finefit import datasets, methods
+from finefit.codecs import CODECS
+from finefit.data.sources import find
+from finefit.hierarchy import taxonomy_file
+from finefit.jobs.checksums import checksum
+from finefit.models.shapes import SIZES
+from finefit.study import sweeps
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Timestep = Annotated[int, Field(ge=0, le=999)]
+
+
+class Strict(BaseModel):
+    """A section: unknown keys are errors, values do not change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(Strict):
+    """A data set: which reader, at which resolutions, the reader's own settings (`options`), and its superclasses.
+
+    `hierarchy` is "source" (the data set's own superclasses), a rank of its lineages, or "derived" from its pictures;
+    None takes its own where it has them. `taxonomy` names a CSV file that gives superclass and ranks of every class.
+    `per_class` replaces that of `sample`, since a score wants about as many pictures of ten classes as of four hundred.
+    """
+
+    reader: Name | None = None  # None: the section's own name
+    resolutions: Annotated[list[Positive], Field(min_length=1)]
+    options: dict[str, Any] = {}
+    hierarchy: str | None = None
+    taxonomy: str | None = None
+    per_class: Positive | None = None
+
+
+class CodecSettings(Strict):
+    """The codec, and the row of data/sources.csv that holds its weights."""
+
+    name: Name
+    weights: Name
+
+
+class BaseSettings(Strict):
+    """The network and the checkpoint that fine-tuning starts from (None: from scratch, as the base itself was made)."""
+
+    size: str
+    patch: Positive
+    weights: Name | None
+
+
+class TrainSettings(Strict):
+    """The fine-tuning loop. Learning rate, schedule and batch may be the papers' or a short study's."""
+
+    steps: Positive
+    batch_size: Positive
+    lr: Annotated[float, Field(gt=0)] = 1e-4
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    label_dropout: Share = 0.1
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
+    flip: bool = True
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    recompute: bool = False  # activations in the backward pass: memory for a third more arithmetic
+
+
+class SampleSettings(Strict):
+    """How models are sampled: `scale` for every method, and further scales for the methods named in `sweep`."""
+
+    sampler: Literal["ancestral", "ddim", "dpmpp"] = "dpmpp"
+    steps: Positive
+    per_class: Positive
+    scale: Annotated[float, Field(ge=0)] = 1.5
+    sweep: dict[Name, list[Annotated[float, Field(ge=0)]]] = {}
+    guided_channels: Positive = 3
+    # Guided only while the training timestep lies in it. A list, since no tuple equals its record in dvc.lock.
+    guidance_interval: Annotated[list[Timestep], Field(min_length=2, max_length=2)] = [0, 999]
+    batch_size: Positive = 64
+    seed: int = 0
+
+
+class EvaluateSettings(Strict):
+    """Networks that judge samples, trained on the real training pictures; `published` metrics need their weights."""
+
+    probe_steps: Positive
+    split_halves: Positive = 5
+    diversity_pairs: Positive = 32
+    published: list[Literal["fid", "lpips"]] = []
+
+
+class Study(Strict):
+    """A whole study: every combination of data set, resolution, method and seed is one fine-tuning."""
+
+    name: Name
+    seeds: Annotated[list[int], Field(min_length=1)]
+    data: Annotated[dict[Name, DataSettings], Field(min_length=1)]
+    codec: CodecSettings
+    base: BaseSettings
+    train: TrainSettings
+    methods: Annotated[dict[Name, dict[str, Any]], Field(min_length=1)]
+    sample: SampleSettings
+    evaluate: EvaluateSettings
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def written_out(cls, methods: Any) -> Any:
+        """Entries with a `sweep` stand for several."""
+        return sweeps.expand(methods) if isinstance(methods, dict) else methods
+
+    @model_validator(mode="after")
+    def consistent(self) -> Study:
+        """Check what no section can check by itself; all findings in one error."""
+        if faults := list(self.faults()):
+            raise ValueError("\n".join(faults))
+        return self
+
+    def faults(self) -> Iterator[str]:
+        """What is wrong in or across well-formed sections; those that a faulty study lacks are passed over."""
+        given = self.model_fields_set
+        for name, section in self.data.items() if "data" in given else ():
+            faulty = faults_of(f"data.{name}.options", partial(self.reader_settings, name))
+            yield from faulty or faults_of(f"data.{name}", partial(self.hierarchy, name))
+            yield from (f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions))
+            if not faulty and {"codec", "base"} <= given:
+                yield from faults_of(f"data.{name}.resolutions", partial(self.check_resolutions, name))
+        for name in self.methods if {"methods", "base"} <= given else ():
+            yield from faults_of(f"methods.{name}", partial(self.check_method, name))
+        if "base" in given and self.base.size not in SIZES:
+            yield f"base.size: {self.base.size!r} is none of {', '.join(SIZES)}"
+        if "base" in given and self.base.weights:
+            yield from faults_of("base.weights", partial(find, self.base.weights))
+        if "codec" in given and self.codec.name not in CODECS:
+            yield f"codec.name: {self.codec.name!r} is none of {', '.join(CODECS)}"
+        if "codec" in given:
+            yield from faults_of("codec.weights", partial(find, self.codec.weights))
+        if {"sample", "methods"} <= given:
+            for name in sorted(set(self.sample.sweep) - set(self.methods)):
+                yield f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}"
+        yield from (f"seeds: {seed} appears twice" for seed in (repeated(self.seeds) if "seeds" in given else ()))
+
+    def check_resolutions(self, name: str) -> None:
+        """Raise ValueError where pictures of a resolution do not exist or make no whole number of tokens."""
+        reader = self.reader(name)
+        most = reader.pixels(self.reader_settings(name)) if hasattr(reader, "pixels") else None
+        token = CODECS[self.codec.name].factor * self.base.patch if self.codec.name in CODECS else 1
+        for size in self.data[name].resolutions:
+            if most and size > most:
+                raise ValueError(f"{size} is more than the {most} pixels of its pictures")
+            if size % token:
+                raise ValueError(f"{size} is no multiple of {token}, the pixels of a token (codec and base.patch)")
+
+    def reader(self, name: str):
+        """The module that reads data set `name`."""
+        return datasets.find(self.data[name].reader or name)
+
+    def reader_settings(self, name: str):
+        """The reader's own settings of data set `name`."""
+        return build(self.reader(name).Settings, self.data[name].options)
+
+    def hierarchy(self, name: str) -> dict[str, Any]:
+        """What decides the superclasses of data set `name`: settings of its "hierarchy" job."""
+        section = self.data[name]
+        given = Path(section.taxonomy) if section.taxonomy else None
+        ranks = taxonomy_file.ranks(given) if given else self.reader(name).ranks(self.reader_settings(name))
+        known = [*("source" if rank == "superclass" else rank for rank in ranks), "derived"]
+        wanted = section.hierarchy or known[0]
+        if wanted not in known:
+            raise ValueError(f"hierarchy is {wanted!r}: use one of {', '.join(known)}{nearest(wanted, known)}")
+        settings: dict[str, Any] = {"superclass": wanted}
+        if given and wanted != "derived":
+            settings["taxonomy"] = {"path": str(given), "checksum": checksum(given)}
+        return settings
+
+    def method(self, name: str):
+        """The method module that the entry `name` runs: its key `method`, or its own name."""
+        return methods.find(self.methods[name].get("method", name))
+
+    def method_settings(self, name: str) -> methods.MethodSettings:
+        """The method's settings of entry `name`."""
+        given = {key: value for key, value in self.methods[name].items() if key != "method"}
+        return build(self.method(name).Settings, given)
+
+    def check_method(self, name: str) -> None:
+        """Raise ValueError where entry `name` does not suit the study's network."""
+        settings = self.method_settings(name)
+        if self.base.size in SIZES:
+            settings.check_depth(SIZES[self.base.size][0])
+
+
+def defaults(section: type[Strict]) -> dict[str, Any]:
+    """The defaults of a section, by key; keys that a study has to give are left out."""
+    return {name: field.default for name, field in section.model_fields.items() if not field.is_required()}
+
+
+def build(settings: type, given: dict[str, Any]):
+    """Build a dataclass of settings from a mapping, refusing keys it does not have."""
+    known = [field.name for field in fields(settings)]
+    for key in given:
+        if key not in known:
+            raise ValueError(f"{key}: unknown key{nearest(key, known)}; known are {', '.join(known)}")
+    try:
+        return adapter(settings).validate_python(given)
+    except ValidationError as error:
+        texts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}".strip(": ") for e in error.errors(include_url=False)]
+        raise ValueError("; ".join(text.replace("Value error, ", "") for text in texts)) from None
+
+
+@cache
+def adapter(settings: type) -> TypeAdapter:
+    """What validates a dataclass of settings; made once for each, since making it takes milliseconds."""
+    return TypeAdapter(settings)
+
+
+def faults_of(where: str, check) -> list[str]:
+    """The fault that `check()` raises, as a list of none or one."""
+    try:
+        check()
+    except ValueError as error:
+        return [f"{where}: {error}"]
+    return []
+
+
+def repeated(values: list) -> list:
+    """Values that appear more than once."""
+    return sorted({value for value in values if values.count(value) > 1})
+
+
+def nearest(name: str, known) -> str:
+    """A hint at the known name that `name` may have meant, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

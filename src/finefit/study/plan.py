@@ -1,0 +1,135 @@
+"""A study as jobs: what there is to make, and what depends on what.
+
+The Snakefile, the command line and the report ask this module; none of them builds a path. All paths are known before
+anything runs, since a job's digest decides its own (`finefit.jobs.job`). No torch here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from finefit.data import sources
+from finefit.jobs.job import Job
+from finefit.study.config import Study
+
+# Weights of the networks behind the published metrics.
+PUBLISHED = {"fid": "inception-2015-12-05", "lpips": "alexnet-owt-7be5be79"}
+
+
+class Plan:
+    """All jobs of a study, each once, inputs before what needs them."""
+
+    def __init__(self, study: Study):
+        self.study = study
+        self.jobs: list[Job] = []
+        self._known: dict[str, Job] = {}
+        self.base = self._base()
+        evaluations = [
+            evaluation
+            for name, section in study.data.items()
+            for resolution in section.resolutions
+            for evaluation in self._evaluations(name, resolution)
+        ]
+        settings = {"study": study.model_dump(mode="json")}
+        self.report = self._add("report", study.name, settings, {job.path.as_posix(): job for job in evaluations})
+
+    def phase(self, name: str) -> list[Job]:
+        """Jobs of one phase."""
+        return [job for job in self.jobs if job.phase == name]
+
+    def kind(self, kind: str) -> list[Job]:
+        """Jobs of one kind."""
+        return [job for job in self.jobs if job.kind == kind]
+
+    def at(self, path: str | Path) -> Job:
+        """The job whose artifact stands at `path`.
+
+        Raises:
+            ValueError: this study has none there.
+        """
+        for job in self.jobs:
+            if job.path == Path(path):
+                return job
+        raise ValueError(f"{path}: no job of study {self.study.name!r} makes this; see `finefit plan`")
+
+    def _add(self, kind: str, name: str, settings: dict[str, Any], inputs: dict[str, Job] | None = None) -> Job:
+        job = Job(kind, name, settings, inputs or {})
+        if job.digest not in self._known:
+            self._known[job.digest] = job
+            self.jobs.append(job)
+        return self._known[job.digest]
+
+    def _base(self) -> Job | None:
+        base = self.study.base
+        if base.weights is None:
+            return None
+        return self._add(
+            "base", base.weights, {"weights": _source(base.weights), "size": base.size, "patch": base.patch}
+        )
+
+    def _codec(self) -> dict[str, Any]:
+        return {"name": self.study.codec.name, "weights": _source(self.study.codec.weights)}
+
+    def _evaluations(self, name: str, resolution: int) -> list[Job]:
+        study, group = self.study, f"{name}-{resolution}"
+        reader, options = study.reader(name), study.reader_settings(name)
+        settings = {"reader": study.data[name].reader or name, "options": asdict(options)}
+        settings["sources"] = [_source(row) for row in reader.sources(options)]
+        if hasattr(reader, "listing"):
+            settings["listing"] = reader.listing(options)
+        data = self._add("data", name, settings)
+        hierarchy = self._add("hierarchy", name, study.hierarchy(name), {"data": data})
+        pixels = {"resolution": resolution}
+        latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})
+        judged_by = study.evaluate.model_dump(exclude={"published"})
+        per_class = study.data[name].per_class or study.sample.per_class
+        judged_by |= {"per_class": per_class, "codec": self._codec()}
+        reference = self._add(
+            "reference", f"{group}/reference", pixels | judged_by, {"data": data, "hierarchy": hierarchy}
+        )
+        published = {"published": {metric: _source(PUBLISHED[metric]) for metric in study.evaluate.published}}
+        evaluations = []
+        for entry in study.methods:
+            for seed in study.seeds:
+                run = self._finetune(f"{group}/{entry}-s{seed}", entry, seed, latents, hierarchy)
+                for guided in self._guidances(entry):
+                    sample = self._sample(run, guided | {"per_class": per_class})
+                    inputs = {"sample": sample, "reference": reference}
+                    evaluations.append(self._add("evaluate", sample.name, published, inputs))
+        return evaluations
+
+    def _finetune(self, name: str, entry: str, seed: int, latents: Job, hierarchy: Job) -> Job:
+        study, method = self.study, self.study.method_settings(entry)
+        settings = {
+            "method": study.methods[entry].get("method", entry),
+            "method_settings": asdict(method) | {"lr": method.lr or study.train.lr},
+            "train": study.train.model_dump(exclude={"lr"}),
+            "network": {"size": study.base.size, "patch": study.base.patch},
+            "seed": seed,
+        }
+        inputs = {"latents": latents}
+        if self.base:
+            inputs["base"] = self.base
+        if method.embedder == "tiered":
+            inputs["hierarchy"] = hierarchy
+        return self._add("finetune", name, settings, inputs)
+
+    def _guidances(self, entry: str) -> list[dict[str, Any]]:
+        """Guidance references and scales that a method is sampled with; scale 1 is no guidance and comes once."""
+        sample, references = self.study.sample, self.study.method_settings(entry).guidance
+        scales = sorted({sample.scale, *sample.sweep.get(entry, [])})
+        guided = [{"guidance": name, "scale": scale} for scale in scales if scale != 1 for name in references]
+        unguided = [{"guidance": "none", "scale": 1.0}] if 1 in scales or not references else []
+        return unguided + guided
+
+    def _sample(self, run: Job, own: dict[str, Any]) -> Job:
+        common = self.study.sample.model_dump(exclude={"scale", "sweep"})
+        name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
+        return self._add("sample", name, common | own | {"codec": self._codec()}, {"run": run})
+
+
+def _source(row: str) -> dict[str, str]:
+    """What identifies a source: its name and checksum."""
+    return {"name": row, "checksum": sources.find(row).checksum}

@@ -1,0 +1,78 @@
+"""Reading study files: each whole or not at all, with all its faults listed at once by line and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from finefit.study.config import Study
+
+
+def load(path: Path) -> Study:
+    """Read a study file.
+
+    Raises:
+        ValueError: the file is missing, is no YAML mapping, or has faults; the message lists all of them.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such study file; studies are params.yaml and studies/*.yaml")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        lines = line_numbers(yaml.compose(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f"{path}: not readable as YAML: {error}") from None
+    return parse(content, str(path), lines)
+
+
+def parse(content: Any, origin: str, lines: dict[str, int] | None = None) -> Study:
+    """Validate a study's content; `origin` and `lines` (key path to line) say where in messages."""
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        found = []
+        for fault in error.errors(include_url=False):
+            where, what = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+            found += what.split("\n") if not where else [f"{where}: {what} (found {fault['input']!r:.80})"]
+        if isinstance(content, dict) and any(fault["loc"] for fault in error.errors()):
+            found += well_formed(content).faults()
+        raise ValueError("\n".join(f"{origin}:{line_of(fault, lines or {})}: {fault}" for fault in found)) from None
+
+
+def well_formed(content: dict[str, Any]) -> Study:
+    """A study, not to be run, of those sections of a faulty one that are right by themselves."""
+    sections = {}
+    for name, field in Study.model_fields.items():
+        try:
+            value = Study.written_out(content[name]) if name == "methods" else content[name]
+            sections[name] = TypeAdapter(field.annotation).validate_python(value)
+        except (KeyError, ValueError):
+            continue
+    return Study.model_construct(**sections)
+
+
+def line_numbers(node: yaml.Node, prefix: str = "") -> dict[str, int]:
+    """Line of every key of a composed YAML mapping, by its dotted path.
+
+    Raises:
+        ValueError: a key stands twice in one mapping, of which YAML would silently take the last.
+    """
+    if not isinstance(node, yaml.MappingNode):
+        return {}
+    lines = {}
+    for key, value in node.value:
+        path = f"{prefix}{key.value}"
+        if path in lines:
+            raise ValueError(f"line {key.start_mark.line + 1}: {path} stands there again, after line {lines[path]}")
+        lines |= {path: key.start_mark.line + 1} | line_numbers(value, f"{path}.")
+    return lines
+
+
+def line_of(fault: str, lines: dict[str, int]) -> int:
+    """Line of the longest key path that a fault starts with; 1 where it names none."""
+    path = fault.split(":")[0]
+    while path and path not in lines:
+        path = path.rpartition(".")[0]
+    return lines.get(path, 1)

@@ -1,0 +1,27 @@
+"""The state from which an interrupted training goes on: one file, replaced at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from finefit.training.optimizer import Optimizer
+
+
+def save(file: Path, optimizer: Optimizer, since_record: Tensor, step: int, record: list[dict]) -> None:
+    """Keep everything as it is before step `step`, and the record of losses up to it."""
+    state = {"step": step, "record": record, "since_record": since_record, "optimizer": optimizer.state_dict()}
+    torch.save(state, file.with_suffix(".partial"))
+    file.with_suffix(".partial").replace(file)
+
+
+def load(file: Path, optimizer: Optimizer, since_record: Tensor) -> tuple[int, list[dict]]:
+    """Take up a kept state in place; gives the next step and the record so far (0 and none without one)."""
+    if not file.exists():
+        return 0, []
+    state = torch.load(file, weights_only=True, map_location="cpu")
+    since_record.copy_(state["since_record"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["step"], state["record"]

@@ -1,0 +1,169 @@
+"""Fine-tuning: the loop and its randomness.
+
+Every number of chance at a step is a function of (seed, step) alone, so an interrupted run needs no random state to
+continue, and its result equals the uninterrupted one's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from finefit.diffusion.process import TRAIN_STEPS, Diffusion
+from finefit.jobs import ranks, stopping
+from finefit.jobs.devices import store_frozen_as_bfloat16, uses_bfloat16
+from finefit.jobs.progress import earlier_seconds, keep_seconds, progress
+from finefit.latents.pack import Pack
+from finefit.models.dit import DiT
+from finefit.models.embedders import LabelEmbedder
+from finefit.models.shapes import CLASS_TABLE
+from finefit.training import state
+from finefit.training.label_dropout import drop_labels
+from finefit.training.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from finefit.study.config import TrainSettings
+
+STEPS_PER_RECORD = 20
+# A state is kept so often that keeping it costs at most a twentieth of the time.
+SECONDS_BETWEEN_STATES, SHARE_FOR_STATES = 5.0, 0.05
+
+
+def train(
+    model: DiT,
+    rates: dict[str, float],
+    pack: Pack,
+    settings: TrainSettings,
+    references: list[str],
+    seed: int,
+    state_file: Path,
+    device: str = "cpu",
+) -> tuple[dict[str, Tensor], list[dict]]:
+    """Train the parameters that require gradients; gives their moving average and the record of losses.
+
+    Args:
+        model: the network; its trained parameters change in place and hold the weights of the end.
+        rates: peak learning rate of each trained parameter by name.
+        pack: latents and labels.
+        references: what a dropped label may become: "null", "superclass", both or none.
+        state_file: where the state is kept while training goes on, and taken up from.
+
+    Raises:
+        ToBeContinued: the job was told to stop; the state is kept.
+    """
+    diffusion, low = Diffusion(), uses_bfloat16(settings.precision, device)
+    if low:
+        store_frozen_as_bfloat16(model)
+    model.recompute = settings.recompute
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    optimizer = Optimizer(trained, rates, settings)
+
+    def losses(part: dict[str, Tensor]) -> Tensor:
+        noised = diffusion.noised(part["latents"], part["t"], part["noise"])
+        with torch.autocast(device, torch.bfloat16, enabled=low):
+            output = functional_call(model, {CLASS_TABLE: optimizer.table.leaf}, (noised, part["t"], part["places"]))
+        return diffusion.loss(output.float(), part["latents"], noised, part["t"], part["noise"])
+
+    since_record = torch.zeros((), device=device)
+    first, record = state.load(state_file, optimizer, since_record)
+    start = time.monotonic() - earlier_seconds(state_file.parent)
+    due = time.monotonic() + SECONDS_BETWEEN_STATES
+    rows_at_once = settings.batch_size
+    model.train()
+    for step in progress(range(first, settings.steps), "training steps", done=first):
+        rows, batch = draw(pack, model.y_embedder, references, settings, seed, step, device)
+        leaves = optimizer.leaves(rows, step)
+        loss, rows_at_once = backward(losses, batch, settings.batch_size, rows_at_once, leaves)
+        ranks.add([loss, *(leaf.grad for leaf in leaves if leaf.grad is not None)])
+        optimizer.step(step)
+        since_record += loss
+        if (step + 1) % STEPS_PER_RECORD == 0:
+            record.append({"step": step + 1, "loss": since_record.item() / STEPS_PER_RECORD})
+            since_record.zero_()
+        told = ranks.any_rank(stopping.asked())
+        if ranks.number() == 0 and (told or time.monotonic() > due):
+            now = time.monotonic()
+            state.save(state_file, optimizer, since_record, step + 1, record)
+            keep_seconds(state_file.parent, now - start)
+            due = now + max(SECONDS_BETWEEN_STATES, (time.monotonic() - now) / SHARE_FOR_STATES)
+        if told:
+            raise stopping.ToBeContinued
+    optimizer.finish()
+    return optimizer.average, record
+
+
+def backward(
+    losses: Callable[[dict[str, Tensor]], Tensor],
+    batch: dict[str, Tensor],
+    batch_size: int,
+    rows_at_once: int,
+    leaves: list[Tensor],
+) -> tuple[Tensor, int]:
+    """Gradients at `leaves` of this rank's share of the batch's mean loss, over as many rows at once as memory holds.
+
+    Gives the share of the mean loss, and the rows at once: halved until the device has the memory.
+    """
+    while True:
+        total = torch.zeros((), device=batch["t"].device)
+        try:
+            for part in zip(*(values.split(rows_at_once) for values in batch.values()), strict=True):
+                loss = losses(dict(zip(batch, part, strict=True))).sum() / batch_size
+                loss.backward()
+                total += loss.detach()
+            return total, rows_at_once
+        except torch.OutOfMemoryError:
+            if rows_at_once == 1:
+                raise
+        rows_at_once = min(rows_at_once, len(batch["t"])) // 2 or 1
+        for leaf in leaves:
+            leaf.grad = None
+
+
+def draw(
+    pack: Pack,
+    embedder: LabelEmbedder,
+    references: list[str],
+    settings: TrainSettings,
+    seed: int,
+    step: int,
+    device: str,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The class table's rows that step `step` names, and what this rank needs: latents, places, timesteps and noise.
+
+    `places` says for each picture which of the rows is its label, or what the label was dropped to. Chance is drawn
+    for the whole batch, so that it does not depend on the number of ranks.
+    """
+    chosen = batch_rows(pack.count, settings.batch_size, seed, step)
+    chance = torch.Generator().manual_seed(
+        int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+    )
+    n, mine = len(chosen), ranks.share(len(chosen))
+    flips = torch.randint(2 if settings.flip else 1, (n,), generator=chance)[mine]
+    noise = torch.randn(2, n, *pack.shape, generator=chance)[:, mine]
+    t = torch.randint(TRAIN_STEPS, (n,), generator=chance)[mine]
+    uniform = torch.rand(n, generator=chance)
+    labels = drop_labels(pack.labels[chosen], embedder, references, settings.label_dropout, uniform)
+    rows, places = labels.unique(return_inverse=True)
+    latents = pack.sample(chosen[mine], flips.numpy(), noise[0])
+    batch = {"latents": latents, "places": places[mine], "noise": noise[1], "t": t}
+    return rows, {name: values.to(device, non_blocking=True) for name, values in batch.items()}
+
+
+def batch_rows(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
+    """Rows of batch `step`: the data shuffled anew in every epoch, and no picture seen twice before all were once."""
+    places = np.arange(step * batch_size, (step + 1) * batch_size)
+    return np.array([epoch_order(count, seed, place // count)[place % count] for place in places])
+
+
+@lru_cache(maxsize=2)
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of `count` rows in one epoch."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
