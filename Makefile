@@ -1,21 +1,32 @@
 # make study               the study of params.yaml, through dvc and snakemake; make study STUDY=smoke runs studies/smoke.yaml
 # make test                the tests
+# make lint                style, formats, the workflow and the types; changes nothing
 # make test-slurm          the smoke study on a SLURM started on this machine (root, Debian's packages; else it says why not)
 # make base                the shipped codec and base once more, from the base's first stage (an hour or more)
-# Both set up .venv first, whenever requirements.lock or pyproject.toml changed. Killed? Repeat the command.
+# All set up .venv first, whenever requirements.lock or pyproject.toml changed. Killed? Repeat the command.
 
 STUDY_FILE := $(if $(STUDY),studies/$(STUDY).yaml,params.yaml)
+# In a source archive: dvc needs git, snakemake does not.
+UNVERSIONED := $(if $(wildcard .git),,yes)
 PYTHON := $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study test test-slurm base
+.PHONY: study test lint test-slurm base
 
 study: .venv/ready
-	$(if $(STUDY),snakemake --configfile $(STUDY_FILE),dvc repro)
+	$(if $(or $(STUDY),$(UNVERSIONED)),snakemake --configfile $(STUDY_FILE),dvc repro)
+	$(if $(UNVERSIONED),@echo "No git here: no version of the artifacts is kept. For that: git init && git add -A && git commit && make study")
 	@echo "The report: reports/$$(sed -n 's/^name: *//p' $(STUDY_FILE))/index.html"
 
 test: .venv/ready
 	pytest
+
+lint: .venv/ready
+	ruff check
+	ruff format --check
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	mypy
 
 test-slurm: .venv/ready
 	pytest -n 0 -m slurm -rs -s tests/test_slurm.py

@@ -28,6 +28,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from finefit.jobs.machine import cores
+
 ROOT = Path(__file__).parents[1]
 PER_CLASS, CLASSES_PER_SUPERCLASS = 50, 100
 SIZE = (32, 24)  # pixels of a picture
@@ -122,9 +124,7 @@ def main() -> None:
             print(f"| {' | '.join(map(str, row.values()))} |", flush=True)
             results.append(row)
     if options.json:
-        options.json.write_text(
-            json.dumps({"cores": len(os.sched_getaffinity(0)), "results": results}, indent=1) + "\n"
-        )
+        options.json.write_text(json.dumps({"cores": cores(), "results": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

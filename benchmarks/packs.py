@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finefit.jobs.machine import cores
 from finefit.latents import encode
 from finefit.latents.encode import SHARD_ROWS
 from finefit.latents.pack import Pack
@@ -159,7 +160,7 @@ def hardware() -> dict:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     found = next((line.split(":")[1].split() for line in lines if line.startswith(("flags", "Features"))), [])
     return {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "load": round(os.getloadavg()[1], 1),
         "flags": sorted(flags & set(found)),
     }

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from debian import provide
 
 PAGES = ("index", "factors")
 VIEWS = [("desktop, light", 1280, False), ("desktop, dark", 1280, True), ("phone, light", 390, False)]
@@ -21,9 +22,8 @@ FLAGS = (
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """A headless Chromium that keeps a log of its console and of its requests."""
+    provide(("chromium", "chromedriver"), ("chromium", "chromium-driver"))
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("no chromium and chromedriver here (Debian: apt-get install chromium chromium-driver)")
     webdriver = pytest.importorskip("selenium.webdriver", reason="no selenium here (pip install selenium)")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium

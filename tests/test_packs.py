@@ -15,7 +15,7 @@ from finefit.hierarchy import index
 from finefit.jobs.checksums import checksum
 from finefit.latents import encode as encoder
 from finefit.latents import pack as reading
-from finefit.latents.encode import encode, pack
+from finefit.latents.encode import pack
 from finefit.latents.pack import Pack
 
 ROWS = 40

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from clones import Clone, clone_here
+from debian import provide
 
 from finefit.jobs.job import PHASES
 
@@ -26,6 +27,7 @@ HERE = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
+    provide(("slurmctld", "slurmd", "munged", "sbatch"), ("slurmctld", "slurmd", "slurm-client", "munge"))
     started = subprocess.run([CLUSTER, "start"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if started.returncode == 69:
         pytest.skip(started.stderr.strip().splitlines()[-1])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import yaml
 
+from finefit.jobs.job import PHASES, Job
 from finefit.study import reading
 from finefit.study.config import Study  # and no more: `config` is Snakemake's own
-from finefit.jobs.job import PHASES, Job
 from finefit.study.plan import Plan
 from snakemake.exceptions import WorkflowError
 
@@ -95,9 +95,11 @@ def command(kind: str) -> str:
     """A rule's shell command. Progress and errors go to the terminal, each line with the job's name, and into the log.
 
     SIGTERM is for finefit alone, which then keeps its state: it takes the shell's place, and the filters of its output
-    do not hear the signal that a scheduler sends to the whole group.
+    do not hear the signal that a scheduler sends to the whole group. The shell's own loop names the lines, because a
+    `sed` that does not wait for a full buffer is spelled differently on every system.
     """
+    named = 'while IFS= read -r line || [ -n "$line" ]; do printf \'%s\\n\' "{wildcards.artifact}: $line"; done'
     return (
         f"exec finefit {kind} $(dirname {{output}}) --study {STUDY_FILE}"
-        " > >(trap '' TERM; sed -u 's|^|{wildcards.artifact}: |' | tee {log}) 2>&1"
+        f" > >(trap '' TERM; {named} | tee {{log}}) 2>&1"
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from finefit.data import sources
 
@@ -37,6 +37,9 @@ CODECS = {
 
 class Codec(Protocol):
     """What every codec does."""
+
+    def to(self, device: str) -> Self:
+        """The codec on a device."""
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """uint8 `[n, h, w, 3]` to the posterior's mean and deviation (None where zero), `[n, c, h / f, w / f]`."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from finefit.commands import PARAMS, StudyFile, plan_of
 from finefit.jobs import stopping, store
-from finefit.jobs.job import PHASES
+from finefit.jobs.job import PHASES, Job
 from finefit.outlook.time_left import outlook
 
 app = typer.Typer()
@@ -38,7 +39,7 @@ MaxMinutes = Annotated[
 class JobOrCommand(TyperGroup):
     """`finefit data PATH` makes an artifact, as every kind of job; `finefit data check NAME` looks at a data set."""
 
-    def resolve_command(self, ctx, args):
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple:
         """The command that the first word names, else the one that makes artifacts."""
         return super().resolve_command(ctx, args if args[0] in self.commands else ["make", *args])
 
@@ -71,7 +72,7 @@ for _kind in PHASES:
         job_command(_kind)
 
 
-def builder(kind: str):
+def builder(kind: str) -> Callable[[Job, Path, Path], None]:
     """The function that makes artifacts of a kind; imported only now, since most need torch."""
     module, _, function = BUILDERS[kind].rpartition(".")
     return getattr(import_module(f"finefit.{module}"), function)

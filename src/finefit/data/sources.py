@@ -142,9 +142,9 @@ def verified(path: Path, source: Source) -> Path:
         if not where.exists():
             return path
         wanted = f"sha256:{where.read_text().split()[0]}"
-    found = checksum(path, wanted.split(":")[0])
-    if not found.startswith(wanted):
-        raise ValueError(f"{path}: has {found}, but {where} says {wanted}; delete it and repeat")
+    digest = checksum(path, wanted.split(":")[0])
+    if not digest.startswith(wanted):
+        raise ValueError(f"{path}: has {digest}, but {where} says {wanted}; delete it and repeat")
     return path
 
 

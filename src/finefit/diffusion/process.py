@@ -24,6 +24,11 @@ class Diffusion:
     """
 
     timesteps: np.ndarray = field(default_factory=lambda: np.arange(TRAIN_STEPS))
+    alphas_cumprod: Tensor = field(init=False)
+    betas: Tensor = field(init=False)
+    posterior_mean_x0: Tensor = field(init=False)
+    posterior_mean_xt: Tensor = field(init=False)
+    posterior_log_variance: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         kept = linear_alphas_cumprod()[self.timesteps]

@@ -79,7 +79,8 @@ def feature_scores(features: np.ndarray, real: np.ndarray, train: np.ndarray) ->
 def equal_numbers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Random draws of the smaller set's number of rows from both."""
     size = min(len(first), len(second))
-    return tuple(rows[np.random.default_rng(0).permutation(len(rows))[:size]] for rows in (first, second))
+    first, second = (rows[np.random.default_rng(0).permutation(len(rows))[:size]] for rows in (first, second))
+    return first, second
 
 
 def published(images: Tensor, labels: Tensor, reference: Job, weights: dict[str, dict]) -> dict[str, float | None]:

@@ -62,7 +62,7 @@ def superclasses(rows: pd.DataFrame, names: pd.Series, read: Callable[[pd.DataFr
 def class_means(rows: pd.DataFrame, count: int, read: Callable[[pd.DataFrame], np.ndarray]) -> np.ndarray:
     """Standardised mean features of every class, `[count, d]`; a few classes are read at a time."""
     rows = rows[rows.groupby("class_id").cumcount() < PER_CLASS]
-    sums, numbers = 0.0, np.zeros(count)
+    sums, numbers = np.zeros((count, 0)), np.zeros(count)
     for first in range(0, count, CLASSES_AT_ONCE):
         part = rows[rows["class_id"].between(first, first + CLASSES_AT_ONCE - 1)]
         described = features(read(part))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +34,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     classes.to_csv(out / "classes.csv", index=False)
 
 
-def opened(data: Job):
+def opened(data: Job) -> tuple[ModuleType, Any, Path | None]:
     """Reader, its settings, and the folder with the content of its sources (None without), for a "data" job."""
     reader = datasets.find(data.settings["reader"])
     settings = reader.Settings(**data.settings["options"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import torch
@@ -20,7 +21,7 @@ from finefit.jobs import stopping
 SECONDS_TO_STOP = 240  # for keeping the state, before ranks are killed; SLURM tells a job 300 before its limit
 
 
-def launch(function: Callable, processes: int, *arguments) -> None:
+def launch(function: Callable, processes: int, *arguments: Any) -> None:
     """Call `function(*arguments)` in as many ranks, by torchrun's launcher; here and now if it is one.
 
     Raises:
@@ -52,7 +53,7 @@ def launch(function: Callable, processes: int, *arguments) -> None:
         raise
 
 
-def one_rank(function: Callable, *arguments) -> None:
+def one_rank(function: Callable, *arguments: Any) -> None:
     """What each process runs; ends with the code for "to be continued" when told to stop. The first rank reports."""
     stopping.listen()
     gpus = torch.cuda.is_available()

@@ -27,7 +27,7 @@ def listen(minutes: float | None = None) -> None:
         signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
 
 
-def tell(*_) -> None:
+def tell(*_: object) -> None:
     """Remember that the job must stop; stop at once unless a loop asks.
 
     Raises:

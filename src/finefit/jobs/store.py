@@ -7,12 +7,9 @@ artifact make it once.
 from __future__ import annotations
 
 import json
-import os
 import platform
-import resource
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -21,6 +18,7 @@ from pathlib import Path
 from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
 from finefit.jobs.locks import only_one
+from finefit.jobs.machine import hardware, peak_bytes
 from finefit.jobs.progress import earlier_seconds
 
 SCRATCH = Path("scratch")
@@ -89,7 +87,7 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
         "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         "hardware": hardware(),
         "seconds": round(seconds, 2),
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_bytes": peak_bytes(),
     }
     (out / job.marker.name).write_text(json.dumps(provenance, indent=1) + "\n")
 
@@ -104,17 +102,3 @@ def code_version() -> dict[str, str | bool]:
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": "unknown", "dirty": True}
-
-
-def hardware() -> dict[str, str | int]:
-    """The machine: processor, cores that may be used, and the GPU if torch was used and sees one."""
-    torch = sys.modules.get("torch")
-    gpu = torch.cuda.get_device_name() if torch and torch.cuda.is_available() else "none"
-    return {"processor": processor(), "cores": len(os.sched_getaffinity(0)), "gpu": gpu}
-
-
-def processor() -> str:
-    """The processor's model name."""
-    info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
-    return names[0].split(":")[1].strip() if names else platform.processor()

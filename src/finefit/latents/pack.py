@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ VIEWS_AT_ONCE = 32
 class Shard(NamedTuple):
     """An open .npy file, the shape of a picture in it, `[2, parts, c, h, w]`, and where its numbers begin."""
 
-    file: BinaryIO
+    file: FileIO
     shape: tuple[int, ...]
     offset: int
 
@@ -45,7 +45,6 @@ class Pack:
         self.shards = [self.open(path) for path in sorted(folder.glob("latents-*.npy"))]
         if len(self.shards) != (wanted := -(-self.count // self.shard_rows)):
             raise ValueError(f"{folder}: {len(self.shards)} shards instead of {wanted}; delete it and repeat")
-        self.descriptors = np.array([shard.file.fileno() for shard in self.shards])
         self.offsets = np.array([shard.offset for shard in self.shards])
         self.parts, *self.shape = self.shards[0].shape[1:]
         self.view_bytes = np.dtype(np.float16).itemsize * self.parts * math.prod(self.shape)
@@ -60,7 +59,7 @@ class Pack:
             content = np.load(path, mmap_mode="r")
         except ValueError as error:
             raise ValueError(f"{path}: damaged ({error}); delete {self.folder} and repeat") from None
-        return Shard(open(path, "rb", buffering=0), content.shape[1:], content.offset)
+        return Shard(FileIO(path), content.shape[1:], content.offset)
 
     def sample(self, rows: np.ndarray, flips: np.ndarray, noise: Tensor) -> Tensor:
         """Posterior samples of the given rows and flips (0 or 1): float32 `[n, c, h, w]`, `noise` of the same shape."""
@@ -68,7 +67,7 @@ class Pack:
         stored = torch.empty(min(len(rows), VIEWS_AT_ONCE), self.parts, *self.shape, dtype=torch.float16)
         single, views = torch.empty(stored.shape), [memoryview(view) for view in stored.numpy()]
         numbers, within = np.divmod(rows, self.shard_rows)
-        files = self.descriptors[numbers].tolist()
+        files = [self.shards[number].file for number in numbers]
         places = (self.offsets[numbers] + (within * 2 + flips) * self.view_bytes).tolist()
         for start in range(0, len(rows), VIEWS_AT_ONCE):
             some, count = slice(start, start + VIEWS_AT_ONCE), len(files[start : start + VIEWS_AT_ONCE])
@@ -80,16 +79,16 @@ class Pack:
                 samples[some] = mean
         return samples
 
-    def read(self, files: list[int], places: list[int], views: list[memoryview]) -> None:
-        """Read a view from each file (its descriptor) and place (in bytes), into the first of `views`.
+    def read(self, files: list[FileIO], places: list[int], views: list[memoryview]) -> None:
+        """Read a view from each file and place (in bytes), into the first of `views`.
 
         Raises:
             ValueError: a shard is shorter than it should be.
         """
         for file, place, view in zip(files, places, views, strict=False):
-            if os.preadv(file, (view,), place) != self.view_bytes:
-                path = self.shards[self.descriptors.tolist().index(file)].file.name
-                raise ValueError(f"{path}: damaged (too short); delete {self.folder} and repeat")
+            file.seek(place)  # two calls, since macOS has no preadv
+            if file.readinto(view) != self.view_bytes:
+                raise ValueError(f"{file.name}: damaged (too short); delete {self.folder} and repeat")
 
     def verify(self, shard: int) -> None:
         """Compare one shard with the checksum in the artifact's provenance.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 NEIGHBOUR = 3  # k of precision and recall, as published
 BATCH = 1024
@@ -53,6 +54,6 @@ def distances(points: torch.Tensor, support: np.ndarray) -> torch.Tensor:
     return torch.cdist(points, other, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def batches(points: np.ndarray):
+def batches(points: np.ndarray) -> tuple[Tensor, ...]:
     """Rows in float64, `BATCH` at a time."""
     return torch.as_tensor(np.asarray(points, np.float64)).split(BATCH)

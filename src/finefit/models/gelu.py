@@ -9,6 +9,7 @@ backward pass. There, in float32, the sigmoid form is used, and its derivative i
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ class SigmoidGelu(torch.autograd.Function):
     """The sigmoid form, and its derivative s + x s (1 - s) RATE (1 + 3 CUBIC x^2) with s the sigmoid."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         square = x * x
         s = torch.addcmul(x, x, square, value=CUBIC).mul_(RATE).sigmoid_()
         y = x * s
@@ -38,5 +39,5 @@ class SigmoidGelu(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient * ctx.saved_tensors[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finefit.data import sources
+from finefit.jobs import machine
 from finefit.jobs.job import PHASES, Job
 from finefit.outlook import cost
 from finefit.study.plan import Plan
@@ -23,7 +24,7 @@ def lines(plan: Plan) -> Iterator[str]:
     missing = [job for job in plan.jobs if not job.marker.exists()]
     for job in missing:
         yield f"missing  {job.phase:<9}  {job.path}  {reason(job)}"
-    here, cores = hardware_here(), len(os.sched_getaffinity(0))
+    here, cores = hardware_here(), machine.cores()
     yield COLUMNS.format("phase", "jobs", "made", f"to do on one {cost.GPU}", f"here: {here}, {cores} cores", "disk")
     for phase in dict.fromkeys(phase for phase, _ in PHASES.values()):
         yield row(phase, plan.phase(phase), here, cores)
@@ -148,5 +149,4 @@ def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def hardware_here() -> str:
     """This machine's row in the table of rates, as if it had no GPU."""
-    info = Path("/proc/cpuinfo")
-    return "cpu-bfloat16" if info.exists() and "amx_bf16" in info.read_text() else "cpu"
+    return "cpu-bfloat16" if "amx_bf16" in machine.cpuinfo() else "cpu"

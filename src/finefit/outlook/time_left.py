@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from statistics import mean
 
+from finefit.jobs.machine import cores
 from finefit.jobs.progress import clock
 from finefit.study.plan import Plan
 
@@ -23,6 +23,6 @@ def outlook(plan: Plan) -> str:
             seconds.setdefault(job.kind, []).append(json.loads(job.marker.read_text())["seconds"])
         else:
             missing.append(job.kind)
-    left = sum(mean(seconds[kind]) for kind in missing if kind in seconds) / len(os.sched_getaffinity(0))
+    left = sum(mean(seconds[kind]) for kind in missing if kind in seconds) / cores()
     bound = "about" if set(missing) <= seconds.keys() else "more than"
     return f"{len(plan.jobs) - len(missing)} of {len(plan.jobs)} jobs done, {bound} {clock(left)} left"

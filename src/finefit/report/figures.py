@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pandas as pd
 from IPython.display import HTML
@@ -104,7 +105,7 @@ def guidance_curves(found: Results) -> HTML:
     )
 
 
-def curves(part: pd.DataFrame):
+def curves(part: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
     """((entry, guidance), rows by scale) for each guidance; no guidance is scale 1 of every curve of its entry."""
     plain = part[part["guidance"] == "none"]
     for (entry, guidance), rows in part[part["guidance"] != "none"].groupby(["entry", "guidance"], sort=False):

@@ -63,7 +63,11 @@ def value(found: Results, asked: Arguments) -> list[Finding]:
 
 def difference(found: Results, asked: Arguments) -> list[Finding]:
     """A metric of `first` minus that of `second`, paired over seeds."""
-    return per_group(found, asked, ["first", "second"], lambda metric, *rows: found.difference(*rows, metric))
+
+    def paired(metric: str, first: pd.Series, second: pd.Series) -> Estimate:
+        return found.difference(first, second, metric)
+
+    return per_group(found, asked, ["first", "second"], paired)
 
 
 def ratio(found: Results, asked: Arguments) -> list[Finding]:

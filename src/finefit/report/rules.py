@@ -6,6 +6,7 @@ A rule takes what was measured and the published digits, and knows nothing of th
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Literal
 
 from finefit.outlook.counts import agreement
@@ -41,14 +42,14 @@ def falls(found: Estimate, p: float, published: str) -> Verdict:
 def lower(found: Estimate, p: float, published: str) -> Verdict:
     """Reproduced if the paired difference over seeds and classes is below zero with p < 5 % after Holm's correction
     over all such claims; not reproduced if it is above zero with p < 5 %."""
-    supported = {"lower": "reproduced", "higher": "not reproduced"}
+    supported: dict[str, Verdict] = {"lower": "reproduced", "higher": "not reproduced"}
     return supported.get(verdict(found, p), "inconclusive")
 
 
 def higher(found: Estimate, p: float, published: str) -> Verdict:
     """Reproduced if the paired difference over seeds and classes is above zero with p < 5 % after Holm's correction
     over all such claims; not reproduced if it is below zero with p < 5 %."""
-    supported = {"higher": "reproduced", "lower": "not reproduced"}
+    supported: dict[str, Verdict] = {"higher": "reproduced", "lower": "not reproduced"}
     return supported.get(verdict(found, p), "inconclusive")
 
 
@@ -77,8 +78,6 @@ def together(verdicts: list[Verdict]) -> Verdict:
     return "inconclusive" if decided or "inconclusive" in verdicts else verdicts[0]
 
 
-def as_decimal(value: float):
+def as_decimal(value: float) -> Decimal:
     """A count's value as a decimal number, digit by digit."""
-    from decimal import Decimal
-
     return Decimal(repr(value))

@@ -1,7 +1,7 @@
 """Sheets of pictures: every method's samples beside real pictures of the same class, unscaled in the page's bytes.
 
-Small pictures are stored as PNG at their own resolution and enlarged by the browser without smoothing; large ones are
-reduced, and fewer are shown.
+Small pictures are stored as WebP at their own resolution and enlarged by the browser without smoothing; large ones are
+reduced, and fewer are shown. `QUALITY` keeps a page with a thousand pictures near a megabyte.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from finefit.report.tables import named
 from finefit.report.text import PENDING, heading, link
 
 CLASSES, REAL, SAMPLES = 16, 3, 8  # shown at most: classes of a sheet, real pictures and samples of a class
+QUALITY = 75  # of WebP, which is lossy: the pictures are for looking at, and their numbers stand in the artifacts
 ACROSS, LARGEST = 64, 128  # pixels on the screen that a small picture is enlarged to, a large one reduced to
 
 
@@ -112,10 +113,10 @@ def strip(pictures: np.ndarray, description: str) -> str:
         left = place * (side + gap)
         canvas[:, left : left + side] = np.dstack([picture, np.full((side, side), 255, np.uint8)])
     buffer = io.BytesIO()
-    Image.fromarray(canvas).save(buffer, "PNG", optimize=True)
+    Image.fromarray(canvas).save(buffer, "WEBP", quality=QUALITY, method=6)
     data = base64.b64encode(buffer.getvalue()).decode()
     return (
-        f'<img loading="lazy" src="data:image/png;base64,{data}" alt="{count} {description}" '
+        f'<img loading="lazy" src="data:image/webp;base64,{data}" alt="{count} {description}" '
         f'width="{factor * canvas.shape[1]}" height="{factor * side}">'
     )
 

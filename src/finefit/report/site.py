@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,7 @@ def execute(notebook: Path, executed: Path, parameters: dict[str, str]) -> None:
     """
     import papermill
 
+    logging.getLogger("papermill.translators").setLevel(logging.ERROR)  # else: "Black encountered an error"
     # A machine that is busy with the study's other jobs may take minutes to start a kernel.
     options = {"progress_bar": False, "start_timeout": 600, "extra_arguments": ["--log-level=ERROR"]}
     try:  # absolute paths, since papermill changes the process's folder while another thread may write

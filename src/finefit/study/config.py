@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
@@ -16,6 +17,7 @@ from finefit.codecs import CODECS
 from finefit.data.sources import find
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs.checksums import checksum
+from finefit.methods import MethodSettings
 from finefit.models.shapes import SIZES
 from finefit.study import sweeps
 
@@ -163,11 +165,11 @@ class Study(Strict):
             if size % token:
                 raise ValueError(f"{size} is no multiple of {token}, the pixels of a token (codec and base.patch)")
 
-    def reader(self, name: str):
+    def reader(self, name: str) -> ModuleType:
         """The module that reads data set `name`."""
         return datasets.find(self.data[name].reader or name)
 
-    def reader_settings(self, name: str):
+    def reader_settings(self, name: str) -> Any:
         """The reader's own settings of data set `name`."""
         return build(self.reader(name).Settings, self.data[name].options)
 
@@ -185,11 +187,11 @@ class Study(Strict):
             settings["taxonomy"] = {"path": str(given), "checksum": checksum(given)}
         return settings
 
-    def method(self, name: str):
+    def method(self, name: str) -> ModuleType:
         """The method module that the entry `name` runs: its key `method`, or its own name."""
         return methods.find(self.methods[name].get("method", name))
 
-    def method_settings(self, name: str) -> methods.MethodSettings:
+    def method_settings(self, name: str) -> MethodSettings:
         """The method's settings of entry `name`."""
         given = {key: value for key, value in self.methods[name].items() if key != "method"}
         return build(self.method(name).Settings, given)
@@ -206,7 +208,7 @@ def defaults(section: type[Strict]) -> dict[str, Any]:
     return {name: field.default for name, field in section.model_fields.items() if not field.is_required()}
 
 
-def build(settings: type, given: dict[str, Any]):
+def build(settings: type, given: dict[str, Any]) -> Any:
     """Build a dataclass of settings from a mapping, refusing keys it does not have."""
     known = [field.name for field in fields(settings)]
     for key in given:
@@ -225,7 +227,7 @@ def adapter(settings: type) -> TypeAdapter:
     return TypeAdapter(settings)
 
 
-def faults_of(where: str, check) -> list[str]:
+def faults_of(where: str, check: Callable[[], object]) -> list[str]:
     """The fault that `check()` raises, as a list of none or one."""
     try:
         check()
@@ -239,7 +241,7 @@ def repeated(values: list) -> list:
     return sorted({value for value in values if values.count(value) > 1})
 
 
-def nearest(name: str, known) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
     """A hint at the known name that `name` may have meant, or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
