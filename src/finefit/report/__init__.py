@@ -56,7 +56,7 @@ def draft(job: Job) -> Path:
 
 def metrics(found: Results) -> dict[str, float]:
     """Means over seeds at the study's main scale, and the real pictures' own values: nothing that a clock decides."""
-    from finefit.report.collect import METRICS, RUN
+    from finefit.report.scores import METRICS, RUN
 
     values = {}
     for group in found.references:
@@ -71,7 +71,7 @@ def metrics(found: Results) -> dict[str, float]:
 
 def flat(variants: pd.DataFrame) -> pd.DataFrame:
     """`Results.variants` for a file: every estimate as its mean and, under `<metric>_half`, half its interval."""
-    from finefit.report.collect import METRICS, RUN
+    from finefit.report.scores import METRICS, RUN
 
     table = variants[["group", "entry", "guidance", "scale", "done", "planned"]].copy()
     for metric in METRICS:

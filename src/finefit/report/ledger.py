@@ -10,8 +10,9 @@ from typing import get_args
 from IPython.display import HTML
 
 from finefit.report import rules
-from finefit.report.claims import Judged, judge
+from finefit.report.claims import Judged, Tested, judge
 from finefit.report.collect import Results
+from finefit.report.decisions import MOST_SEEDS, seeds_to_decide
 from finefit.report.drawers import anchor
 from finefit.report.text import PENDING, link, measured, number, probability, table
 
@@ -60,7 +61,8 @@ def rows(judged: list[Judged], full: bool = False) -> str:
 def ours(one: Judged) -> list[str]:
     """What was found, a line per data set, each number with the runs it was made from."""
     lines = []
-    for finding, p in zip(one.findings, one.p_values, strict=True):
+    for tested in one.tested:
+        finding = tested.finding
         if finding.absent:
             lines.append(f'<span class="note">{escape(finding.absent)} in this study</span>')
             continue
@@ -68,9 +70,22 @@ def ours(one: Judged) -> list[str]:
         text = number(finding.estimate.mean, 5) if exact else measured(finding.estimate, "")
         if finding.rows and finding.estimate.count:
             text = link(anchor(finding.rows[0]), text)
-        told = [finding.where, finding.metric, "" if math.isnan(p) else f"p {probability(p)}"]
-        lines.append(f"{text} {escape(one.claim.unit)}<small>{escape(', '.join(filter(None, told)))}</small>")
+        told = ", ".join(filter(None, [finding.where, finding.metric, *reasons(tested)]))
+        lines.append(f"{text} {escape(one.claim.unit)}<small>{escape(told)}</small>")
     return lines or [PENDING]
+
+
+def reasons(tested: Tested) -> list[str]:
+    """Why a difference has its verdict: p-values, the margin, and how many seeds would decide what is open."""
+    if math.isnan(tested.p):
+        return []
+    told = [f"p {probability(tested.p)}"]
+    if not math.isnan(tested.p_equal):
+        told.append(f"p {probability(tested.p_equal)} that it is no less than the margin of {number(tested.margin)}")
+    if tested.verdict == "inconclusive":
+        seeds = seeds_to_decide(tested.finding.estimate, tested.margin)
+        told.append(f"{seeds} seeds would decide" if seeds else f"more than {MOST_SEEDS} seeds would decide")
+    return told
 
 
 def badge(name: str) -> str:
