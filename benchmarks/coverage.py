@@ -1,10 +1,10 @@
 """How often all intervals of a table hold at once, by simulation: `python benchmarks/coverage.py` (eight minutes).
 
-True values are zero, so an interval holds where it has zero in it, and a table where all of its intervals do. Residuals
-are normal, heavy-tailed (Student's t with 3 degrees of freedom), normal with one method three times as variable as the
-others, or with two such methods; a common effect of each seed, which must cancel, is added. For comparison stand Tukey's
-range with the pooled variance alone, and that after a Brown-Forsythe test of the residuals at 5 %, whose rejection is
-counted as held.
+True values are zero, so an interval holds where it has zero in it, and a table where all of its intervals do.
+Residuals are normal, heavy-tailed (Student's t with 3 degrees of freedom), normal with one method three times as
+variable as the others, or with two such methods; a common effect of each seed, which must cancel, is added. For
+comparison stand Tukey's range with the pooled variance alone, and that after a Brown-Forsythe test of the residuals at
+5 %, whose rejection is counted as held.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import levene
 
-from finefit.report.blocks import Fit
+from finefit.report.blocks import NAMED, PAIRS, Fit
 from finefit.report.statistics import ALPHA, critical
 
 RESULTS = Path(__file__).parent / "results/coverage.json"
@@ -62,9 +62,9 @@ def holds(residuals: np.ndarray, seeds: np.ndarray) -> tuple[bool, ...]:
     means, variances = residuals.mean(1), fit.variances.to_numpy()
     errors = np.sqrt((variances[:, None] + variances) / blocks)
     ratios = np.abs(means[:, None] - means) / (errors + np.where(errors > 0, 0, 1))
-    pairs = ratios.max() <= critical(ALPHA / fit.tests, methods, fit.freedom)
+    pairs = ratios.max() <= critical(ALPHA / fit.stricter(PAIRS), methods, fit.freedom)
     first = min(CONTRASTS, methods - 1)
-    contrasts = ratios[0, 1 : first + 1].max() <= critical(ALPHA / fit.tests / first, 2, fit.freedom)
+    contrasts = ratios[0, 1 : first + 1].max() <= critical(ALPHA / fit.stricter(NAMED) / first, 2, fit.freedom)
     told = [fit.mean(name) for name in fit.used.index]
     true = seeds.mean() if methods > 2 else 0.0  # two methods: Student's interval, of the mean over all seeds
     inside = all(one.low <= true <= one.high for one in told)

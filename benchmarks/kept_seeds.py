@@ -19,7 +19,8 @@ from finefit.report.scores import RUN
 from finefit.report.text import slug
 
 DRAWER = re.compile(
-    r'<details class="drawer" id="(made-[^"]*)">.*?<table class="seeds">(.*?)</table>(.*?)(?=<details class="drawer"|$)',
+    r'<details class="drawer" id="(made-[^"]*)">.*?<table class="seeds">(.*?)</table>'
+    r'(.*?)(?=<details class="drawer"|$)',
     re.S,
 )
 HEAD, SEED, CELL = (

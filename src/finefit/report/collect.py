@@ -14,6 +14,7 @@ from finefit.config import Study
 from finefit.plan import Job, Plan
 from finefit.report.scores import COST, METRICS, RUN, Scores
 
+
 @dataclass(frozen=True, eq=False)
 class Results(Scores):
     """A study and what its artifacts say of it; `plan` says what there will be."""

@@ -11,7 +11,7 @@ from itertools import combinations
 import pandas as pd
 from IPython.display import HTML
 
-from finefit.report.blocks import Fit
+from finefit.report.blocks import PAIRS, Fit
 from finefit.report.collect import Results
 from finefit.report.decisions import MARGIN, MOST_SEEDS, Verdict, seeds_to_decide, verdict
 from finefit.report.scores import Scores
@@ -79,11 +79,13 @@ def precision(fit: Fit, every: Sequence[Pair]) -> str:
         return "Fewer than two methods with two seeds in common: no interval, no ranking."
     decided = sum(pair.verdict in DECIDED for pair in every)
     methods, blocks = fit.used.shape
-    least = critical(ALPHA / fit.tests, methods, fit.freedom) * math.sqrt(2 * fit.pooled / blocks)
+    least = critical(ALPHA / fit.stricter(PAIRS), methods, fit.freedom) * math.sqrt(2 * fit.pooled / blocks)
     text = f"Once what seeds do to all methods is taken out, a value scatters by {number(math.sqrt(fit.pooled))} "
     text += f"({plural(fit.freedom, 'degree')} of freedom). Differences of {number(least)} or more separate two methods"
     louder = [name for name in fit.used.index if fit.variances[name] > fit.pooled]
-    text += f"; more is needed of {escape(', '.join(louder))}, which scatter more than the average. " if louder else ". "
+    text += (
+        f"; more is needed of {escape(', '.join(louder))}, which scatter more than the average. " if louder else ". "
+    )
     left_out = [name for name in fit.values.index if name not in fit.used.index]
     text += f"Left out, since runs are missing: {escape(', '.join(left_out))}. " if left_out else ""
     return text + f"Decided: {decided} of {plural(len(every), 'pair')}."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from html import escape
-from typing import get_args
 
 from IPython.display import HTML
 
@@ -16,7 +15,6 @@ from finefit.report.decisions import MOST_SEEDS, seeds_to_decide
 from finefit.report.drawers import anchor
 from finefit.report.text import PENDING, link, measured, number, probability, table
 
-ORDER = get_args(rules.Verdict)
 NOT_RUN = ("not run at this size", "not run yet")
 CERTAINTY = {
     "printed": "printed",
@@ -30,7 +28,9 @@ def summary(found: Results) -> HTML:
     """How many claims have which verdict, and the table of those that this study could look at."""
     judged = judge(found)
     numbers = Counter(one.verdict for one in judged)
-    told = "".join(f"<div><dt>{badge(name)}</dt><dd>{numbers[name]}</dd></div>" for name in ORDER if numbers[name])
+    told = "".join(
+        f"<div><dt>{badge(name)}</dt><dd>{numbers[name]}</dd></div>" for name in rules.VERDICTS if numbers[name]
+    )
     run = [one for one in judged if one.verdict not in NOT_RUN]
     rest = len(judged) - len(run)
     more = f'<p><a href="claims.html">All {len(judged)} claims with their rules and sources</a>'
@@ -81,7 +81,9 @@ def reasons(tested: Tested) -> list[str]:
         return []
     told = [f"p {probability(tested.p)}"]
     if not math.isnan(tested.p_equal):
-        told.append(f"p {probability(tested.p_equal)} that it is no less than the margin of {number(tested.margin)}")
+        told.append(
+            f"p {probability(tested.p_equal)} against a difference of the margin, {number(tested.margin)}, or more"
+        )
     if tested.verdict == "inconclusive":
         seeds = seeds_to_decide(tested.finding.estimate, tested.margin)
         told.append(f"{seeds} seeds would decide" if seeds else f"more than {MOST_SEEDS} seeds would decide")

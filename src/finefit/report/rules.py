@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 from finefit.counts import agreement
 from finefit.report.statistics import ALPHA, Estimate
@@ -22,6 +22,7 @@ Verdict = Literal[
     "not run at this size",
     "not run yet",
 ]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 DECIDED: tuple[Verdict, ...] = ("reproduced", "not reproduced", "equal within the margin")
 
 NEAR = 0.05

@@ -114,7 +114,7 @@ def critical(alpha: float, methods: int, freedom: float) -> float:
 
 @lru_cache(4096)
 def tail(ratio: float, methods: int, freedom: float) -> float:
-    """The chance that a difference of so many standard errors, or a larger one, comes about by itself: see `critical`."""
+    """The chance that a difference of so many standard errors or more comes about by itself: see `critical`."""
     if methods == 2:
         return 2 * float(stdtr(freedom, -ratio))
     return float(studentized_range.sf(ratio * math.sqrt(2), methods, freedom))
