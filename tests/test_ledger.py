@@ -93,7 +93,7 @@ def finding(mean: float, metric: str, seeds: int, half: float = 1.0) -> dict:
     estimate = Estimate(mean, half, 4, seeds)
     return {"metric": metric, "seeds": seeds, "mean": mean, "low": mean - half, "high": mean + half} | {
         "p": estimate.p, "p_equal": None, "margin": 0.1, "verdict": "inconclusive", "seeds_to_decide": None,
-        "where": "somewhere", "absent": "", "made": "made-a",
+        "of": ["difffit", "full"], "where": "somewhere", "absent": "", "made": "made-a",
     }  # fmt: skip
 
 
@@ -120,6 +120,7 @@ def test_the_strongest_test_is_told_by_its_design_alone(in_root):
     shown = gathered.row(gathered.line(claim, ordered))
     assert "inconclusive" in shown[1]
     assert 'href="narrow/index.html#made-a"' in shown[3] and "not reproduced" in shown[3]
+    assert "difffit − full; study narrow; somewhere; fd_probe; 3 seeds" in shown[3]
     assert "Margin: 1.3 %" in shown[4] and "FID Lottery" in shown[4]
 
 

@@ -45,7 +45,8 @@ def gather(folders: Iterable[Path]) -> list[Record]:
             if own and own["verdict"] not in NOT_RUN:
                 studies.append({"study": name, "page": page(folder), **own})
         studies.sort(key=lambda one: strength(claim, one), reverse=True)
-        lines.append(line(claim, studies))
+        calculated = not any(seen["made"] for study in studies for seen in study["findings"])
+        lines.append(line(claim, studies[:1] if calculated else studies))  # what needs no runs is the same everywhere
     return lines
 
 
@@ -65,6 +66,7 @@ def line(claim: claims.Claim, studies: list[Record]) -> Record:
         "unit": claim.unit,
         "source": claim.source,
         "certainty": claim.certainty,
+        "measure": next(iter(claim.measure)),
         "rule": claim.rule,
         "margin": claim.margin.model_dump() if claim.margin else None,
         "verdict": studies[0]["verdict"] if studies else "not run at this size",
@@ -135,7 +137,7 @@ def not_run(lines: list[Record]) -> HTML:
 def row(one: Record) -> list[str]:
     """A claim's cells."""
     found = [told(one, study, first=place == 0) for place, study in enumerate(one["studies"])]
-    rule = rules.text(one["rule"])
+    rule = escape(rules.text(one["rule"]))
     if one["margin"]:
         share, because = 100 * one["margin"]["share"], escape(one["margin"]["because"])
         rule += f"<small>Margin: {number(share, 2)} % of the second score. {because}</small>"
@@ -163,9 +165,15 @@ def told(one: Record, study: Record, first: bool) -> str:
             value += f" [{number(seen['low'], 3)}, {number(seen['high'], 3)}]"
         address = study["page"] + (f"#{seen['made']}" if seen["made"] else "")
         text = f'<a href="{escape(address)}">{value}</a> {escape(one["unit"])}'
-        lines.append(f"{text}<small>{escape('; '.join(filter(None, facts(study, seen))))}</small>")
+        reasons = [compared(one, seen), *facts(study, seen)]
+        lines.append(f"{text}<small>{escape('; '.join(filter(None, reasons)))}</small>")
     own = "" if first or study["verdict"] == one["verdict"] else f" {badge(study['verdict'])}"
     return "".join(lines) + own
+
+
+def compared(one: Record, seen: dict[str, Any]) -> str:
+    """Which methods a number is about, as "difffit − full"."""
+    return {"difference": " − ", "ratio": " / "}.get(one["measure"], ", ").join(seen["of"])
 
 
 def facts(study: Record, seen: dict[str, Any]) -> list[str]:

@@ -54,7 +54,7 @@ def rows(judged: list[Judged], full: bool = False) -> str:
         cells = [escape(claim.claim), badge(one.verdict), published, "<br>".join(ours(one))]
         certainty = CERTAINTY[claim.certainty]
         source = f"{claim.paper}, {escape(claim.source)}<small>{certainty}</small>"
-        body.append([*cells, *([rules.text(claim.rule), source] if full else [claim.paper])])
+        body.append([*cells, *([escape(rules.text(claim.rule)), source] if full else [claim.paper])])
     return table(head, body, "claims")
 
 

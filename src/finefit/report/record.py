@@ -28,7 +28,7 @@ def record(one: Judged) -> Record:
 
 
 def finding(tested: Tested) -> Record:
-    """What was found on one data set; `made` is the anchor of the first runs that it was computed from."""
+    """What was found on one data set: `of` which methods; `made` is the anchor of the first runs behind it."""
     found, estimate = tested.finding, tested.finding.estimate
     numbers = {
         "mean": estimate.mean,
@@ -41,6 +41,7 @@ def finding(tested: Tested) -> Record:
     known = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
     open_yet = tested.verdict == "inconclusive" and not math.isnan(tested.p)
     return {
+        "of": [row["variant"] for row in found.rows],
         "where": found.where,
         "metric": found.metric,
         "absent": found.absent,
