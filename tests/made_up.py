@@ -16,7 +16,7 @@ from finefit.data import sources
 from finefit.jobs import store
 from finefit.jobs.job import Job
 from finefit.models.shapes import CLASS_TABLE
-from finefit.report import collect
+from finefit.report import classes, scores
 from finefit.study import reading
 from finefit.study.plan import Plan
 
@@ -89,13 +89,13 @@ def fake(job: Job, random: np.random.Generator) -> None:
         files["reference.json"] = REAL
         np.save(job.path / "gallery.npy", random.integers(0, 256, (CLASSES, 4, SIDE, SIDE, 3), np.uint8))
     if job.kind == "evaluate":
-        scores = {metric: random.random() for metric in collect.METRICS if metric not in ("fid", "lpips")}
-        files["metrics.json"] = {"samples": 12, "fid": None, "lpips": None} | scores
+        values = {metric: random.random() for metric in scores.METRICS if metric not in ("fid", "lpips")}
+        files["metrics.json"] = {"samples": 12, "fid": None, "lpips": None} | values
         files["metrics.json"]["fd_probe"] += 10
         supers = {"superclass_id": range(CLASSES // 2), "pictures": 4, "fd_probe": random.random(CLASSES // 2)}
         pd.DataFrame(supers).to_csv(job.path / "superclasses.csv", index=False)
-        resampled = {"fd_probe": 10 + random.random(20), "class_accuracy": random.random(20)}
-        pd.DataFrame(resampled).to_csv(job.path / "bootstrap.csv", index=False)
+        by_class = {name: random.random(CLASSES) for name in classes.METRICS}
+        pd.DataFrame({"class_id": range(CLASSES)} | by_class).to_csv(job.path / "classes.csv", index=False)
     for name, values in files.items():
         (job.path / name).write_text(json.dumps(values))
     store.write_provenance(job, job.path, 12.5)

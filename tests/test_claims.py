@@ -9,6 +9,7 @@ import pytest
 from made_up import ROOT
 
 from finefit.report import claims, collect, ledger, rules
+from finefit.report.blocks import NAMED
 from finefit.report.statistics import Estimate
 
 
@@ -23,27 +24,27 @@ def verdicts() -> dict[str, claims.Judged]:
 
 
 def score(plan, entry: str, metric: str, by_seed: list[float]) -> None:
-    """Give an entry's runs at the main scale a metric, a value per seed, and no resamples of classes."""
+    """Give an entry's runs at the main scale a metric, a value per seed."""
     for job in plan.kind("evaluate"):
-        if f"/{entry}-s" in job.name and "superclass-1.5" in job.name + "superclass-1.5" * (entry == "full"):
+        if f"/{entry}-s" in job.name and job.name.endswith("-1.5"):
             path = job.path / "metrics.json"
             seed = job.inputs["sample"].inputs["run"].settings["seed"]
             path.write_text(json.dumps(json.loads(path.read_text()) | {metric: by_seed[seed]}))
-        (job.path / "bootstrap.csv").unlink(missing_ok=True)
 
 
 def test_a_claim_whose_data_is_altered_flips_its_verdict(made_up_study):
     seen = []
-    for ours in ([5.0, 6.0001], [15.0, 16.0001]):
+    score(made_up_study, "full", "fd_probe", [10.0, 11.0])
+    score(made_up_study, "flat", "fd_probe", [10.002, 10.999])  # seeds differ alike: a small residual variance
+    for ours in ([5.0, 6.0001], [15.0, 16.0001], [10.001, 11.0011], [5.0, 16.0]):
         score(made_up_study, "finediffusion", "fd_probe", ours)
-        score(made_up_study, "full", "fd_probe", [10.0, 11.0])
         claims.judge.cache_clear()
         seen.append(verdicts()["finediffusion-beats-full"])
-    assert [one.verdict for one in seen] == ["reproduced", "not reproduced"]
-    assert seen[0].findings[0].estimate.mean == pytest.approx(-4.99995)
-    score(made_up_study, "finediffusion", "fd_probe", [5.0, 16.0])
-    claims.judge.cache_clear()
-    assert verdicts()["finediffusion-beats-full"].verdict == "inconclusive"
+    expected = ["reproduced", "not reproduced", "equal within the margin", "inconclusive"]
+    assert [one.verdict for one in seen] == expected
+    assert seen[0].tested[0].finding.estimate.mean == pytest.approx(-4.99995)
+    assert seen[2].tested[0].margin == pytest.approx(0.013 * 10.5)
+    assert "seeds would decide" in ledger.every_claim(collect.read("study.yaml")).data
 
 
 def test_a_claim_with_missing_runs_is_not_run(made_up_study):
@@ -61,9 +62,9 @@ def test_a_claim_with_missing_runs_is_not_run(made_up_study):
 
 
 def test_guidances_of_one_run_are_told_apart_by_their_samples(made_up_study):
-    found = verdicts()["superclass-guidance"].findings
-    assert [row["guidance"] for row in found[0].rows] == ["superclass", "null"]
-    assert {row["entry"] for row in found[0].rows} == {"finediffusion"}
+    found = verdicts()["superclass-guidance"].tested[0].finding
+    assert [row["guidance"] for row in found.rows] == ["superclass", "null"]
+    assert {row["entry"] for row in found.rows} == {"finediffusion"}
 
 
 def interval(low: float, high: float) -> Estimate:
@@ -91,12 +92,41 @@ def interval(low: float, high: float) -> Estimate:
     ],
 )
 def test_rules_decide_as_they_say(rule, found, p, published, expected):
-    assert rules.RULES[rule](found, p, published) == expected
+    assert rules.RULES[rule](rules.Evidence(found, published, p)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "mean", "p", "p_equal", "expected"),
+    [
+        ("lower", -0.1, 0.2, 0.01, "equal within the margin"),
+        ("lower", -0.1, 0.01, 0.01, "reproduced"),  # what is claimed is a direction, however small
+        ("lower", -0.1, 0.2, 0.2, "inconclusive"),
+        ("as_good", -0.1, 0.2, 0.01, "equal within the margin"),
+        ("as_good", 0.1, 0.01, 0.01, "equal within the margin"),  # worse, and by less than counts
+        ("as_good", 0.1, 0.01, 0.2, "not reproduced"),
+        ("as_good", -0.1, 0.01, 0.2, "reproduced"),
+        ("as_good", 0.1, 0.2, 0.2, "inconclusive"),
+        ("as_good", 0.1, math.nan, math.nan, "inconclusive"),
+    ],
+)
+def test_equality_is_tested_and_not_concluded_from_nothing(rule, mean, p, p_equal, expected):
+    assert rules.RULES[rule](rules.Evidence(Estimate(mean, 0.1, 8, 3), "", p, p_equal)) == expected
+
+
+def test_differences_of_the_ledger_are_corrected_together(made_up_study):
+    tested = [one for judged in verdicts().values() for one in judged.tested if not math.isnan(one.p)]
+    raw = [one.finding.estimate.p for one in tested]  # Bonferroni's, since these are told together
+    assert len(tested) > 3
+    assert all(one.p <= bonferroni for one, bonferroni in zip(tested, raw, strict=True))
+    counts = {one.finding.estimate.tests for one in tested}
+    assert counts == {NAMED * len(tested)}
 
 
 def test_data_sets_that_disagree_decide_nothing():
     assert rules.together(["reproduced", "inconclusive"]) == "reproduced"
     assert rules.together(["reproduced", "not reproduced"]) == "inconclusive"
+    assert rules.together(["equal within the margin", "inconclusive"]) == "equal within the margin"
+    assert rules.together(["equal within the margin", "reproduced"]) == "inconclusive"
     assert rules.together(["not run yet", "not run yet"]) == "not run yet"
 
 
@@ -104,7 +134,9 @@ def test_the_ledger_is_whole():
     stated = claims.read(ROOT / claims.LEDGER)
     assert len(stated) >= 20
     assert {claim.paper for claim in stated} == {"FineDiffusion", "DiffFit"}
-    assert all(rules.text(claim.rule).startswith("Reproduced if") for claim in stated)
+    assert all(rules.text(claim.rule).startswith(("Reproduced if", "Equal within the margin")) for claim in stated)
+    assert all((claim.margin is not None) == (claim.rule in rules.DIFFERENCES) for claim in stated)
+    assert {claim.id for claim in stated if claim.rule == "as_good"} == {"controlnet"}
     tested_by_digits = [claim for claim in stated if claim.rule in ("prints_as", "near", "at_least")]
     assert all(float(claim.published) for claim in tested_by_digits)
 
@@ -115,3 +147,9 @@ def test_faults_of_the_ledger_name_the_claim(tmp_path):
     file.write_text(f"- {{{claim}}}")
     with pytest.raises(ValueError, match=r"claims.yaml: claim some-claim: rule"):
         claims.read(file)
+    whole = claim.replace("guess", "lower").replace("{}", "{difference: {}}")
+    file.write_text(f"- {{{whole}}}")
+    with pytest.raises(ValueError, match="claim some-claim.*a margin belongs to rules of differences"):
+        claims.read(file)
+    file.write_text(f"- {{{whole}, margin: {{share: 0.02, because: known}}}}")
+    assert claims.read(file)[0].margin.share == 0.02

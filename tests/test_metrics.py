@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from finefit.datasets.embedded import Settings, index, read, taxonomy
+from finefit.evaluation.evaluate import class_scores
 from finefit.jobs.torchvision_shim import importable_torchvision
-from finefit.metrics import bootstrap
 from finefit.metrics.accuracy import class_accuracy, superclass_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance, group_distances, split_half_distance, statistics
@@ -148,31 +148,6 @@ def test_copies_of_training_pictures_are_told_from_new_ones() -> None:
     assert memorised_share(new, train, test) == pytest.approx(0.01, abs=0.01)
     copied = np.concatenate([train[:500] + 1e-3, new[:500]])
     assert memorised_share(copied, train, test) == pytest.approx(0.505, abs=0.01)
-
-
-# Bootstrap over classes
-
-
-def test_resampled_means_spread_as_theory_says() -> None:
-    scores = np.random.default_rng(9).normal(2, 1, 50)
-    means = bootstrap.class_means(scores, 2000)
-    assert means.std() == pytest.approx(scores.std() / np.sqrt(50), rel=0.05)
-    assert means.mean() == pytest.approx(scores.mean(), abs=0.02)
-    assert np.array_equal(bootstrap.class_means(2 * scores, 9), 2 * bootstrap.class_means(scores, 9))
-
-
-def test_a_distance_is_resampled_by_whole_classes_of_both_sides() -> None:
-    labels = np.repeat(np.arange(4), 3)
-    features = labels[:, None] * np.ones((1, 2))
-    counted = []
-
-    def distance(mine: np.ndarray, theirs: np.ndarray) -> float:
-        counted.append((len(mine), len(theirs)))
-        return float(abs(mine.mean() - theirs.mean()))
-
-    values = bootstrap.distances(distance, (features, labels), (features, labels), 4, 20)
-    assert values.tolist() == [0.0] * 20  # the same classes on both sides
-    assert set(counted) == {(12, 12)}
 
 
 # Diversity
@@ -356,3 +331,16 @@ def test_lpips_equals_the_package_with_the_same_backbone(tmp_path: Path, monkeyp
     assert measured.shape == (3,) and (measured > 0).all()
     torch.testing.assert_close(measured, expected.detach(), rtol=1e-4, atol=1e-6)
     assert lpips_distance(tmp_path / "alexnet.pth")(images, images).abs().max() == 0
+
+
+# Scores of single classes
+
+
+def test_scores_of_classes_are_means_over_their_pictures() -> None:
+    labels = torch.tensor([0, 0, 2, 2, 2, 3])
+    right = {"class_accuracy": np.array([1, 0, 1, 1, 0, 1]), "superclass_accuracy": np.array([1, 1, 1, 1, 0, 1])}
+    table = class_scores(labels, right, np.array([0.5, np.nan, 0.7, np.nan]))
+    assert list(table.columns) == ["class_id", "pictures", "class_accuracy", "superclass_accuracy", "diversity_probe"]
+    assert table["pictures"].tolist() == [2, 0, 3, 1]
+    assert table["class_accuracy"].tolist() == pytest.approx([1 / 2, np.nan, 2 / 3, 1], nan_ok=True)
+    assert table["diversity_probe"].tolist() == pytest.approx([0.5, np.nan, 0.7, np.nan], nan_ok=True)

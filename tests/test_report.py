@@ -20,6 +20,8 @@ from scipy import stats
 
 from finefit import report
 from finefit.report import (
+    blocks,
+    classes,
     collect,
     comparisons,
     costs,
@@ -30,6 +32,7 @@ from finefit.report import (
     overview,
     papers,
     readme,
+    scores,
     sheets,
     site,
     statistics,
@@ -53,54 +56,16 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
 
 
-def test_few_seeds_support_no_ranking():
-    assert statistics.verdict(statistics.estimate([])) == "pending"
-    assert statistics.verdict(statistics.paired({0: 1.0, 1: 2.0}, {1: 5.0})) == "one seed"
-    assert math.isnan(statistics.estimate([1.0]).half)
-
-
-def test_the_interval_over_seeds_and_classes_covers_the_mean():
-    """Scores of 12 classes under 3 seeds: class effects, seed effects and what is left, about a true mean of 3."""
-    random, covered, resamples = np.random.default_rng(1), [], 200
-    draws = random.integers(12, size=(resamples, 12))
-    for _ in range(600):
-        scores = 3 + random.normal(0, 1.0, 12) + random.normal(0, 0.3, (3, 1)) + random.normal(0, 0.3, (3, 12))
-        seeds = statistics.estimate(list(scores.mean(1)))
-        found = statistics.over_classes(seeds, scores.mean(0)[draws].mean(1), 12)
-        covered.append((found.low <= 3 <= found.high, seeds.low <= 3 <= seeds.high))
-    both, seeds_only = np.mean(covered, axis=0)
-    assert 0.93 <= both <= 0.99
-    assert seeds_only < 0.85
-
-
 def test_holm_corrects_as_published():
     corrected = statistics.holm([0.01, 0.04, math.nan, 0.03, 0.005])
     assert corrected == pytest.approx([0.03, 0.06, math.nan, 0.06, 0.02], nan_ok=True)
 
 
-def test_the_smallest_difference_is_found_four_times_out_of_five():
-    error = 1 / math.sqrt(20)  # of the mean of twenty numbers of deviation one
-    shift = statistics.Estimate(0, error, 19, 20).detectable
-    draws = np.random.default_rng(2).normal(shift, 1, (3000, 20))
-    found = [statistics.verdict(statistics.estimate(row)) == "higher" for row in draws]
-    assert np.mean(found) == pytest.approx(0.8, abs=0.03)
-
-
-def test_pairing_takes_out_what_a_seed_does_to_both():
-    seeds = {0: 1.0, 1: 50.0, 2: -30.0}
-    better = {seed: value + noise for (seed, value), noise in zip(seeds.items(), [-2.0, -2.1, -1.9], strict=True)}
-    difference = statistics.paired(better, seeds)
-    expected = stats.ttest_rel(list(better.values()), list(seeds.values())).confidence_interval(0.95)
-    assert (difference.low, difference.high) == pytest.approx((expected.low, expected.high))
-    assert statistics.verdict(difference) == "lower"
-    noisy = dict(zip(seeds, [5.0, 40.0, -28.0], strict=True))
-    assert statistics.verdict(statistics.paired(noisy, seeds)) == "not separated"
-
-
 def test_a_finished_study_is_a_site_that_loads_nothing(made_up_site):
     out = made_up_site
     assert sorted(path.name for path in out.iterdir()) == [
-        "digests.json", "factors.html", "index.html", "metrics.json", "notebooks", "results.csv", "sweep.csv",
+        "digests.json", "factors.html", "index.html", "metrics.json", "notebooks", "results.csv", "seeds.csv",
+        "sweep.csv", "verdicts.json",
     ]  # fmt: skip
     page = (out / "index.html").read_text()
     loaded = re.findall(r"<(?:script|link|img|iframe|source|video|object)\b[^>]*?(?:src|href|data)=\"([^\"]*)", page)
@@ -115,11 +80,17 @@ def test_a_finished_study_is_a_site_that_loads_nothing(made_up_site):
     assert values["embedded-8/full/fd_probe"] == pytest.approx(np.mean(distances))
     assert values["embedded-8/real/fd_probe_floor"] == REAL["fd_probe_floor"]
     results = between(page, '<table class="results">', "</table>")
-    files = out.parents[2].glob("metrics/embedded-8/full-*/bootstrap.csv")
-    resampled = np.mean([pd.read_csv(path)["fd_probe"] for path in files], axis=0)
-    of_seeds, of_classes = np.var(distances, ddof=1) / 2, np.var(resampled, ddof=1)
-    freedom = (of_seeds + of_classes) ** 2 / (of_seeds**2 / 1 + of_classes**2 / (CLASSES - 1))
-    mean, half = np.mean(distances), stats.t.ppf(0.975, freedom) * math.sqrt(of_seeds + of_classes)
+    rows = (
+        pd.read_csv(out / "seeds.csv", keep_default_na=False, na_values=[""])
+        .query("main")
+        .pivot(index=["entry", "guidance"], columns="seed", values="fd_probe")
+    )
+    table = rows.to_numpy()
+    residuals = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
+    pooled = (residuals**2).sum() / 3  # four rows and two seeds
+    own = 2 * ((residuals[list(rows.index).index(("full", "null"))] ** 2).sum() - pooled / 4)
+    mean, error = np.mean(distances), math.sqrt(max(pooled, own) / 2)
+    half = stats.t.ppf(1 - 0.025 / blocks.NAMED / 4, 3) * error
     assert f"{text.number(mean, beside=half)} " in results and text.number(half, beside=mean) in results
     for expected in (
         "1.23",
@@ -153,14 +124,22 @@ def test_what_is_missing_is_pending(made_up_study):
     row = found.main[found.main["variant"] == "finediffusion-null"].iloc[0]
     assert (row["done"], row["planned"], row["fd_probe"].count) == (1, 2, 1)
     assert "1 of 2 seeds" in tables.results(found).data
-    assert "one seed in common" in comparisons.separations(found).data
+    shown = comparisons.separations(found).data
+    assert "one seed in common" in shown and "Left out, since runs are missing: finediffusion" in shown
     assert "pending" in drawers.drawers(found).data
     for job in made_up_study.jobs:
         job.marker.unlink(missing_ok=True)
     found = collect.read("study.yaml")
     parts = [tables.results, comparisons.separations, figures.against_share, figures.guidance_curves, tables.sweep]
     parts += [figures.losses, sheets.compared, sheets.by_method, drawers.drawers, overview.findings, tables.scores]
-    parts += [costs.cost, embeddings.label_embeddings, factors.contributions, factors.picture, papers.superclasses]
+    parts += [
+        classes.comparison,
+        costs.cost,
+        embeddings.label_embeddings,
+        factors.contributions,
+        factors.picture,
+        papers.superclasses,
+    ]
     for part in parts:
         assert "pending" in part(found).data, part.__name__
     assert report.metrics(found) == {}
@@ -214,7 +193,8 @@ def test_a_factors_effect_is_the_difference_of_runs_that_differ_in_it_alone(made
     effects = {(effect.factor, effect.metric): effect for effect in factors.effects(found, "embedded-8")}
     difference = (rows["finediffusion-null"] - rows["flat"]).mean()
     assert effects["embedder", "class_accuracy"].estimate.mean == pytest.approx(difference)
-    assert all(effect.p >= effect.estimate.p for effect in effects.values())
+    alone = found.contrast(effects["embedder", "class_accuracy"].pairs, "class_accuracy")
+    assert alone.p <= effects["embedder", "class_accuracy"].p <= effects["embedder", "class_accuracy"].estimate.p
     shown = factors.contributions(found).data
     assert shown.count("not varied in this study") == len(factors.METRICS)
 
@@ -225,6 +205,39 @@ def test_an_average_over_pairs_keeps_what_they_share(made_up_study):
     both = [(rows["full"], rows["flat"]), (rows["flat"], rows["full"])]
     assert found.contrast(both, "fd_probe").mean == pytest.approx(0)
     assert found.contrast(both, "fd_probe").error == pytest.approx(0, abs=1e-12)
+
+
+def test_classes_are_compared_as_blocks(made_up_study):
+    found = collect.read("study.yaml")
+    rows = {row["variant"]: row for _, row in found.main.iterrows()}
+    by_class = {
+        variant: np.mean([pd.read_csv(job.path / "classes.csv")["class_accuracy"] for job in row["jobs"]], axis=0)
+        for variant, row in rows.items()
+    }
+    fit = classes.by_class(found, "embedded-8", "class_accuracy")
+    assert fit.used.shape == (4, CLASSES)
+    difference = fit.difference(scores.key(rows["flat"]), scores.key(rows["full"]))
+    assert difference.mean == pytest.approx((by_class["flat"] - by_class["full"]).mean())
+    assert difference.freedom == 3 * (CLASSES - 1)
+    shown = classes.comparison(found).data
+    assert text.measured(difference, "class_accuracy") in shown and shown.count("<tr>") == 1 + 6
+
+
+def test_a_method_that_failed_leaves_the_others_compared(made_up_study):
+    for job in made_up_study.kind("evaluate"):
+        if "/full-" in job.name:
+            values = json.loads((job.path / "metrics.json").read_text())
+            (job.path / "metrics.json").write_text(json.dumps(values | {"fd_probe": math.nan, "kid_probe": math.inf}))
+    found = collect.read("study.yaml")
+    verdicts = {(p.first["variant"], p.second["variant"]): p.verdict for p in comparisons.pairs(found, "embedded-8")}
+    assert {verdict for names, verdict in verdicts.items() if "full" in names} == {"pending"}
+    assert {verdict for names, verdict in verdicts.items() if "full" not in names} <= {
+        "lower",
+        "higher",
+        "not separated",
+    }
+    for part in (tables.results, comparisons.separations, overview.findings, classes.comparison, figures.against_share):
+        assert part(found).data
 
 
 def test_scale_factors_are_recovered_inside_the_family_only():
@@ -258,7 +271,7 @@ def test_beside_a_failing_notebook_the_other_pages_stand(tmp_path, monkeypatch):
     assert "This page is partial" in partial and "division by zero" in partial
 
 
-@pytest.mark.parametrize("notebook", site.PAGES)
+@pytest.mark.parametrize("notebook", [*site.PAGES, "ledger"])
 def test_notebooks_call_what_exists_and_state_no_number(notebook):
     cells = nbformat.read(ROOT / f"notebooks/{notebook}.ipynb", as_version=4).cells
     code = [cell.source for cell in cells if cell.cell_type == "code"]

@@ -1,4 +1,4 @@
-"""Pictures and tables on request."""
+"""Pictures, tables and the ledger of all studies, on request."""
 
 from __future__ import annotations
 
@@ -61,3 +61,34 @@ def readme_table(
 
     readme.write_text(replace_table(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
     print(readme)
+
+
+@app.command()
+def ledger(
+    folders: Annotated[list[Path] | None, typer.Argument(help="Folders of kept reports; docs/results if none.")] = None,
+    out: Annotated[Path, typer.Option(help="Where ledger.json and ledger.html go.")] = Path("docs/results"),
+    readme: Annotated[Path, typer.Option(help="The page whose table of verdicts is replaced.")] = Path("README.md"),
+) -> None:
+    """Gather the verdicts of every kept study into one ledger, and the README's table of verdicts from it."""
+    from finefit.report import gathered, site
+    from finefit.report.readme import replace_verdicts
+
+    file = gathered.write(gathered.gather(folders or [gathered.FOLDER]), out)
+    print(file, site.ledger(out), sep="\n")
+    if readme.exists():
+        readme.write_text(replace_verdicts(readme.read_text(encoding="utf-8"), file), encoding="utf-8")
+        print(readme)
+
+
+@app.command()
+def pairs(
+    folder: Annotated[Path, typer.Argument(help="A kept report, or one under reports/, with its seeds.csv.")],
+    metric: Annotated[str, typer.Option(help="The metric whose pairs are listed.")] = "fd_probe",
+) -> None:
+    """Say which methods of a finished report are separated, metric by metric, and every pair of one metric."""
+    from finefit.report import kept, reanalysis
+
+    found = kept.read(folder)
+    if found is None:
+        raise ValueError(f"{folder}: no values by seed ({kept.VALUES}) with the provenance of a report")
+    print(reanalysis.told(found, metric))

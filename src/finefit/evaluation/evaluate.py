@@ -14,21 +14,20 @@ from finefit.data import sources
 from finefit.evaluation.reference import pictures
 from finefit.hierarchy.superclasses import superclass_of
 from finefit.jobs.job import Job
-from finefit.metrics import bootstrap, probe
+from finefit.metrics import probe
 from finefit.metrics.diversity import class_diversities, pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance, group_distances
 from finefit.metrics.kernel import kernel_distance
 from finefit.metrics.manifold import memorised_share, precision_recall
 
 REAL = ("features", "labels", "train-features")  # arrays of a reference that samples are compared with
-RESAMPLES = 200  # of the classes, for intervals
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
     """Score one set of samples; distances are taken to the real test pictures.
 
-    Writes `metrics.json`, `superclasses.csv` (distance of each superclass at equal counts) and `bootstrap.csv` (scores
-    under resamples of the classes, the same resamples for every set of samples).
+    Writes `metrics.json`, `superclasses.csv` (distance of each superclass at equal counts) and `classes.csv` (scores
+    that a single class has; a Frechet distance, of a class's few pictures in many dimensions, is none).
     """
     samples, reference = job.inputs["sample"], job.inputs["reference"]
     images = torch.from_numpy(np.load(samples.path / "images.npy"))
@@ -53,13 +52,21 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     table = {"superclass_id": list(distances), "pictures": size, "fd_probe": list(distances.values())}
     pd.DataFrame(table).to_csv(out / "superclasses.csv", index=False)
 
-    per_class = {"diversity_probe": diversities}
-    per_class |= {metric: pd.Series(hits).groupby(labels.numpy()).mean().to_numpy() for metric, hits in right.items()}
-    resampled = {metric: bootstrap.class_means(values, RESAMPLES) for metric, values in per_class.items()}
-    resampled["fd_probe"] = bootstrap.distances(
-        frechet_distance, (features, labels.numpy()), (real, real_labels), len(supers), RESAMPLES
-    )
-    pd.DataFrame(resampled).to_csv(out / "bootstrap.csv", index=False)
+    class_scores(labels, right, diversities).to_csv(out / "classes.csv", index=False)
+
+
+def class_scores(labels: Tensor, right: dict[str, np.ndarray], diversities: np.ndarray) -> pd.DataFrame:
+    """A row per class: its pictures, the share of each kind of hit among them, their diversity.
+
+    Args:
+        labels: `[n]`, the class that each picture was asked for.
+        right: hits `[n]` by metric.
+        diversities: `[classes]`, nan for a class of fewer than two pictures.
+    """
+    by_class = pd.DataFrame(right).groupby(labels.numpy())
+    table = by_class.mean().assign(pictures=by_class.size()).reindex(range(len(diversities)))
+    table = table.assign(diversity_probe=diversities, pictures=table["pictures"].fillna(0).astype(int))
+    return table.rename_axis("class_id").reset_index()[["class_id", "pictures", *right, "diversity_probe"]]
 
 
 def feature_scores(features: np.ndarray, real: np.ndarray, train: np.ndarray) -> dict[str, float]:

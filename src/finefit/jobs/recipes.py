@@ -12,6 +12,6 @@ RECIPES = {
     "finetune": 3,
     "sample": 1,
     "reference": 2,
-    "evaluate": 2,
-    "report": 2,
+    "evaluate": 3,
+    "report": 3,
 }

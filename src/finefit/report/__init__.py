@@ -1,8 +1,9 @@
 """The report of a study: a few static pages in which every number leads to the runs it was computed from.
 
-The way of a number: an artifact's JSON file, `collect` (tidy tables), `statistics` (intervals), `tables`, `figures`
-and `sheets` (what is seen), `claims` (what it means for the papers), `notebooks/` (order and prose), `site` and
-`template.html` (the pages).
+The way of a number: an artifact's JSON file, `collect` (tidy tables), `scores` and `blocks` (comparisons within seeds),
+`statistics` and `decisions` (intervals, and what they support), `tables`, `figures` and `sheets` (what is seen),
+`claims` (what it means for the papers), `notebooks/` (order and prose), `site` and `template.html` (the pages).
+`record` and `kept` write down and read back what `gathered` makes one ledger of.
 
 May import: jobs, models, methods, study, outlook.
 """
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
-    """Write a study's report: a page per notebook, `metrics.json`, `results.csv`, `sweep.csv`.
+    """Write a study's report: a page per notebook, `metrics.json`, `results.csv`, `sweep.csv`; and what outlives it:
+    `seeds.csv` (values by seed) and `verdicts.json`, which the ledger of all studies reads.
 
     What the study has not made yet is shown as pending. Runs from the repository's root.
 
@@ -35,7 +37,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     """
     import yaml
 
-    from finefit.report import collect, site
+    from finefit.report import collect, kept, record, site
 
     study = scratch / "study.yaml"
     study.write_text(yaml.safe_dump(job.settings["study"], sort_keys=False))
@@ -43,6 +45,8 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     (out / "metrics.json").write_text(json.dumps(metrics(found), indent=1) + "\n")
     flat(found.main).to_csv(out / "results.csv", index=False)
     flat(found.variants).to_csv(out / "sweep.csv", index=False)
+    kept.write(found, out)
+    record.write(found, out)
     site.build(study, found.plan.study.name, out)
 
 
@@ -58,7 +62,7 @@ def draft(job: Job) -> Path:
 
 def metrics(found: Results) -> dict[str, float]:
     """Means over seeds at the study's main scale, and the real pictures' own values: nothing that a clock decides."""
-    from finefit.report.collect import METRICS, RUN
+    from finefit.report.scores import METRICS, RUN
 
     values = {}
     for group in found.references:
@@ -73,7 +77,7 @@ def metrics(found: Results) -> dict[str, float]:
 
 def flat(variants: pd.DataFrame) -> pd.DataFrame:
     """`Results.variants` for a file: every estimate as its mean and, under `<metric>_half`, half its interval."""
-    from finefit.report.collect import METRICS, RUN
+    from finefit.report.scores import METRICS, RUN
 
     table = variants[["group", "entry", "guidance", "scale", "done", "planned"]].copy()
     for metric in METRICS:

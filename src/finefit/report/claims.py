@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from finefit.report import rules
-from finefit.report.collect import Results
+from finefit.report.decisions import equivalence
 from finefit.report.measures import MEASURES, Finding
+from finefit.report.scores import Scores
 from finefit.report.statistics import holm
 from finefit.study.config import Strict
 
 LEDGER = Path("claims.yaml")
-CORRECTED = ("lower", "higher")  # rules that test a difference
+
+
+class Margin(Strict):
+    """What counts as equal, stated before anything is run: a share of the second method's score, and why."""
+
+    share: Annotated[float, Field(gt=0, lt=1)]
+    because: Annotated[str, Field(min_length=1)]
 
 
 class Claim(Strict):
@@ -32,17 +39,35 @@ class Claim(Strict):
     unit: str = ""
     source: str
     certainty: Literal["printed", "figure", "second-hand", "deduced"]
-    rule: Literal["prints_as", "near", "at_least", "falls", "lower", "higher"]
+    rule: Literal["prints_as", "near", "at_least", "falls", "lower", "higher", "as_good"]
     measure: dict[Literal["count", "value", "difference", "ratio", "theory"], dict[str, Any]]
+    margin: Margin | None = None
+
+    @model_validator(mode="after")
+    def stated_beforehand(self) -> Claim:
+        """A claim about a difference states its margin; another has none."""
+        if (self.rule in rules.DIFFERENCES) != (self.margin is not None):
+            raise ValueError("a margin belongs to rules of differences, and each of these needs one")
+        return self
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A finding, its margin in the metric's own unit, p-values after correction, and the verdict that it supports."""
+
+    finding: Finding
+    margin: float
+    p: float
+    p_equal: float
+    verdict: rules.Verdict
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim, what was found (a finding per data set) with p-values after correction, and the verdict."""
+    """A claim, what was found (one `Tested` per data set and resolution), and the verdict of all of it."""
 
     claim: Claim
-    findings: list[Finding]
-    p_values: list[float]
+    tested: list[Tested]
     verdict: rules.Verdict
 
 
@@ -69,27 +94,45 @@ def read(path: Path = LEDGER) -> list[Claim]:
 
 
 @cache
-def judge(found: Results) -> list[Judged]:
-    """Every claim with its verdict; the differences of the whole ledger are corrected together (Holm)."""
+def judge(found: Scores) -> list[Judged]:
+    """Every claim with its verdict.
+
+    The differences of the whole ledger are corrected together (Holm), those of the tests of equality likewise; their
+    intervals hold together as well (Bonferroni).
+    """
     claims = read()
-    findings = []
-    for claim in claims:
-        ((measure, asked),) = claim.measure.items()
-        findings.append(MEASURES[measure](found, asked))
-    tested = [(i, j) for i, c in enumerate(claims) if c.rule in CORRECTED for j in range(len(findings[i]))]
-    corrected = dict(zip(tested, holm([findings[i][j].estimate.p for i, j in tested]), strict=True))
-    judged = []
-    for i, claim in enumerate(claims):
-        p_values = [corrected.get((i, j), math.nan) for j in range(len(findings[i]))]
-        verdicts = [verdict(claim, one, p) for one, p in zip(findings[i], p_values, strict=True)]
-        judged.append(Judged(claim, findings[i], p_values, rules.together(verdicts)))
-    return judged
+    measured = [(claim, one) for claim in claims for one in findings(found, claim)]
+    margins = [margin(claim, one) for claim, one in measured]
+    differs = holm([one.estimate.p if claim.margin else math.nan for claim, one in measured])
+    equal = holm([equivalence(one.estimate, by) for (_, one), by in zip(measured, margins, strict=True)])
+    together = sum(not math.isnan(p) for p in differs)
+    judged: dict[str, list[Tested]] = {claim.id: [] for claim in claims}
+    for (claim, one), by, p, p_equal in zip(measured, margins, differs, equal, strict=True):
+        decided = verdict(claim, one, p, p_equal)
+        shown = replace(one, estimate=one.estimate.among(together)) if claim.margin else one
+        judged[claim.id].append(Tested(shown, by, p, p_equal, decided))
+    return [
+        Judged(claim, judged[claim.id], rules.together([one.verdict for one in judged[claim.id]])) for claim in claims
+    ]
 
 
-def verdict(claim: Claim, finding: Finding, p: float) -> rules.Verdict:
+def findings(found: Scores, claim: Claim) -> list[Finding]:
+    """What the claim's measure finds in a study."""
+    ((measure, asked),) = claim.measure.items()
+    return MEASURES[measure](found, asked)
+
+
+def margin(claim: Claim, finding: Finding) -> float:
+    """The claim's margin as a difference of the metric: its share of the second method's mean; nan without either."""
+    if claim.margin is None or len(finding.rows) < 2:
+        return math.nan
+    return claim.margin.share * abs(finding.rows[1][finding.metric].mean)
+
+
+def verdict(claim: Claim, finding: Finding, p: float, p_equal: float) -> rules.Verdict:
     """The verdict that one finding supports."""
     if finding.absent:
         return "not run at this size"
     if not finding.estimate.count:
         return "not run yet"
-    return rules.RULES[claim.rule](finding.estimate, p, claim.published)
+    return rules.RULES[claim.rule](rules.Evidence(finding.estimate, claim.published, p, p_equal))

@@ -12,7 +12,8 @@ from IPython.display import HTML
 
 from finefit import methods
 from finefit.jobs.job import Job
-from finefit.report.collect import METRICS, Results, content
+from finefit.report.collect import Results, content
+from finefit.report.scores import METRICS
 from finefit.report.text import PENDING, duration, heading, link, measured, size, slug, table
 from finefit.study import config
 

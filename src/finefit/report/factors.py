@@ -34,7 +34,10 @@ ABSENT = '<span class="note">not varied in this study</span>'
 
 @dataclass(frozen=True)
 class Effect:
-    """A factor's effect on a metric: over which pairs, the estimate, and its p-value after Holm's correction."""
+    """A factor's effect on a metric: over which pairs, the estimate, and its p-value after Holm's correction.
+
+    The estimate's interval is one of all that are told together (Bonferroni).
+    """
 
     factor: str
     metric: str
@@ -70,7 +73,8 @@ def effects(found: Results, group: str) -> list[Effect]:
     pairs = [pairs_of(found, group, factor) for factor, _ in asked]
     estimates = [found.contrast(both, metric) for both, (_, metric) in zip(pairs, asked, strict=True)]
     p_values = holm([one.p for one in estimates])
-    return [Effect(*names, *rest) for names, *rest in zip(asked, pairs, estimates, p_values, strict=True)]
+    shown = [one.among(len(estimates)) for one in estimates]
+    return [Effect(*names, *rest) for names, *rest in zip(asked, pairs, shown, p_values, strict=True)]
 
 
 def contributions(found: Results) -> HTML:

@@ -49,7 +49,7 @@ def against_share(found: Results) -> HTML:
         figure,
         "Distance to real pictures against the share of trained parameters, one marker per method",
         f"Lower is nearer to real pictures, further left trains less. A marker's area is training time, the largest "
-        f"{duration(longest)}. Bars are 95 % intervals; a bar that meets the frame goes on beyond it.",
+        f"{duration(longest)}. Bars are 95 % intervals that hold together; one that meets the frame goes on beyond it.",
         made_from(shown),
     )
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from html import escape
-from typing import get_args
 
 from IPython.display import HTML
 
 from finefit.report import rules
-from finefit.report.claims import Judged, judge
+from finefit.report.claims import Judged, Tested, judge
 from finefit.report.collect import Results
+from finefit.report.decisions import MOST_SEEDS, seeds_to_decide
 from finefit.report.drawers import anchor
 from finefit.report.text import PENDING, link, measured, number, probability, table
 
-ORDER = get_args(rules.Verdict)
 NOT_RUN = ("not run at this size", "not run yet")
 CERTAINTY = {
     "printed": "printed",
@@ -29,7 +28,9 @@ def summary(found: Results) -> HTML:
     """How many claims have which verdict, and the table of those that this study could look at."""
     judged = judge(found)
     numbers = Counter(one.verdict for one in judged)
-    told = "".join(f"<div><dt>{badge(name)}</dt><dd>{numbers[name]}</dd></div>" for name in ORDER if numbers[name])
+    told = "".join(
+        f"<div><dt>{badge(name)}</dt><dd>{numbers[name]}</dd></div>" for name in rules.VERDICTS if numbers[name]
+    )
     run = [one for one in judged if one.verdict not in NOT_RUN]
     rest = len(judged) - len(run)
     more = f'<p><a href="claims.html">All {len(judged)} claims with their rules and sources</a>'
@@ -53,14 +54,15 @@ def rows(judged: list[Judged], full: bool = False) -> str:
         cells = [escape(claim.claim), badge(one.verdict), published, "<br>".join(ours(one))]
         certainty = CERTAINTY[claim.certainty]
         source = f"{claim.paper}, {escape(claim.source)}<small>{certainty}</small>"
-        body.append([*cells, *([rules.text(claim.rule), source] if full else [claim.paper])])
+        body.append([*cells, *([escape(rules.text(claim.rule)), source] if full else [claim.paper])])
     return table(head, body, "claims")
 
 
 def ours(one: Judged) -> list[str]:
     """What was found, a line per data set, each number with the runs it was made from."""
     lines = []
-    for finding, p in zip(one.findings, one.p_values, strict=True):
+    for tested in one.tested:
+        finding = tested.finding
         if finding.absent:
             lines.append(f'<span class="note">{escape(finding.absent)} in this study</span>')
             continue
@@ -68,9 +70,24 @@ def ours(one: Judged) -> list[str]:
         text = number(finding.estimate.mean, 5) if exact else measured(finding.estimate, "")
         if finding.rows and finding.estimate.count:
             text = link(anchor(finding.rows[0]), text)
-        told = [finding.where, finding.metric, "" if math.isnan(p) else f"p {probability(p)}"]
-        lines.append(f"{text} {escape(one.claim.unit)}<small>{escape(', '.join(filter(None, told)))}</small>")
+        told = ", ".join(filter(None, [finding.where, finding.metric, *reasons(tested)]))
+        lines.append(f"{text} {escape(one.claim.unit)}<small>{escape(told)}</small>")
     return lines or [PENDING]
+
+
+def reasons(tested: Tested) -> list[str]:
+    """Why a difference has its verdict: p-values, the margin, and how many seeds would decide what is open."""
+    if math.isnan(tested.p):
+        return []
+    told = [f"p {probability(tested.p)}"]
+    if not math.isnan(tested.p_equal):
+        told.append(
+            f"p {probability(tested.p_equal)} against a difference of the margin, {number(tested.margin)}, or more"
+        )
+    if tested.verdict == "inconclusive":
+        seeds = seeds_to_decide(tested.finding.estimate, tested.margin)
+        told.append(f"{seeds} seeds would decide" if seeds else f"more than {MOST_SEEDS} seeds would decide")
+    return told
 
 
 def badge(name: str) -> str:

@@ -17,8 +17,8 @@ import pandas as pd
 
 from finefit.outlook import counts
 from finefit.report import theory
-from finefit.report.collect import Results
-from finefit.report.selection import Arguments, data_of, free_of, select
+from finefit.report.scores import Scores
+from finefit.report.selection import Arguments, free_of, select
 from finefit.report.statistics import NOTHING, Estimate, estimate
 from finefit.study.plan import PUBLISHED
 
@@ -40,7 +40,7 @@ class Finding:
     absent: str = ""
 
 
-def count(found: Results, asked: Arguments) -> list[Finding]:
+def count(found: Scores, asked: Arguments) -> list[Finding]:
     """Trained parameters of a method on DiT-XL/2: `of` is share (percent of all), millions or megabytes (float32)."""
     counted = count_of(asked["method"], json.dumps(asked.get("settings", {})), asked["data"])
     value = {"share": counted.share, "millions": counted.trained / 1e6, "megabytes": counted.delta_bytes / 1e6}
@@ -54,52 +54,56 @@ def count_of(method: str, settings: str, data: str) -> counts.Count:
     return counts.counted(counts.PUBLISHED_MODEL, method, json.loads(settings), *counts.sizes(data))
 
 
-def value(found: Results, asked: Arguments) -> list[Finding]:
-    """A metric of one method on the data and at the resolution that are asked for."""
+def value(found: Scores, asked: Arguments) -> list[Finding]:
+    """A metric of one method on the data and at the resolution that are asked for: Student's mean over seeds.
+
+    Unlike the interval of a comparison it holds what a seed does to all methods alike.
+    """
     apart = ("data", "resolution", "metric")
     asked = asked | {"only": {key: wanted for key, wanted in asked.items() if key not in apart}}
-    return per_group(found, asked, ["only"], lambda metric, row: row[metric])
+    return per_group(found, asked, ["only"], lambda metric, row: estimate(found.seeds_of(row)[metric]))
 
 
-def difference(found: Results, asked: Arguments) -> list[Finding]:
-    """A metric of `first` minus that of `second`, paired over seeds."""
-
-    def paired(metric: str, first: pd.Series, second: pd.Series) -> Estimate:
-        return found.difference(first, second, metric)
-
-    return per_group(found, asked, ["first", "second"], paired)
+def difference(found: Scores, asked: Arguments) -> list[Finding]:
+    """A metric of `first` minus that of `second`, in blocks of seeds."""
+    return per_group(found, asked, ["first", "second"], lambda metric, *rows: found.contrast([rows], metric))
 
 
-def ratio(found: Results, asked: Arguments) -> list[Finding]:
+def ratio(found: Scores, asked: Arguments) -> list[Finding]:
     """A metric of `first` divided by that of `second`, seed by seed."""
 
     def divided(metric: str, *rows: pd.Series) -> Estimate:
         one, other = (found.seeds_of(row).set_index("seed")[metric] for row in rows)
-        return estimate(list(one / other))
+        return estimate(list((one / other).dropna()))
 
     return per_group(found, asked, ["first", "second"], divided)
 
 
-def theory_slope(found: Results, asked: Arguments) -> list[Finding]:
+def theory_slope(found: Scores, asked: Arguments) -> list[Finding]:
     """Slope of the recovered factors' error over the number of samples, both as logarithms, from D^2 log D samples on.
 
     One slope for each of five random problems. -1/2 is that of an average over samples.
     """
-    bound = theory.samples_bound(asked["dimension"])
-    numbers = [bound * times for times in (1, 4, 16)]
-    slopes = []
-    for seed in SEEDS:
-        errors = [theory.recovery(asked["dimension"], number, seed)[-1] for number in numbers]
-        slopes.append(float(np.polyfit(np.log(numbers), np.log(errors), 1)[0]))
+    numbers, slopes = slopes_of(asked["dimension"])
     where = f"{asked['dimension']} dimensions, {numbers[0]:,} to {numbers[-1]:,} samples"
     return [Finding(where, "slope of log error over log samples", estimate(slopes))]
 
 
-def per_group(found: Results, asked: Arguments, sides: list[str], compute: Callable[..., Estimate]) -> list[Finding]:
+@cache  # a ledger of several studies asks for the same problems
+def slopes_of(dimension: int) -> tuple[list[int], list[float]]:
+    """Numbers of samples, and the slope of each of the random problems of so many dimensions."""
+    numbers = [theory.samples_bound(dimension) * times for times in (1, 4, 16)]
+    slopes = []
+    for seed in SEEDS:
+        errors = [theory.recovery(dimension, number, seed)[-1] for number in numbers]
+        slopes.append(float(np.polyfit(np.log(numbers), np.log(errors), 1)[0]))
+    return numbers, slopes
+
+
+def per_group(found: Scores, asked: Arguments, sides: list[str], compute: Callable[..., Estimate]) -> list[Finding]:
     """A finding per group of the study that has all sides; `compute(metric, *rows)` gives its estimate."""
     wanted = {key: asked[key] for key in ("data", "resolution") if key in asked}
-    groups = {group: data_of(job) for group, job in found.references.items()}
-    fitting = [group for group, data in groups.items() if all(data[key] == wanted[key] for key in wanted)]
+    fitting = [group for group, data in found.groups.items() if all(data[key] == wanted[key] for key in wanted)]
     if not fitting:
         return [Finding(absent="no " + " at ".join(map(str, wanted.values())) + " pixels" * ("resolution" in wanted))]
     findings = [of_group(found, group, asked, sides, compute) for group in fitting]
@@ -107,7 +111,7 @@ def per_group(found: Results, asked: Arguments, sides: list[str], compute: Calla
 
 
 def of_group(
-    found: Results, group: str, asked: Arguments, sides: list[str], compute: Callable[..., Estimate]
+    found: Scores, group: str, asked: Arguments, sides: list[str], compute: Callable[..., Estimate]
 ) -> Finding:
     """The finding of one group; its `absent` says what the group lacks."""
     rows: list[pd.Series] = []
@@ -123,14 +127,14 @@ def of_group(
     known = [metric for metric in metrics if all(row[metric].count for row in rows)]
     if known:
         return Finding(group, known[0], compute(known[0], *rows), rows)
-    published = found.plan.study.evaluate.published
+    published = found.study.evaluate.published
     planned = [metric for metric in metrics if metric not in PUBLISHED or metric in published]
     if planned:
         return Finding(group, planned[0], NOTHING, rows)
     return Finding(absent="no " + " or ".join(asked["metric"]))
 
 
-MEASURES: dict[str, Callable[[Results, Arguments], list[Finding]]] = {
+MEASURES: dict[str, Callable[[Scores, Arguments], list[Finding]]] = {
     "count": count,
     "value": value,
     "difference": difference,

@@ -56,7 +56,8 @@ def finding(found: Results, group: str) -> str:
             other = pair.second if pair.first["variant"] == best["variant"] else pair.first
             verdicts[other["variant"]] = "separated" if pair.verdict in ("lower", "higher") else pair.verdict
     for wanted, words in (
-        ("separated", "Separated from it over seeds and classes, after Holm's correction: {}."),
+        ("separated", "Separated from it, all pairs together at 5 %: {}."),
+        ("equal within the margin", "Equal to it within the margin: {}."),
         ("not separated", "Not separated from it: {}."),
         ("one seed", "With one seed nothing separates it from {}."),
     ):

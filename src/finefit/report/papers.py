@@ -14,7 +14,7 @@ from IPython.display import HTML
 from finefit.outlook import counts
 from finefit.report.collect import Results
 from finefit.report.drawers import anchor
-from finefit.report.selection import data_of, select, settings_of
+from finefit.report.selection import select, settings_of
 from finefit.report.text import link, measured, number, table
 from finefit.study.config import Study
 from finefit.study.reading import load
@@ -50,7 +50,7 @@ def published(paper: str) -> list[dict[str, str]]:
 def same_data(found: Results, row: dict[str, str]) -> list[str]:
     """Groups of the study with a published row's data and resolution."""
     wanted = {"data": row["data"], "resolution": int(row["resolution"])}
-    return [group for group, job in found.references.items() if data_of(job) == wanted]
+    return [group for group, data in found.groups.items() if data == wanted]
 
 
 def ours(found: Results, row: dict[str, str], group: str, metric: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The README's results table, written from a committed results.csv by a command and kept true by a test."""
+"""The README's tables, each written from committed results by a command and kept true by a test."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit.report import gathered
 from finefit.report.text import PERCENT, number, shown
 
 START, END = "<!-- results: finefit readme-table {} README.md -->", "<!-- end of results -->"
+VERDICTS, VERDICTS_END = "<!-- verdicts: finefit ledger -->", "<!-- end of verdicts -->"
 METRICS = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy")
 
 
@@ -40,9 +42,26 @@ def replace_table(page: str, results: Path) -> str:
     Raises:
         ValueError: the page has no such marks.
     """
-    start = START.format(results.as_posix())
+    return between(page, START.format(results.as_posix()), markdown(results), END)
+
+
+def replace_verdicts(page: str, ledger: Path) -> str:
+    """The page with the table of verdicts between its two marks replaced by that of a ledger.json.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    return between(page, VERDICTS, gathered.markdown(gathered.load(ledger)), VERDICTS_END)
+
+
+def between(page: str, start: str, table: str, end: str) -> str:
+    """The page with what stands between two marks replaced by a table.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
     before, found, rest = page.partition(start)
-    _, ended, after = rest.partition(END)
+    _, ended, after = rest.partition(end)
     if not (found and ended):
-        raise ValueError(f"no place for the table: the page needs the lines\n{start}\n{END}")
-    return f"{before}{start}\n{markdown(results)}{END}{after}"
+        raise ValueError(f"no place for the table: the page needs the lines\n{start}\n{end}")
+    return f"{before}{start}\n{table}{end}{after}"

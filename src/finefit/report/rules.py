@@ -5,57 +5,89 @@ A rule takes what was measured and the published digits, and knows nothing of th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 from finefit.outlook.counts import agreement
-from finefit.report.statistics import Estimate, verdict
+from finefit.report.statistics import ALPHA, Estimate
 
-Verdict = Literal["reproduced", "not reproduced", "inconclusive", "not run at this size", "not run yet"]
+Verdict = Literal[
+    "reproduced",
+    "not reproduced",
+    "equal within the margin",
+    "inconclusive",
+    "not run at this size",
+    "not run yet",
+]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+DECIDED: tuple[Verdict, ...] = ("reproduced", "not reproduced", "equal within the margin")
 
 NEAR = 0.05
 
 
-def prints_as(found: Estimate, p: float, published: str) -> Verdict:
+@dataclass(frozen=True)
+class Evidence:
+    """What a rule decides by: an estimate, what the paper printed, and two p-values corrected over the ledger (Holm).
+
+    `p` is that of no difference, `p_equal` that of a difference of the margin or more.
+    """
+
+    found: Estimate
+    published: str = ""
+    p: float = math.nan
+    p_equal: float = math.nan
+
+
+def prints_as(seen: Evidence) -> Verdict:
     """Reproduced if our exact count, rounded or truncated to the printed number of digits, gives the printed digits."""
-    return "reproduced" if agreement(as_decimal(found.mean), published) else "not reproduced"
+    return "reproduced" if agreement(Decimal(repr(seen.found.mean)), seen.published) else "not reproduced"
 
 
-def near(found: Estimate, p: float, published: str) -> Verdict:
+def near(seen: Evidence) -> Verdict:
     """Reproduced if the whole 95 % interval lies within 5 % of the published value; not reproduced if all of it
     lies outside."""
-    low, high = (float(published) * (1 - NEAR), float(published) * (1 + NEAR))
-    return by_interval(found, low, high)
+    low, high = (float(seen.published) * (1 - NEAR), float(seen.published) * (1 + NEAR))
+    return by_interval(seen.found, low, high)
 
 
-def at_least(found: Estimate, p: float, published: str) -> Verdict:
+def at_least(seen: Evidence) -> Verdict:
     """Reproduced if the whole 95 % interval reaches the published value; not reproduced if all of it lies below."""
-    return by_interval(found, float(published), float("inf"))
+    return by_interval(seen.found, float(seen.published), math.inf)
 
 
-def falls(found: Estimate, p: float, published: str) -> Verdict:
+def falls(seen: Evidence) -> Verdict:
     """Reproduced if the whole 95 % interval of the slope lies below zero; not reproduced if all of it lies above."""
-    return by_interval(found, float("-inf"), 0.0)
+    return by_interval(seen.found, -math.inf, 0.0)
 
 
-def lower(found: Estimate, p: float, published: str) -> Verdict:
-    """Reproduced if the paired difference over seeds and classes is below zero with p < 5 % after Holm's correction
-    over all such claims; not reproduced if it is above zero with p < 5 %."""
-    supported: dict[str, Verdict] = {"lower": "reproduced", "higher": "not reproduced"}
-    return supported.get(verdict(found, p), "inconclusive")
+def lower(seen: Evidence) -> Verdict:
+    """Reproduced if the difference between methods, in blocks of seeds, is below zero with p < 5 % after Holm's
+    correction over all such claims; not reproduced if it is above zero with p < 5 %; equal within the margin if two
+    one-sided tests say so with p < 5 % after Holm's correction."""
+    return by_direction(seen, wanted=-1)
 
 
-def higher(found: Estimate, p: float, published: str) -> Verdict:
-    """Reproduced if the paired difference over seeds and classes is above zero with p < 5 % after Holm's correction
-    over all such claims; not reproduced if it is below zero with p < 5 %."""
-    supported: dict[str, Verdict] = {"higher": "reproduced", "lower": "not reproduced"}
-    return supported.get(verdict(found, p), "inconclusive")
+def higher(seen: Evidence) -> Verdict:
+    """Reproduced if the difference between methods, in blocks of seeds, is above zero with p < 5 % after Holm's
+    correction over all such claims; not reproduced if it is below zero with p < 5 %; equal within the margin if two
+    one-sided tests say so with p < 5 % after Holm's correction."""
+    return by_direction(seen, wanted=1)
 
 
-RULES: dict[str, Callable[[Estimate, float, str], Verdict]] = {
-    rule.__name__: rule for rule in (prints_as, near, at_least, falls, lower, higher)
+def as_good(seen: Evidence) -> Verdict:
+    """Equal within the margin, which is what is claimed, if two one-sided tests say so with p < 5 % after Holm's
+    correction over all differences; reproduced if the difference between methods is below zero with p < 5 % (better
+    than claimed); not reproduced if it is above zero with p < 5 % and not within the margin."""
+    return "equal within the margin" if seen.p_equal < ALPHA else by_direction(seen, wanted=-1)
+
+
+RULES: dict[str, Callable[[Evidence], Verdict]] = {
+    rule.__name__: rule for rule in (prints_as, near, at_least, falls, lower, higher, as_good)
 }
+DIFFERENCES = ("lower", "higher", "as_good")  # rules that test a difference, and want a margin
 
 
 def text(rule: str) -> str:
@@ -70,14 +102,16 @@ def by_interval(found: Estimate, low: float, high: float) -> Verdict:
     return "not reproduced" if found.high < low or found.low > high else "inconclusive"
 
 
-def together(verdicts: list[Verdict]) -> Verdict:
+def by_direction(seen: Evidence, wanted: int) -> Verdict:
+    """Whether a difference has the sign that is claimed (-1 or 1), the other, or is equal within the margin."""
+    if seen.p < ALPHA:
+        return "reproduced" if seen.found.mean * wanted > 0 else "not reproduced"
+    return "equal within the margin" if seen.p_equal < ALPHA else "inconclusive"
+
+
+def together(verdicts: Sequence[Verdict]) -> Verdict:
     """One verdict of several data sets: theirs where those that decide agree."""
-    decided = {one for one in verdicts if one in ("reproduced", "not reproduced")}
+    decided = {one for one in verdicts if one in DECIDED}
     if len(decided) == 1:
         return decided.pop()
     return "inconclusive" if decided or "inconclusive" in verdicts else verdicts[0]
-
-
-def as_decimal(value: float) -> Decimal:
-    """A count's value as a decimal number, digit by digit."""
-    return Decimal(repr(value))

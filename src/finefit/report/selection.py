@@ -7,22 +7,21 @@ from typing import Any
 
 import pandas as pd
 
-from finefit.jobs.job import Job
-from finefit.report.collect import Results
+from finefit.report.scores import Scores
 from finefit.study.config import Study
 
 Arguments = dict[str, Any]
 
 
-def select(found: Results, group: str, wanted: Arguments, like: pd.Series | None, freed: set[str]) -> pd.Series | None:
-    """The row of `Results.main` that matches; the method's own entry where several do.
+def select(found: Scores, group: str, wanted: Arguments, like: pd.Series | None, freed: set[str]) -> pd.Series | None:
+    """The row of `Scores.main` that matches; the method's own entry where several do.
 
     Args:
         wanted: `method` (or several, any of which will do), and settings that its entry must have; `guidance` is that
             of the samples.
         like: a row whose settings it must share if it runs the same method, but for those in `freed`.
     """
-    study = found.plan.study
+    study = found.study
     methods = wanted["method"] if isinstance(wanted["method"], list) else [wanted["method"]]
     matching = []
     for _, row in found.main[found.main["group"] == group].iterrows():
@@ -50,11 +49,6 @@ def settings_of(study: Study, entry: str) -> dict[str, Any]:
     settings = study.method_settings(entry)
     resolved = {"method": study.methods[entry].get("method", entry), "lr": settings.lr or study.train.lr}
     return asdict(settings) | resolved
-
-
-def data_of(reference: Job) -> dict[str, Any]:
-    """Data set (its reader) and resolution of a group."""
-    return {"data": reference.inputs["data"].settings["reader"], "resolution": reference.settings["resolution"]}
 
 
 def plain(wanted: Any) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -77,8 +79,27 @@ def execute(notebook: Path, executed: Path, parameters: dict[str, str]) -> None:
     raise ValueError(f"{notebook}: {failed}: {said.strip().splitlines()[-1]}\nThe notebook up to there: {executed}")
 
 
-def render(executed: Path, notebook: str, study: str, failure: str = "") -> str:
-    """One self-contained HTML page from an executed notebook: its prose and what its cells display."""
+def ledger(out: Path) -> Path:
+    """Write the ledger of all studies as a page, ledger.html, beside the ledger.json that it is made from.
+
+    Raises:
+        ValueError: its notebook fails.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        executed = Path(scratch) / "ledger.ipynb"
+        execute(NOTEBOOKS / "ledger.ipynb", executed, {"ledger": str(out / "ledger.json")})
+        text = render(executed, "ledger", "All kept studies", pages={"ledger": "Ledger"})
+    (out / "ledger.html").write_text(text, encoding="utf-8")
+    return out / "ledger.html"
+
+
+def render(executed: Path, notebook: str, study: str, failure: str = "", pages: Mapping[str, str] | None = None) -> str:
+    """One self-contained HTML page from an executed notebook: its prose and what its cells display.
+
+    Args:
+        pages: the site's notebooks with their titles; those of a study's report where left out.
+    """
+    pages = PAGES if pages is None else pages
     content = nbformat.read(executed, as_version=4)
     exporter = TemplateExporter(template_file=str(TEMPLATE))
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
@@ -88,10 +109,10 @@ def render(executed: Path, notebook: str, study: str, failure: str = "") -> str:
         if cell.cell_type == "markdown" and cell.source.startswith("## ")
     ]
     resources = {
-        "title": PAGES[notebook],
+        "title": pages[notebook],
         "study": study,
         "address": address(notebook),
-        "pages": {address(other): name for other, name in PAGES.items()},
+        "pages": {address(other): name for other, name in pages.items()},
         "sections": sections,
         "failure": failure,
     }

@@ -13,6 +13,8 @@ ABSENT = '<span class="note">weights absent</span>'
 CAPTIONS = {  # for those who hear the page
     "results": "Scores and costs of every method",
     "pairs": "Differences between methods",
+    "classes": "Differences between methods over classes",
+    "gathered": "Claims and what every kept study found",
     "sweep": "Scores at every guidance scale",
     "seeds": "Values by seed",
     "claims": "Claims and their verdicts",

@@ -1,0 +1,55 @@
+"""What other classes would change: methods compared on scores that a single class has, with classes as the blocks.
+
+Which classes a data set happens to have is a question of its own, beside that of other seeds. It is answered only for
+scores that exist class by class. A Frechet distance does not: resampling its classes doubles the distance itself.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from itertools import combinations
+
+import pandas as pd
+from IPython.display import HTML
+
+from finefit.report.blocks import Fit
+from finefit.report.collect import Results
+from finefit.report.decisions import verdict
+from finefit.report.scores import key
+from finefit.report.tables import of_group
+from finefit.report.text import PENDING, heading, measured, table
+
+METRICS = ("class_accuracy", "superclass_accuracy", "diversity_probe")
+
+
+def by_class(found: Results, group: str, metric: str) -> Fit:
+    """The additive model of method and class of a metric, on each class's mean over seeds; empty while pending."""
+    rows = [row for _, row in of_group(found.main, group).iterrows()]
+    scores = {key(row): found.class_scores(row) for row in rows}
+    return Fit(pd.DataFrame({name: table[metric] for name, table in scores.items() if table is not None}).T)
+
+
+def comparison(found: Results) -> HTML:
+    """Per group: every pair of methods at the main scale, its difference in each metric over the classes."""
+    parts = []
+    for group in found.groups:
+        fits = {metric: by_class(found, group, metric) for metric in METRICS}
+        rows = [row for _, row in of_group(found.main, group).iterrows()]
+        body = [
+            [
+                f"{escape(first['variant'])} − {escape(second['variant'])}",
+                *(cell(fits[metric], key(first), key(second), metric) for metric in METRICS),
+            ]
+            for first, second in combinations(rows, 2)
+        ]
+        parts.append(heading(group, len(found.groups)) + table(["pair", *METRICS], body, "classes"))
+    return HTML("".join(parts))
+
+
+def cell(fit: Fit, first: str, second: str, metric: str) -> str:
+    """A difference over classes with its interval; strong where the classes separate the two methods."""
+    if not {first, second} <= set(fit.values.index):
+        return PENDING
+    difference = fit.difference(first, second)
+    text = measured(difference, metric)
+    return f"<strong>{text}</strong>" if verdict(difference) in ("lower", "higher") else text

@@ -1,0 +1,50 @@
+"""Kept reports read back: the values by seed that a report wrote down, compared and judged by the rules of today."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from finefit.report.scores import COST, METRICS, ROW, RUN, Scores
+from finefit.study import reading
+from finefit.study.config import Study
+
+VALUES = "seeds.csv"  # a row per run and guidance
+COLUMNS = [*ROW, "seed", "state", *METRICS, *RUN, *COST]
+
+
+@dataclass(frozen=True, eq=False)
+class Kept(Scores):
+    """A study and its scores as a report's folder keeps them; the artifacts behind them may be gone."""
+
+    folder: Path
+
+    @cached_property
+    def study(self) -> Study:
+        """The study as the report's provenance states it; sections that today's code cannot read are left out."""
+        record = sorted(self.folder.glob("provenance-*.json"))[-1]
+        return reading.well_formed(json.loads(record.read_text())["settings"]["study"])
+
+    @cached_property
+    def evaluations(self) -> pd.DataFrame:
+        """The report's values by seed: see `Scores`. A score of a later version is nan."""
+        table = pd.read_csv(self.folder / VALUES, keep_default_na=False, na_values=[""])  # "null" is a guidance
+        return table.reindex(columns=COLUMNS)
+
+
+def read(folder: Path) -> Kept | None:
+    """A kept report with values by seed, None where the folder has none or its study cannot be read any more."""
+    if not (folder / VALUES).exists() or not list(folder.glob("provenance-*.json")):
+        return None
+    kept = Kept(folder)
+    wanted = {"data", "methods", "sample", "evaluate", "train"}
+    return kept if wanted <= kept.study.model_fields_set else None
+
+
+def write(found: Scores, folder: Path) -> None:
+    """Write a study's values by seed where `read` finds them."""
+    found.evaluations[COLUMNS].to_csv(folder / VALUES, index=False)

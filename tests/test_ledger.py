@@ -1,0 +1,142 @@
+"""The ledger of all studies: kept reports judged anew, the strongest test decides, and the README says the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from made_up import ROOT
+
+from finefit.report import claims, collect, comparisons, gathered, kept, readme, reanalysis, record, site
+from finefit.report.statistics import Estimate
+
+MINI = ROOT / "docs/results/mini"
+
+
+@pytest.fixture
+def in_root(monkeypatch):
+    """The working directory is the repository's root."""
+    monkeypatch.chdir(ROOT)
+
+
+def test_the_kept_default_study_separates_most_pairs():
+    """By the residual variance that two seeds leave (spike in EVIDENCE.md, a run of its own: sd 0.093, 22 of 36)."""
+    found = kept.read(MINI)
+    fit = found.fit("embedded-32", "fd_probe", True)
+    assert fit.used.shape == (9, 2) and fit.freedom == 8
+    assert fit.pooled**0.5 == pytest.approx(0.0917, abs=1e-4)
+    assert reanalysis.honest_difference(fit) == pytest.approx(0.374, abs=1e-3)
+    every = comparisons.pairs(found, "embedded-32")
+    assert len(every) == 36
+    assert sum(abs(pair.difference.mean) > reanalysis.honest_difference(fit) for pair in every) == 22
+    assert sum(pair.verdict in ("lower", "higher") for pair in every) >= 20
+    told = reanalysis.told(found, "fd_probe")
+    assert "22 of 36" in told and "seeds would decide" in told
+
+
+def test_a_report_is_judged_from_what_it_keeps_as_from_its_artifacts(made_up_study, tmp_path):
+    found = collect.read("study.yaml")
+    folder = tmp_path / "kept/tiny"
+    folder.mkdir(parents=True)
+    kept.write(found, folder)
+    record.write(found, folder)
+    settings = {"settings": made_up_study.report.settings}
+    (folder / "provenance-0.json").write_text(json.dumps(settings))
+    again = kept.read(folder)
+    assert record.records(again) == record.read(folder)
+    assert [pair.verdict for pair in comparisons.pairs(again, "embedded-8")] == [
+        pair.verdict for pair in comparisons.pairs(found, "embedded-8")
+    ]
+
+
+def test_a_study_that_todays_code_cannot_read_speaks_for_itself(tmp_path, in_root):
+    folder = tmp_path / "old"
+    shutil.copytree(MINI, folder, ignore=shutil.ignore_patterns("*.html"))
+    record.write(kept.read(folder), folder)
+    (path,) = folder.glob("provenance-*.json")
+    content = json.loads(path.read_text())
+    content["settings"]["study"]["train"]["a setting of old"] = 1
+    path.write_text(json.dumps(content))
+    assert kept.read(folder) is None
+    assert gathered.verdicts(folder) == record.read(folder)
+    (folder / record.FILE).unlink()
+    assert gathered.verdicts(folder) is None
+
+
+def test_the_committed_ledger_is_what_the_kept_studies_say(in_root):
+    lines, committed = gathered.gather([gathered.FOLDER]), gathered.load(gathered.FOLDER / "ledger.json")
+    advice = "run: finefit ledger"
+    assert [one["id"] for one in committed] == [claim.id for claim in claims.read()], advice
+    for ours, theirs in zip(lines, committed, strict=True):
+        assert ours["verdict"] == theirs["verdict"], advice
+        assert [one["study"] for one in ours["studies"]] == [one["study"] for one in theirs["studies"]], advice
+        for one, other in zip(ours["studies"], theirs["studies"], strict=True):
+            for seen, told in zip(one["findings"], other["findings"], strict=True):
+                assert seen == pytest.approx(told, rel=1e-3, abs=1e-9, nan_ok=True) or seen["mean"] is None, advice
+
+
+def test_the_readmes_verdicts_are_the_ledgers(in_root):
+    page = Path("README.md").read_text(encoding="utf-8")
+    file = gathered.FOLDER / "ledger.json"
+    assert readme.replace_verdicts(page, file) == page, "run: finefit ledger"
+    with pytest.raises(ValueError, match="no place for the table"):
+        readme.replace_verdicts("# A page\n", file)
+    lines = gathered.load(file)
+    lines[0]["verdict"] = "not reproduced"
+    assert gathered.markdown(lines) != gathered.markdown(gathered.load(file))
+
+
+def finding(mean: float, metric: str, seeds: int, half: float = 1.0) -> dict:
+    """A recorded finding."""
+    estimate = Estimate(mean, half, 4, seeds)
+    return {"metric": metric, "seeds": seeds, "mean": mean, "low": mean - half, "high": mean + half} | {
+        "p": estimate.p, "p_equal": None, "margin": 0.1, "verdict": "inconclusive", "seeds_to_decide": None,
+        "of": ["difffit", "full"], "where": "somewhere", "absent": "", "made": "made-a",
+    }  # fmt: skip
+
+
+def test_the_strongest_test_is_told_by_its_design_alone(in_root):
+    claim = next(one for one in claims.read() if one.id == "difffit-beats-full")
+
+    def study(name: str, verdict: str, *findings: dict) -> dict:
+        return {
+            "study": name,
+            "page": f"{name}/index.html",
+            "id": claim.id,
+            "verdict": verdict,
+            "findings": [*findings],
+        }
+
+    studies = [
+        study("narrow", "reproduced", finding(-5, "fd_probe", 3, 0.1)),
+        study("wide", "not reproduced", finding(-5, "fd_probe", 3, 1.0)),
+        study("few seeds", "reproduced", finding(-5, "fd_probe", 2, 0.01)),
+        study("published metric", "inconclusive", finding(-5, "fid", 2, 4.0)),
+    ]
+    ordered = sorted(studies, key=lambda one: gathered.strength(claim, one), reverse=True)
+    assert [one["study"] for one in ordered] == ["published metric", "narrow", "wide", "few seeds"]
+    shown = gathered.row(gathered.line(claim, ordered))
+    assert "inconclusive" in shown[1]
+    assert 'href="narrow/index.html#made-a"' in shown[3] and "not reproduced" in shown[3]
+    assert "difffit − full; study narrow; somewhere; fd_probe; 3 seeds" in shown[3]
+    assert "Margin: 1.3 %" in shown[4] and "FID Lottery" in shown[4]
+
+
+def test_the_ledgers_page_shows_every_claim(tmp_path, in_root):
+    lines = gathered.load(gathered.FOLDER / "ledger.json")
+    gathered.write(lines, tmp_path)
+    page = site.ledger(tmp_path).read_text(encoding="utf-8")
+    assert page.count("<tr>") >= len(lines)
+    for words in ("Limits", "evidence about a mechanism", "seeds would decide", "mini/index.html#made-"):
+        assert words in page
+    assert 'src="http' not in page
+
+
+def test_links_of_the_ledger_lead_to_what_is_kept():
+    for one in gathered.load(ROOT / gathered.FOLDER / "ledger.json"):
+        for study in one["studies"]:
+            page = ROOT / gathered.FOLDER / study["page"]
+            text = page.read_text(encoding="utf-8")
+            assert all(f'id="{seen["made"]}"' in text for seen in study["findings"] if seen["made"])
