@@ -127,7 +127,7 @@ def read(rows: pd.DataFrame, resolution: int, settings: Settings, root: Path | N
         else:
             count = settings.classes if settings.domain == "target" else settings.fine_classes
             points = _points(settings.domain, kind, count, settings.seed)[ids[here] // len(SUPERCLASSES)]
-        pictures[here] = render(scene, points, picture_keys[here], resolution)
+        pictures[here] = render(scene, points, picture_keys[here], resolution, settings.shift)
     return pictures
 
 

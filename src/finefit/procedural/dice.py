@@ -37,6 +37,11 @@ class Dice:
         unit = (_scramble(self._state) >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
         return (low + (high - low) * unit)[:, None, None]
 
+    def rolls(self, rows: int, columns: int) -> np.ndarray:
+        """The next `rows * columns` numbers of every picture, `[n, rows, columns]` float32 in `[0, 1)`."""
+        numbers = np.concatenate([self.roll() for _ in range(rows * columns)], axis=1)
+        return numbers.reshape(-1, rows, columns)
+
     def sign(self) -> np.ndarray:
         """-1 or 1 with equal chance, `[n, 1, 1]`."""
         return np.where(self.roll() < 0.5, np.float32(-1), np.float32(1))
