@@ -126,7 +126,7 @@ def read(rows: pd.DataFrame, resolution: int, settings: Settings, root: Path | N
             points = _fresh_points(scene, picture_keys[here])
         else:
             count = settings.classes if settings.domain == "target" else settings.fine_classes
-            points = _points(settings.domain, kind, count, settings.seed)[ids[here] // len(SUPERCLASSES)]
+            points = points_of(settings.domain, kind, count, settings.seed)[ids[here] // len(SUPERCLASSES)]
         pictures[here] = render(scene, points, picture_keys[here], resolution, settings.shift)
     return pictures
 
@@ -151,13 +151,13 @@ def _per_class(settings: Settings, names: pd.Series) -> list[dict[str, int]]:
 
 
 @cache
-def _points(domain: Domain, superclass: str, classes: int, seed: int) -> np.ndarray:
+def points_of(domain: Domain, superclass: str, classes: int, seed: int) -> np.ndarray:
     """Attributes of a superclass's subclasses, `[subclasses, traits]`, the first ones far apart."""
     count, place = -(-classes // len(SUPERCLASSES)), list(SUPERCLASSES).index(superclass)
     traits = SUPERCLASSES[superclass].traits
     if domain == "target":
         return spread(len(traits), count, keys(seed, place))
-    reserved = [_points("target", superclass, RESERVED_CLASSES, reserved) for reserved in range(RESERVED_SEEDS)]
+    reserved = [points_of("target", superclass, RESERVED_CLASSES, reserved) for reserved in range(RESERVED_SEEDS)]
     return clear(traits, count, keys(seed, place, DOMAINS.index(domain)), np.concatenate(reserved))
 
 
@@ -166,7 +166,7 @@ def _subclasses(domain: Domain, classes: int, seed: int) -> pd.DataFrame:
     """A domain's fine classes; class `i` is number `i // 8` of superclass `i % 8`."""
     tables = []
     for place, (superclass, scene) in enumerate(SUPERCLASSES.items()):
-        points = _points(domain, superclass, classes, seed)
+        points = points_of(domain, superclass, classes, seed)
         values = {trait.name: trait.values(unit) for trait, unit in zip(scene.traits, points.T, strict=True)}
         table = pd.DataFrame({"class_name": _names(scene, points), "superclass": superclass, **values})
         tables.append(table.set_index(table.index * len(SUPERCLASSES) + place))

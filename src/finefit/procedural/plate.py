@@ -12,14 +12,14 @@ import math
 import numpy as np
 
 from finefit.procedural.canvas import Canvas, grid
-from finefit.procedural.colour import lighter, mix, ramp, rgb
+from finefit.procedural.colour import mix, ramp, rgb
 from finefit.procedural.dice import Dice
 from finefit.procedural.forms import length, rise, rotated, wave
 
-PAPERS = ("#f3e3bd", "#efcf9f", "#e9bfa3", "#d9b4b8", "#c9b6cf")  # cream to apricot, rose and lilac
+PAPERS = ("#f3e3bd", "#efcf9f", "#e9bfa3", "#e2c1c0", "#d6c7da")  # cream to apricot, rose and lilac
 INKS = ("#2b1a12", "#3a1620", "#1f1a38")  # sepia, madder, indigo
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)[:, None, None, None]
-TONES = 4  # steps of light to dark in which a wash is laid
+TONES = 3  # steps of light to dark in which a wash is laid
 NIB = 1 / 32  # half the width of a pen's line, in units of the picture
 
 
@@ -47,33 +47,31 @@ class Hand:
 
         # The paper, and on it a loose wash of a related tone instead of the world behind.
         tint = dice.roll()
-        paper, wash = ramp(PAPERS, tint), ramp(PAPERS, np.mod(tint + dice.roll(0.3, 0.7), 1))
-        blot = rise(cloud(dice, 4, side) + 0.35 * (1 - length(x, y)), 0.45, 0.75)
-        sheet = mix(paper, wash * 0.86, blot)
-        planes += amount * (1 - cover) * (sheet - canvas.ground)
+        paper, wash = ramp(PAPERS, tint), ramp(PAPERS, np.mod(tint + 0.3 * dice.sign(), 1))
+        blot = rise(cloud(dice, 4, side) + 0.5 * (1 - length(x, y)), 0.5, 0.7)
+        planes += amount * (1 - cover) * (mix(paper, wash * 0.86, blot) - canvas.ground)
+        lines = np.maximum(rise(edge(cover), 0.1, 0.6), 0.45 * rise(edge(planes).max(axis=0), 0.35, 0.8))
 
-        lines = np.maximum(0.9 * rise(edge(cover), 0.15, 0.7), 0.6 * rise(edge(planes).max(axis=0), 0.25, 0.7))
-
-        # Watercolour: few tones, transparent to the paper, with pigment settled in its grain.
+        # Watercolour: three tones, thin enough to let the paper through, paler where the brush ran dry.
         light = (planes * LUMA).sum(axis=0)
-        flat = stairs(light * TONES) / TONES
-        washed = planes * ((flat + 0.08) / (light + 0.08))
-        washed = mix(washed, lighter(paper, 0.3), 0.14) * mix(rgb("#ffffff"), paper, 0.55)
+        washed = planes * ((stairs(light * TONES) / TONES + 0.1) / (light + 0.1))
+        thin = 0.12 + 0.4 * rise(cloud(dice, 5, side), 0.45, 0.75)
+        washed = mix(washed, paper, thin) * mix(rgb("#ffffff"), paper, 0.5)
         planes += amount * cover * (washed - planes)
 
-        # Strokes of a pen: outlines, and hatching that lies in the shade.
+        # Pen and ink: outlines that come and go, and hatching on the side that lies in the shade.
+        toward, _ = rotated(x, y, dice.roll(0, math.tau))
         along, _ = rotated(x, y, dice.roll(0.5, 1.1) * dice.sign())
-        strokes = rise(wave(along * dice.roll(4.5, 6.5) + 0.8 * cloud(dice, 4, side)), 0.55, 0.85)
-        shade = rise((planes * LUMA).sum(axis=0), 0.62, 0.2)
-        ink = ramp(INKS, dice.roll())
-        canvas.glaze(amount * np.maximum(lines * rise(cloud(dice, 9, side), 0.0, 0.45), 0.45 * strokes * shade), ink)
+        strokes = rise(wave(along * dice.roll(4.0, 5.5) + 0.7 * cloud(dice, 4, side)), 0.4, 0.8)
+        shade = cover * rise(toward + 0.6 * (cloud(dice, 4, side) - 0.5), 0.1, -0.35)
+        firm = rise(cloud(dice, 9, side), -0.2, 0.4)
+        canvas.glaze(amount * np.maximum(lines * firm, 0.45 * strokes * shade), ramp(INKS, dice.roll()))
 
         # Grain of the paper, lamplight from one side, dusk towards the corners.
-        grain = cloud(dice, 33, side) + cloud(dice, 17, side) - 1
-        toward, _ = rotated(x, y, dice.roll(0, math.tau))
-        lamp = mix(rgb("#ffd9a0"), rgb("#8f86b8"), rise(toward, 1.1, -1.3))
-        dusk = 1 - 0.3 * rise(length(x, y), 0.75, 1.45)
-        planes *= 1 + amount * (mix(rgb("#ffffff"), lamp, 0.6) * dusk * (1 + 0.22 * grain) * 1.12 - 1)
+        grain = 1 + 0.15 * (cloud(dice, 33, side) - 0.5)
+        lamp = mix(rgb("#ffe0ac"), rgb("#b3a3bd"), rise(toward, 1.2, -1.4))
+        dusk = 1 - 0.25 * rise(length(x, y), 0.8, 1.45)
+        planes *= 1 + amount * (mix(rgb("#ffffff"), lamp, 0.6) * dusk * grain * 1.16 - 1)
 
 
 def cloud(dice: Dice, nodes: int, side: int) -> np.ndarray:
@@ -98,6 +96,6 @@ def edge(picture: np.ndarray) -> np.ndarray:
 
 
 def stairs(value: np.ndarray) -> np.ndarray:
-    """`value` moved towards the middles between whole numbers, with soft steps."""
+    """`value` drawn to whole numbers, with soft steps half-way between."""
     whole = np.floor(value)
-    return whole + rise(value - whole, 0.2, 0.8) - 0.5 + 0.5
+    return whole + rise(value - whole, 0.2, 0.8)
