@@ -60,6 +60,7 @@ def holes(found: dict) -> list[Row]:
             "traits": shown(row["traits"]),
             "mini's classes to the source's": pair(row["mini"]),
             "without holes": pair(row["mini_without_holes"]),
+            "hole": f"{row['hole']:.2f}",
             "any reserved class, the nearest": f"{row['nearest_of_reserved']:.2f}",
             "source's classes to each other": f"{row['source_spacing']:.2f}",
         }

@@ -50,6 +50,7 @@ def holes() -> list[dict]:
             {
                 "superclass": name,
                 "traits": len(scene.traits),
+                "hole": spacing(scene.traits, whole),
                 "source_spacing": spacing(scene.traits, source),
                 "mini_without_holes": distances(scene.traits, targets, whole).min(axis=1).tolist(),
                 "mini": distances(scene.traits, targets, source).min(axis=1).tolist(),
