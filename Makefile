@@ -2,7 +2,7 @@
 # make test                the tests
 # make lint                style, formats, the workflow and the types; changes nothing
 # make test-slurm          the smoke study on a SLURM started on this machine (root, Debian's packages; else it says why not)
-# make base                the shipped codec and base once more, from the base's first stage (an hour or more)
+# make base                the shipped codec once more, and the base's third stage from its second (an hour and a half)
 # All set up .venv first, whenever requirements.lock or pyproject.toml changed. Killed? Repeat the command.
 
 STUDY_FILE := $(if $(STUDY),studies/$(STUDY).yaml,params.yaml)
@@ -33,7 +33,7 @@ test-slurm: .venv/ready
 
 base: .venv/ready
 	finefit fit-codec data/base/patch-pca-2.safetensors
-	mkdir -p data/raw && git show 8bfb0f8:data/base/mini-32.safetensors > data/raw/base-mini-32-first.safetensors
+	mkdir -p data/raw && git show 4926d70:data/base/mini-32.safetensors > data/raw/base-mini-32-second.safetensors
 	snakemake phase_finetune --configfile studies/base.yaml
 	finefit export-base data/base --study studies/base.yaml
 

@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md, out of benchmarks/results: `python benchmarks/tables.py` writes them anew.
+"""The tables of docs/performance.md and docs/data.md, out of benchmarks/results: `python benchmarks/tables.py`.
 
 A pair of comments, `<!-- speed-cpu.json -->` and `<!-- end -->`, encloses the table of that file.
 """
@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DOCUMENT, RESULTS = ROOT / "docs/performance.md", ROOT / "benchmarks/results"
+DOCUMENTS, RESULTS = (ROOT / "docs/performance.md", ROOT / "docs/data.md"), ROOT / "benchmarks/results"
 PLACE = re.compile(r"(<!-- ((\w+)[\w-]*\.json) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Row = dict[str, object]
@@ -48,6 +48,39 @@ def packs(found: dict) -> list[Row]:
     return [{key.replace("_", " "): shown(value) for key, value in row.items()} for row in found["results"]]
 
 
+def holes(found: dict) -> list[Row]:
+    """Each superclass: how far mini's classes lie from the source's, and those from each other."""
+
+    def pair(distances: list[float]) -> str:
+        return " and ".join(f"{distance:.2f}" for distance in distances)
+
+    return [
+        {
+            "superclass": row["superclass"],
+            "traits": shown(row["traits"]),
+            "mini's classes to the source's": pair(row["mini"]),
+            "without holes": pair(row["mini_without_holes"]),
+            "hole": f"{row['hole']:.2f}",
+            "any reserved class, the nearest": f"{row['nearest_of_reserved']:.2f}",
+            "source's classes to each other": f"{row['source_spacing']:.2f}",
+        }
+        for row in found["rows"]
+    ]
+
+
+def shift(found: dict) -> list[Row]:
+    """Each shift: how far pictures move, and what classifiers name."""
+    return [
+        {
+            "shift": f"{row['shift']:g}",
+            "mean change of a value (of 255)": f"{row['moved']:.1f}",
+            "named by a classifier trained at 0": f"{100 * row['named_without_shift']:.0f} %",
+            "trained at the same shift": f"{100 * row['named_at_shift']:.0f} %",
+        }
+        for row in found["rows"]
+    ]
+
+
 def shown(value: object) -> str:
     """A cell: numbers to four digits, whole ones with commas."""
     if value is None:
@@ -57,7 +90,7 @@ def shown(value: object) -> str:
     return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
 
 
-TABLES = {table.__name__: table for table in (speed, profile, samplers, packs)}
+TABLES = {table.__name__: table for table in (speed, profile, samplers, packs, holes, shift)}
 
 
 def rendered(text: str) -> str:
@@ -67,12 +100,19 @@ def rendered(text: str) -> str:
         found = json.loads((RESULTS / place[2]).read_text(encoding="utf-8"))
         rows = TABLES[place[3]](found)
         lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0]), *(" | ".join(row.values()) for row in rows)]
-        machine = found.get("machine", found.get("hardware"))
+        machine = found.get("machine", found.get("hardware", {}))  # none where nothing depends on it
         said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items() if value)
-        return place[1] + "".join(f"| {line} |\n" for line in lines) + f"\nOn: {said}.\n" + place[4]
+        on = f"\nOn: {said}.\n" if said else ""
+        return place[1] + "".join(f"| {line} |\n" for line in lines) + on + place[4]
 
     return PLACE.sub(table, text)
 
 
+def rewrite() -> None:
+    """Write the documents' tables anew."""
+    for document in DOCUMENTS:
+        document.write_text(rendered(document.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    DOCUMENT.write_text(rendered(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite()

@@ -17,7 +17,7 @@ import coverage  # noqa: E402
 from encoder import encoder  # noqa: E402
 from goals import answers  # noqa: E402
 from measuring import in_turns, ratio  # noqa: E402
-from tables import DOCUMENT, rendered  # noqa: E402
+from tables import DOCUMENTS, rendered  # noqa: E402
 
 from finefit.report.blocks import Fit  # noqa: E402
 
@@ -46,10 +46,11 @@ def test_goals_judge_the_median(value, met):
     assert (row["goal"], row["met"]) == ("at least 2.5", met)
 
 
-def test_tables_of_performance_are_those_of_the_results():
-    text = DOCUMENT.read_text(encoding="utf-8")
+@pytest.mark.parametrize(("document", "tables"), [(DOCUMENTS[0], 4), (DOCUMENTS[1], 2)], ids=["performance", "data"])
+def test_tables_of_documents_are_those_of_the_results(document, tables):
+    text = document.read_text(encoding="utf-8")
     assert rendered(text) == text
-    assert text.count("<!-- end -->") >= 4
+    assert text.count("<!-- end -->") >= tables
 
 
 KINDS = ("pairs", "means", "contrasts")

@@ -9,7 +9,7 @@ from tiny import BASE, run_of
 
 from finefit.deltas.network import network
 from finefit.diffusion.process import TRAIN_STEPS, Diffusion
-from finefit.metrics.denoising import by_class_and_band, denoising_losses, fixed_noise, fixed_timesteps
+from finefit.evaluation.denoising import by_class_and_band, denoising_losses, fixed_noise, fixed_timesteps
 
 LATENTS = torch.randn(10, 4, 8, 8, generator=torch.Generator().manual_seed(1))
 LABELS = torch.arange(10) % 3

@@ -12,11 +12,11 @@ import torch
 from tiny import BASE, ROOT, answer, fine_tuned, run_of, shaken, trained_tensors
 
 from finefit import methods
-from finefit.deltas import published
 from finefit.deltas.delta import load_delta, save_delta
 from finefit.deltas.merge import merged
 from finefit.deltas.network import network
-from finefit.models.checkpoint import read
+from finefit.models import published
+from finefit.models.checkpoint import export_base, read, read_base, read_class_table
 from finefit.outlook import counts
 from finefit.study import reading
 
@@ -169,6 +169,30 @@ def test_a_merged_run_goes_out_in_dits_layout(tmp_path):
     plain = network(run_of("full"), None)
     plain.load_state_dict(read(tmp_path / "out.safetensors"))
     assert (answer(plain) - answer(model)).norm() / answer(model).norm() < 1e-4
+
+
+def test_an_exported_base_tells_its_classes_and_its_null_row(tmp_path):
+    model = network(run_of("full"), BASE)
+    names = ["plain red bird", "plain red bird 2", "lobed, red leaf", "ring"]
+    (tmp_path / "classes.csv").write_text(
+        "class_id,class_name\n" + "".join(f'{i},"{n}"\n' for i, n in enumerate(names))
+    )
+    (tmp_path / "provenance.json").write_text("{}")
+    latents = SimpleNamespace(inputs={"data": SimpleNamespace(path=tmp_path)})
+    run = SimpleNamespace(digest="abc", marker=tmp_path / "provenance.json", inputs={"latents": latents})
+    (tmp_path / "base").mkdir()
+    export_base(run, tmp_path / "base", model)
+    file = tmp_path / "base/mini-32.safetensors"
+    table, rows = read_class_table(file), model.y_embedder.embedding_table.weight
+    assert (list(table.names), table.null_row) == (names, 4)
+    torch.testing.assert_close(table.rows, rows.detach(), rtol=1e-3, atol=1e-4)
+    assert methods.CLASS_TABLE not in read_base(file)
+
+
+def test_in_a_published_checkpoint_the_last_row_is_null(tmp_path):
+    torch.save({methods.CLASS_TABLE: torch.zeros(1001, 8)}, tmp_path / "published.pt")
+    table = read_class_table(tmp_path / "published.pt")
+    assert (table.names, table.null_row) == ((), 1000)
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):

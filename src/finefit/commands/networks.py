@@ -32,7 +32,7 @@ def export_base(folder: Path, study: StudyFile = PARAMS) -> None:
     runs = planned.kind("finetune")
     if len(runs) != 1:
         raise ValueError(f"{study}: a base is exported from a study with one run, and this one has {len(runs)}")
-    export_base(runs[0], folder, load_run(runs[0]).state_dict())
+    export_base(runs[0], folder, load_run(runs[0]))
 
 
 @app.command()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 import pickle
 import shutil
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -132,8 +136,42 @@ def base_of(run: Job) -> tuple[dict[str, Tensor] | None, str | None]:
     return (read_base(base.path / "base.safetensors"), base.digest) if base else (None, None)
 
 
-def export_base(run: Job, folder: Path, tensors: dict[str, Tensor]) -> None:
-    """Write a run's whole network as `mini-32.safetensors`, half precision, and its provenance beside it."""
-    halves = {name: value.half() for name, value in sorted(tensors.items())}
-    save_file(halves, folder / "mini-32.safetensors", {"run": run.digest})
+@dataclass(frozen=True)
+class ClassTable:
+    """The conditions that a base was itself trained with.
+
+    Attributes:
+        rows: the table `[n, dim]`, float32.
+        names: the classes' names, in the order of their rows; none where the checkpoint does not tell them.
+        null_row: number of the row that stands for no class; None where none was trained.
+    """
+
+    rows: Tensor
+    names: tuple[str, ...]
+    null_row: int | None
+
+
+def read_class_table(file: Path) -> ClassTable:
+    """The class table of a base (`base.safetensors` or a published checkpoint), which `read_base` leaves out.
+
+    Bases of this project say in their metadata which row is null; others are DiT's, whose null row is the last.
+    """
+    rows = read(file)[CLASS_TABLE].float()
+    about = {}
+    if file.suffix == ".safetensors":
+        with safe_open(file, "pt") as opened:
+            about = json.loads((opened.metadata() or {}).get("finefit", "{}"))
+    return ClassTable(rows, tuple(about.get("classes", ())), about.get("null_row", len(rows) - 1))
+
+
+def export_base(run: Job, folder: Path, model: DiT) -> None:
+    """Write a run's whole network as `mini-32.safetensors`, half precision, and its provenance beside it.
+
+    The file's metadata hold what `read_class_table` tells of it (in one entry: safetensors shuffles several).
+    """
+    with open(run.inputs["latents"].inputs["data"].path / "classes.csv", newline="", encoding="utf-8") as table:
+        classes = [row["class_name"] for row in csv.DictReader(table)]
+    about = {"run": run.digest, "classes": classes, "null_row": model.y_embedder.null_row}
+    halves = {name: value.half() for name, value in sorted(model.state_dict().items())}
+    save_file(halves, folder / "mini-32.safetensors", {"finefit": json.dumps(about)})
     shutil.copyfile(run.marker, folder / "mini-32.provenance.json")

@@ -35,10 +35,18 @@ class Canvas:
         self.x, self.y = grid(side)
         self.pixel: Number = 2 / side  # width of a pixel in the units of the current frame
         self.planes = np.zeros((3, count, side, side), np.float32)
+        self.ground: np.ndarray | None = None  # the backdrop's planes and how much 0..1 of it is painted over,
+        self.cover: np.ndarray | None = None  # where `remember` was asked for them
+
+    def remember(self) -> None:
+        """Keep the backdrop apart from what is painted over it, so that it can be exchanged later."""
+        self.ground, self.cover = np.zeros_like(self.planes), np.zeros_like(self.planes[0])
 
     def backdrop(self, colours: np.ndarray) -> None:
         """Cover everything with `colours` `[3, n, resolution, resolution]` (soft, hence not supersampled)."""
         self._blocks()[...] = colours[:, :, :, None, :, None]
+        if self.ground is not None:
+            self.ground[...] = self.planes
 
     def place(
         self, dice: Dice, size: tuple[float, float], turn: float = 0, drift: float = 0.1, mirror: bool = False
@@ -68,6 +76,8 @@ class Canvas:
         """Lay `colour` over the picture where `cover` `[n, h, w]` is above 0."""
         for plane, tone in zip(self.planes, colour, strict=True):
             plane += cover * (tone - plane)
+        if self.cover is not None:
+            self.cover += cover * (1 - self.cover)
 
     def develop(self, dice: Dice) -> np.ndarray:
         """The pictures as uint8 `[n, resolution, resolution, 3]`, under a random fall of light."""

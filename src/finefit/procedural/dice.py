@@ -17,6 +17,11 @@ def _scramble(state: np.ndarray) -> np.ndarray:
     return state ^ (state >> np.uint64(31))
 
 
+def _unit(state: np.ndarray) -> np.ndarray:
+    """Uniform float32 numbers in `[0, 1)` of `uint64` states."""
+    return (_scramble(state) >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+
+
 def keys(*parts: int | np.ndarray) -> np.ndarray:
     """One `uint64` key `[n]` per row of the non-negative integers given (each a number or `[n]`)."""
     key = np.zeros(1, np.uint64)
@@ -34,8 +39,13 @@ class Dice:
     def roll(self, low: float = 0.0, high: float = 1.0) -> np.ndarray:
         """The next number of every picture, `[n, 1, 1]` float32 in `[low, high)`."""
         self._state += GOLDEN
-        unit = (_scramble(self._state) >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
-        return (low + (high - low) * unit)[:, None, None]
+        return (low + (high - low) * _unit(self._state))[:, None, None]
+
+    def rolls(self, rows: int, columns: int) -> np.ndarray:
+        """The next `rows * columns` numbers of every picture, `[n, rows, columns]` float32 in `[0, 1)`."""
+        states = self._state[:, None] + GOLDEN * np.arange(1, rows * columns + 1, dtype=np.uint64)
+        self._state = states[:, -1].copy()
+        return _unit(states).reshape(-1, rows, columns)
 
     def sign(self) -> np.ndarray:
         """-1 or 1 with equal chance, `[n, 1, 1]`."""

@@ -34,12 +34,24 @@ class Trait:
         values = self.values(unit)[:, None, None]
         return values if values.dtype.kind == "U" else values.astype(np.float32)
 
+    def seen(self, unit: np.ndarray) -> np.ndarray:
+        """The numbers with all that looks alike moved to one place: an option's middle, where there are options."""
+        return unit
+
+    def gap(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """How far unit numbers are from each other along this axis."""
+        return np.abs(first - second)
+
 
 @dataclass(frozen=True)
 class Colour(Trait):
     """A place 0..1 on a closed ring of named colours."""
 
     stops: dict[str, str]  # word: "#rrggbb"
+
+    def gap(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        across = np.abs(first - second)
+        return np.minimum(across, 1 - across)
 
     def values(self, unit: np.ndarray) -> np.ndarray:
         return unit
@@ -73,6 +85,9 @@ class Choice(Trait):
 
     options: tuple[str, ...]
 
+    def seen(self, unit: np.ndarray) -> np.ndarray:
+        return _middle(unit, len(self.options))
+
     def values(self, unit: np.ndarray) -> np.ndarray:
         return np.array(self.options)[_slot(unit, len(self.options))]
 
@@ -82,6 +97,9 @@ class Count(Trait):
     """One of a few numbers, each with the word that says it."""
 
     options: dict[str, int]
+
+    def seen(self, unit: np.ndarray) -> np.ndarray:
+        return _middle(unit, len(self.options))
 
     def values(self, unit: np.ndarray) -> np.ndarray:
         return np.array(list(self.options.values()))[_slot(unit, len(self.options))]
@@ -96,6 +114,9 @@ class Paint(Trait):
 
     options: dict[str, str]  # word: "#rrggbb"
 
+    def seen(self, unit: np.ndarray) -> np.ndarray:
+        return _middle(unit, len(self.options))
+
     def values(self, unit: np.ndarray) -> np.ndarray:
         return np.array(list(self.options))[_slot(unit, len(self.options))]
 
@@ -107,6 +128,11 @@ class Paint(Trait):
 def _slot(unit: np.ndarray, options: int) -> np.ndarray:
     """Which of equally likely `options` each unit number falls on."""
     return (unit * options).astype(int)
+
+
+def _middle(unit: np.ndarray, options: int) -> np.ndarray:
+    """The middle of the interval of equally likely `options` on which each unit number falls."""
+    return (_slot(unit, options) + 0.5) / options
 
 
 def spread(axes: int, count: int, key: np.ndarray) -> np.ndarray:
