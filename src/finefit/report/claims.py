@@ -33,7 +33,7 @@ class Claim(Strict):
     source: str
     certainty: Literal["printed", "figure", "second-hand", "deduced"]
     rule: Literal["prints_as", "near", "at_least", "falls", "lower", "higher"]
-    measure: dict[Literal["count", "value", "difference", "ratio", "theory"], dict[str, Any]]
+    measure: dict[Literal["count", "parts", "value", "difference", "ratio", "theory"], dict[str, Any]]
 
 
 @dataclass(frozen=True)
