@@ -161,7 +161,7 @@ def lora(model: nn.Module, undo: list, rank: int = 8) -> set[nn.Parameter]:
     if rank < 1:
         raise ValueError(f"lora: rank is {rank}: use a whole number of at least 1")
     layers = [layer for layer, name in places(model) if name == "gamma"]
-    targets = [name for name, module in model.named_modules() if any(module is layer for layer in layers)]
+    targets = [next(name for name, module in model.named_modules() if module is layer) for layer in layers]
     if not targets:
         return set()
     from finefit.torchvision_shim import importable_torchvision
@@ -171,6 +171,7 @@ def lora(model: nn.Module, undo: list, rank: int = 8) -> set[nn.Parameter]:
 
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), model)
     undo.append(lambda: [set_module(model, name, layer) for name, layer in zip(targets, layers, strict=True)])
+    undo.append(lambda: delattr(model, "peft_config"))
     return {parameter for name, parameter in model.named_parameters() if ".lora_" in name}
 
 
