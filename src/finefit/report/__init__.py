@@ -5,7 +5,7 @@ The way of a number: an artifact's JSON file, `collect` (tidy tables), `scores` 
 `claims` (what it means for the papers), `notebooks/` (order and prose), `site` and `template.html` (the pages).
 `record` and `kept` write down and read back what `gathered` makes one ledger of.
 
-May import: jobs, models, methods, study, outlook.
+May import: jobs, models, methods, study, outlook, unets.
 """
 
 from __future__ import annotations

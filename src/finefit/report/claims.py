@@ -40,7 +40,7 @@ class Claim(Strict):
     source: str
     certainty: Literal["printed", "figure", "second-hand", "deduced"]
     rule: Literal["prints_as", "near", "at_least", "falls", "lower", "higher", "as_good"]
-    measure: dict[Literal["count", "value", "difference", "ratio", "theory"], dict[str, Any]]
+    measure: dict[Literal["count", "parts", "value", "difference", "ratio", "theory"], dict[str, Any]]
     margin: Margin | None = None
 
     @model_validator(mode="after")

@@ -21,6 +21,7 @@ from finefit.report.scores import Scores
 from finefit.report.selection import Arguments, free_of, select
 from finefit.report.statistics import NOTHING, Estimate, estimate
 from finefit.study.plan import PUBLISHED
+from finefit.unets import parts
 
 SEEDS = range(5)  # of the theory's problems
 
@@ -46,6 +47,14 @@ def count(found: Scores, asked: Arguments) -> list[Finding]:
     value = {"share": counted.share, "millions": counted.trained / 1e6, "megabytes": counted.delta_bytes / 1e6}
     exact = Estimate(value[asked["of"]], 0.0, math.inf, 2)
     return [Finding(f"{counted.model}, {asked['data']}", f"{counted.trained:,} parameters", exact)]
+
+
+def parts_count(found: Scores, asked: Arguments) -> list[Finding]:
+    """Trained parameters of a row of data/published/controlnet.yaml on its true networks: share of all, or millions."""
+    row = next(row for row in parts.rows() if row.row == asked["row"])
+    value = {"share": row.share, "millions": row.trained / 1e6}[asked["of"]]
+    told = f"{row.trained:,} of {row.total:,} parameters"
+    return [Finding(f"{row.row}, true architectures", told, Estimate(value, 0.0, math.inf, 2))]
 
 
 @cache
@@ -136,6 +145,7 @@ def of_group(
 
 MEASURES: dict[str, Callable[[Scores, Arguments], list[Finding]]] = {
     "count": count,
+    "parts": parts_count,
     "value": value,
     "difference": difference,
     "ratio": ratio,
