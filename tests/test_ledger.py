@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from made_up import ROOT
 
-from finefit.report import claims, collect, comparisons, gathered, kept, readme, reanalysis, record, site
+from finefit.commands import pictures
+from finefit.report import claims, collect, comparisons, gathered, kept, readme, reanalysis, record
 from finefit.report.statistics import Estimate
 
 MINI = ROOT / "docs/results/mini"
@@ -34,6 +35,24 @@ def test_the_kept_default_study_separates_most_pairs():
     assert sum(pair.verdict in ("lower", "higher") for pair in every) >= 20
     told = reanalysis.told(found, "fd_probe")
     assert "22 of 36" in told and "seeds would decide" in told
+
+
+def test_pairs_of_a_folder_are_told_where_it_has_values(in_root, capsys):
+    with pytest.raises(ValueError, match="docs/results/factors: no values by seed"):
+        pictures.pairs(Path("docs/results/factors"))
+    pictures.pairs(Path("docs/results/resolution"), "class_accuracy")
+    assert "halved - plain" in capsys.readouterr().out
+
+
+def test_the_command_writes_ledger_page_and_readme(in_root, tmp_path):
+    shutil.copy("README.md", tmp_path)
+    pictures.ledger(None, out=tmp_path, readme=tmp_path / "README.md")
+    assert (tmp_path / "README.md").read_bytes() == Path("README.md").read_bytes()
+    lines, page = gathered.load(tmp_path / "ledger.json"), (tmp_path / "ledger.html").read_text(encoding="utf-8")
+    assert page.count("<tr>") >= len(lines) >= 40
+    for words in ("Limits", "evidence about a mechanism", "seeds would decide", "mini/index.html#made-"):
+        assert words in page
+    assert 'src="http' not in page
 
 
 def test_a_report_is_judged_from_what_it_keeps_as_from_its_artifacts(made_up_study, tmp_path):
@@ -122,16 +141,6 @@ def test_the_strongest_test_is_told_by_its_design_alone(in_root):
     assert 'href="narrow/index.html#made-a"' in shown[3] and "not reproduced" in shown[3]
     assert "difffit − full; study narrow; somewhere; fd_probe; 3 seeds" in shown[3]
     assert "Margin: 1.3 %" in shown[4] and "FID Lottery" in shown[4]
-
-
-def test_the_ledgers_page_shows_every_claim(tmp_path, in_root):
-    lines = gathered.load(gathered.FOLDER / "ledger.json")
-    gathered.write(lines, tmp_path)
-    page = site.ledger(tmp_path).read_text(encoding="utf-8")
-    assert page.count("<tr>") >= len(lines)
-    for words in ("Limits", "evidence about a mechanism", "seeds would decide", "mini/index.html#made-"):
-        assert words in page
-    assert 'src="http' not in page
 
 
 def test_links_of_the_ledger_lead_to_what_is_kept():
