@@ -39,8 +39,8 @@ RUN = {
 }
 
 
-def pictures() -> np.ndarray:
-    settings = embedded.Settings(classes=4, train_per_class=2, test_per_class=1)
+def pictures(**options: object) -> np.ndarray:
+    settings = embedded.Settings(**{"classes": 4, "train_per_class": 2, "test_per_class": 1} | options)
     return embedded.read(embedded.index(settings, None).query("split == 'train'"), 32, settings, None)
 
 
@@ -77,10 +77,16 @@ def scores() -> list[float]:
     return [frechet_distance(np.eye(5), 2 * np.eye(5) + 1), float(features.shape[1])]
 
 
+def worlds() -> list[float]:
+    """Mean and deviation of the target's pictures, of shifted ones, and of the source's fine classes."""
+    found = [pictures(), pictures(shift=1.0), pictures(domain="source", fine_classes=64)]
+    return [float(value) for images in found for value in (images.mean(), images.std())]
+
+
 def measured(tmp: Path) -> dict[str, list[float]]:
     """A few numbers that stand for what each kind of job computes."""
     return {
-        "data": [float(pictures().mean()), float(pictures().std())],
+        "data": worlds(),
         "latents": [latents().mean().item(), latents().std().item()],
         "finetune": losses(tmp),
         "sample": drawn(),
