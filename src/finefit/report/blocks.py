@@ -27,13 +27,14 @@ from finefit.report.statistics import NOTHING, Estimate, estimate
 # What one method three times as variable as the others costs: pairs at 97 % where 95 are promised, and differences that
 # are named beforehand, where all may be of the one method, at 98.3 %. By simulation: benchmarks/coverage.py.
 PAIRS, NAMED = 5 / 3, 3.0
+ROUNDING = 1e-5  # of the largest value: what six printed digits leave of a residual of zero
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
     """The additive model of a table of values: methods in its rows, blocks in its columns, nan where a run is missing.
 
-    Only complete blocks enter (`complete`); what is left out of them has means, and no interval.
+    Only complete blocks enter (`complete`); what is left out of them has means, and no interval (an error of nan).
     """
 
     values: pd.DataFrame
@@ -45,9 +46,15 @@ class Fit:
 
     @cached_property
     def freedom(self) -> int:
-        """Degrees of freedom of the residuals, (m - 1)(s - 1); 0 where there are no two methods or no two blocks."""
+        """Degrees of freedom of the residuals, (m - 1)(s - 1); 0 where there are no two methods or no two blocks.
+
+        Also 0 where all residuals vanish: accuracies come in steps of one picture, two seeds may agree by chance, and
+        a variance of zero would separate anything.
+        """
         methods, blocks = self.used.shape
-        return max(0, methods - 1) * max(0, blocks - 1)
+        if min(methods, blocks) < 2 or np.abs(self.residuals).max() <= ROUNDING * np.abs(self.used.to_numpy()).max():
+            return 0
+        return (methods - 1) * (blocks - 1)
 
     @cached_property
     def residuals(self) -> np.ndarray:

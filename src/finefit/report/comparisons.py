@@ -76,7 +76,7 @@ def separations(found: Results) -> HTML:
 def precision(fit: Fit, every: Sequence[Pair]) -> str:
     """The model's residual deviation, and what follows from it: the difference that separates, how many pairs do."""
     if not fit.freedom:
-        return "Fewer than two methods with two seeds in common: no interval, no ranking."
+        return "No two methods with two seeds in common that differ: no interval, no ranking."
     decided = sum(pair.verdict in DECIDED for pair in every)
     methods, blocks = fit.used.shape
     least = critical(ALPHA / fit.stricter(PAIRS), methods, fit.freedom) * math.sqrt(2 * fit.pooled / blocks)
@@ -101,7 +101,7 @@ def sentence(pair: Pair) -> str:
         return f"equal within {shown(pair.margin, 'fd_probe')}"
     told = {
         "one seed": "one seed in common: no interval, no ranking",
-        "incomplete": "too few seeds that both have: no interval, no ranking",
+        "no interval": "runs are missing, or seeds give the same: no interval, no ranking",
         "pending": PENDING,
     }
     return told.get(supported, supported)

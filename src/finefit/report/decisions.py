@@ -13,7 +13,7 @@ MARGIN = 0.013  # of the score: retrained networks' FID differ by as much (FID L
 POWER = 0.8
 MOST_SEEDS = 200
 
-Verdict = Literal["lower", "higher", "equal within the margin", "not separated", "one seed", "incomplete", "pending"]
+Verdict = Literal["lower", "higher", "equal within the margin", "not separated", "one seed", "no interval", "pending"]
 
 
 def verdict(difference: Estimate, margin: float = 0.0) -> Verdict:
@@ -26,7 +26,7 @@ def verdict(difference: Estimate, margin: float = 0.0) -> Verdict:
     if not difference.count:
         return "pending"
     if math.isnan(difference.error):
-        return "one seed" if difference.count == 1 else "incomplete"
+        return "one seed" if difference.count == 1 else "no interval"
     if abs(difference.mean) > difference.half:
         return "lower" if difference.mean < 0 else "higher"
     return "equal within the margin" if within(difference, margin) else "not separated"

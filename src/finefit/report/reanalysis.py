@@ -20,7 +20,7 @@ def told(found: Scores, metric: str) -> str:
     for group in found.groups:
         lines += [summary(found, group, name) for name in METRICS if found.fit(group, name, True).freedom]
     if len(lines) == 1:
-        raise ValueError("no metric has two methods with two seeds in common: there is nothing to compare")
+        raise ValueError("no metric has two methods with two seeds in common that differ: there is nothing to compare")
     lines += [
         "",
         "HSD: Tukey's honest significant difference for equally variable methods. Decided here: with a method's",
