@@ -119,8 +119,8 @@ def table(tmp_path, monkeypatch):
     return mirror
 
 
-def write_table(archive: Path, checksum: str | None = None) -> None:
-    row = f"toy,{archive.name},,{archive.stat().st_size},{checksum or checksum(archive)},MIT,none,ask"
+def write_table(archive: Path, stated: str | None = None) -> None:
+    row = f"toy,{archive.name},,{archive.stat().st_size},{stated or checksum(archive)},MIT,none,ask"
     Path("data/sources.csv").write_text(f"name,file,url,bytes,checksum,licence,terms,by_hand\n{row}\n")
     sources.table.cache_clear()
 
