@@ -17,6 +17,7 @@ from finefit.data import archives, sources
 from finefit.data.pictures import read_file
 from finefit.datasets import folder
 from finefit.hierarchy import index as listing
+from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
 from finefit.study import config
 
