@@ -2,3 +2,7 @@
 
 
 include: "workflow/Snakefile"
+
+
+# What an included file names as the default target counts only within it.
+workflow.default_target = rules.all.rule.name

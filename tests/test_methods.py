@@ -12,10 +12,10 @@ import torch
 from tiny import BASE, ROOT, answer, fine_tuned, run_of, shaken, trained_tensors
 
 from finefit import methods
+from finefit.deltas import published
 from finefit.deltas.delta import load_delta, save_delta
 from finefit.deltas.merge import merged
 from finefit.deltas.network import network
-from finefit.models import published
 from finefit.models.checkpoint import export_base, read, read_base, read_class_table
 from finefit.outlook import counts
 from finefit.study import reading
