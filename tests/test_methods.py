@@ -17,6 +17,7 @@ from finefit.deltas.delta import load_delta, save_delta
 from finefit.deltas.merge import merged
 from finefit.deltas.network import network
 from finefit.models.checkpoint import export_base, read, read_base, read_class_table
+from finefit.models.shapes import CLASS_TABLE
 from finefit.outlook import counts
 from finefit.study import reading
 
@@ -186,11 +187,11 @@ def test_an_exported_base_tells_its_classes_and_its_null_row(tmp_path):
     table, rows = read_class_table(file), model.y_embedder.embedding_table.weight
     assert (list(table.names), table.null_row) == (names, 4)
     torch.testing.assert_close(table.rows, rows.detach(), rtol=1e-3, atol=1e-4)
-    assert methods.CLASS_TABLE not in read_base(file)
+    assert CLASS_TABLE not in read_base(file)
 
 
 def test_in_a_published_checkpoint_the_last_row_is_null(tmp_path):
-    torch.save({methods.CLASS_TABLE: torch.zeros(1001, 8)}, tmp_path / "published.pt")
+    torch.save({CLASS_TABLE: torch.zeros(1001, 8)}, tmp_path / "published.pt")
     table = read_class_table(tmp_path / "published.pt")
     assert (table.names, table.null_row) == ((), 1000)
 
