@@ -186,14 +186,16 @@ def test_counts_of_the_true_architectures_are_the_published_ones():
 
 
 def test_edges_of_a_square_are_its_outline():
-    picture = np.zeros((40, 40, 3), np.uint8)
-    picture[10:30, 10:30] = 255
-    rows, columns = np.nonzero(edges(picture))
-    assert all(
-        min(abs(r - 9.5), abs(r - 29.5), abs(c - 9.5), abs(c - 29.5)) < 2 for r, c in zip(rows, columns, strict=True)
-    )
-    middle = edges(picture)[20]
-    assert np.count_nonzero(middle) == 2 and not edges(np.full((20, 20, 3), 90, np.uint8)).any()
+    square = np.zeros((40, 40, 1), bool)
+    square[10:30, 10:30] = True
+    for inside, outside in (([255, 255, 255], [0, 0, 0]), ([200, 40, 30], [30, 90, 150])):  # the second, equally bright
+        found = edges(np.where(square, inside, outside).astype(np.uint8))
+        rows, columns = np.nonzero(found)
+        away = [
+            min(abs(r - 9.5), abs(r - 29.5), abs(c - 9.5), abs(c - 29.5)) for r, c in zip(rows, columns, strict=True)
+        ]
+        assert max(away) < 2 and np.count_nonzero(found[20]) == np.count_nonzero(found[:, 20]) == 2
+    assert not edges(np.full((20, 20, 3), 90, np.uint8)).any()
 
 
 def commands() -> list[list[str]]:

@@ -11,10 +11,13 @@ SIGMA, LOW, HIGH = 1.4, 0.1, 0.2  # pixels; thresholds as shares of the steepest
 def edges(picture: np.ndarray) -> np.ndarray:
     """Edges one pixel wide: uint8 `[h, w]`, 255 on an edge, of a uint8 picture `[h, w, 3]`.
 
-    Smoothing; slopes; only what is steepest across its own direction; of the weak ones those that touch a strong one.
+    Smoothing; slopes, of the colour with the steepest; only what is steepest across its own direction; of the weak ones
+    those that touch a strong one.
     """
-    grey = ndimage.gaussian_filter(picture.astype(np.float64).mean(axis=2) / 255, SIGMA, mode="nearest")
-    down, right = (ndimage.sobel(grey, axis, mode="nearest") / 4 for axis in (0, 1))
+    smooth = ndimage.gaussian_filter(picture / 255.0, (SIGMA, SIGMA, 0), mode="nearest")
+    slopes = np.stack([ndimage.sobel(smooth, axis, mode="nearest") / 4 for axis in (0, 1)])
+    strongest = np.hypot(*slopes).argmax(axis=2)[None, :, :, None]
+    down, right = np.take_along_axis(slopes, strongest, axis=3)[..., 0]
     slope = np.hypot(down, right)
     sector = np.round(np.arctan2(down, right) / (np.pi / 4)).astype(int) % 4
     framed = np.pad(slope, 1)
