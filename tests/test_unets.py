@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoPipelineForText2Image
 from PIL import Image
 from tiny_pipeline import tiny_pipeline
 from torch import nn
@@ -228,6 +227,8 @@ def test_the_guides_examples_train_and_their_deltas_draw_the_published_pictures(
     else:
         steering = controlnet.new_network("ControlNetModel", pipe.unet, seed=0)
         deltas.load(out / "delta.safetensors", {"controlnet": steering})
+        from diffusers import AutoPipelineForText2Image  # opening a pipeline has made torchvision importable
+
         pipe = AutoPipelineForText2Image.from_pipe(pipe, controlnet=steering)
         pipe.set_progress_bar_config(disable=True)
         files = pipelines.pictures(Path("pictures"))
