@@ -12,6 +12,7 @@ import pytest
 import yaml
 from clones import ROOT
 
+from finefit.jobs import machine
 from finefit.models.shapes import Shape
 from finefit.outlook import cost, doctor, forecast, prune
 from finefit.study.plan import Plan
@@ -58,6 +59,21 @@ def test_what_was_not_measured_says_so():
         assert rate.low <= rate.rate <= rate.high
         assert rate.basis in ("measured", "estimated")
         assert (rate.basis == "estimated") == ("not measured" in rate.how)
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind"),
+    [
+        ("avx2", "cpu"),
+        ("avx2 avx512f avx512_bf16", "cpu-avx512-bf16"),
+        ("avx512_bf16 amx_bf16 amx_tile", "cpu-bfloat16"),
+    ],
+)
+def test_a_machine_is_known_by_its_units(flags, kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
+    machine.CPUINFO.write_text(f"model name\t: one\nflags\t\t: fpu {flags} sse\n")
+    assert forecast.hardware_here() == kind
+    assert {rate.work for rate in cost.rates().values() if rate.hardware == kind} >= {"train", "sample"}
 
 
 def test_a_study_larger_than_the_disk_is_refused(monkeypatch):

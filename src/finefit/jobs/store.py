@@ -86,10 +86,21 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
         "code": code_version(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         "hardware": hardware(),
+        "precision": precision(job),
         "seconds": round(seconds, 2),
         "peak_bytes": peak_bytes(),
     }
     (out / job.marker.name).write_text(json.dumps(provenance, indent=1) + "\n")
+
+
+def precision(job: Job) -> str | None:
+    """What the network of a fine-tuning or sampling job runs in here, "float32" or "bfloat16"; None of other jobs."""
+    asked = job.inputs.get("run", job).settings.get("train", {}).get("precision")
+    if asked is None:
+        return None
+    from finefit.jobs.devices import device_here, uses_bfloat16  # torch, which other jobs need not have
+
+    return "bfloat16" if uses_bfloat16(asked, device_here()) else "float32"
 
 
 def code_version() -> dict[str, str | bool]:

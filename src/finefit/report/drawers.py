@@ -99,6 +99,8 @@ def made(job: Job) -> str:
         "hardware": escape(", ".join(f"{name}: {value}" for name, value in record["hardware"].items())),
         "versions": escape(", ".join(f"{name} {value}" for name, value in record["versions"].items())),
     }
+    if record.get("precision"):  # that of the network, of jobs that run one
+        told["precision"] = record["precision"]
     return f'<details class="job"><summary>{title}</summary>{facts(told | planned(job))}</details>'
 
 
