@@ -21,6 +21,7 @@ import torch
 from finefit import codecs
 from finefit.codecs import Codec
 from finefit.jobs.devices import device_here
+from finefit.jobs.finite import require_finite
 from finefit.jobs.locks import claimed
 from finefit.jobs.progress import progress
 
@@ -111,6 +112,7 @@ def encode_shard(
     for start in progress(range(rows.start, rows.stop, BATCH), f"{what}, batches"):
         stop = min(start + BATCH, rows.stop)
         views = encode_flips(codec, read(start, stop), device)
+        require_finite(f"latents of pictures {start} to {stop - 1} in half precision", views)
         if shard is None:  # the first batch tells the shape
             shard = np.lib.format.open_memmap(partial, "w+", np.float16, (len(rows), *views.shape[1:]))
         shard[start - rows.start : stop - rows.start] = views

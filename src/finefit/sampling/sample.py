@@ -15,6 +15,7 @@ from finefit.deltas.delta import load_run
 from finefit.diffusion import samplers
 from finefit.jobs import ranks, stopping
 from finefit.jobs.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
+from finefit.jobs.finite import require_finite
 from finefit.jobs.progress import earlier_seconds, keep_seconds, progress
 from finefit.models.dit import DiT
 
@@ -35,6 +36,7 @@ def sample_batches(job: Job, scratch: Path) -> None:
 
     Raises:
         ToBeContinued: the job was told to stop; finished batches are kept.
+        ValueError: latents are not finite.
     """
     device, settings = device_here(), job.settings
     model, precision = load_to_sample(job.inputs["run"], device)
@@ -45,7 +47,9 @@ def sample_batches(job: Job, scratch: Path) -> None:
         mine = first + ranks.number()
         path = scratch / f"batch-{mine:06d}.npz"
         if mine < len(batches) and not path.exists():
-            images = codec.decode(sample(model, *batches[mine], settings, precision, device)).cpu().numpy()
+            latents = sample(model, *batches[mine], settings, precision, device)
+            require_finite(f"latents that {settings['sampler']} gave in batch {mine}", latents)
+            images = codec.decode(latents).cpu().numpy()
             with open(path.with_suffix(".partial"), "wb") as file:
                 np.savez(file, images=images, labels=batches[mine][0].numpy())
             path.with_suffix(".partial").rename(path)
