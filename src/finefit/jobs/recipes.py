@@ -12,6 +12,6 @@ RECIPES = {
     "finetune": 3,
     "sample": 1,
     "reference": 2,
-    "evaluate": 3,
+    "evaluate": 4,
     "report": 3,
 }

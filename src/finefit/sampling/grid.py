@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from finefit import codecs
+from finefit.hierarchy.superclasses import read_hierarchy
 from finefit.jobs.devices import device_here
 from finefit.jobs.job import Job
 from finefit.sampling.sample import load_to_sample, sample
@@ -61,8 +61,7 @@ def ids_of(plan: Plan, run: Job, names: list[str]) -> list[int]:
     hierarchy = reference.inputs["hierarchy"]
     if not hierarchy.marker.exists():
         raise ValueError(f"{hierarchy.path}: not made yet; run `snakemake {hierarchy.marker}` first")
-    classes = pd.read_csv(hierarchy.path / "hierarchy.csv", dtype={"class_name": str})
-    known = classes.set_index("class_name")["class_id"]
+    known = read_hierarchy(hierarchy).set_index("class_name")["class_id"]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"no class {unknown[0]!r}: the data set has {', '.join(known.index[:20])}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +49,7 @@ def sample_batches(job: Job, scratch: Path) -> None:
     for first in progress(range(0, len(batches), ranks.count()), "sampling batches"):
         mine = first + ranks.number()
         path = scratch / f"batch-{mine:06d}.npz"
-        if mine < len(batches) and not path.exists():
+        if mine < len(batches) and not whole(path):
             latents = sample(model, *batches[mine], settings, precision, device)
             require_finite(f"latents that {settings['sampler']} gave in batch {mine}", latents)
             images = codec.decode(latents).cpu().numpy()
@@ -57,6 +60,19 @@ def sample_batches(job: Job, scratch: Path) -> None:
             keep_seconds(scratch, time.monotonic() - start)
         if ranks.any_rank(stopping.asked()):
             raise stopping.ToBeContinued
+
+
+def whole(path: Path) -> bool:
+    """Whether a batch is there; one that was cut off is told and taken away."""
+    if not path.exists():
+        return False
+    try:
+        with np.load(path) as batch:
+            return len(batch["images"]) == len(batch["labels"])
+    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        print(f"{path}: cut off ({error}); it is sampled anew", file=sys.stderr)
+        path.unlink()
+        return False
 
 
 def load_to_sample(run: Job, device: str) -> tuple[DiT, str]:

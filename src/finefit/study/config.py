@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache, partial
 from pathlib import Path
@@ -14,23 +13,25 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from finefit import datasets, methods
 from finefit.codecs import CODECS
+from finefit.data.names import nearest
 from finefit.data.sources import find
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs.checksums import checksum
 from finefit.methods import MethodSettings
 from finefit.models.shapes import SIZES
-from finefit.study import sweeps
+from finefit.study import limits, sweeps
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Timestep = Annotated[int, Field(ge=0, le=999)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what numpy's and torch's generators both take
 
 
 class Strict(BaseModel):
-    """A section: unknown keys are errors, values do not change after reading."""
+    """A section: unknown keys are errors, numbers are finite, values do not change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataSettings(Strict):
@@ -92,7 +93,7 @@ class SampleSettings(Strict):
     # Guided only while the training timestep lies in it. A list, since no tuple equals its record in dvc.lock.
     guidance_interval: Annotated[list[Timestep], Field(min_length=2, max_length=2)] = [0, 999]
     batch_size: Positive = 64
-    seed: int = 0
+    seed: Seed = 0
 
 
 class EvaluateSettings(Strict):
@@ -108,7 +109,7 @@ class Study(Strict):
     """A whole study: every combination of data set, resolution, method and seed is one fine-tuning."""
 
     name: Name
-    seeds: Annotated[list[int], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     data: Annotated[dict[Name, DataSettings], Field(min_length=1)]
     codec: CodecSettings
     base: BaseSettings
@@ -135,7 +136,11 @@ class Study(Strict):
         given = self.model_fields_set
         for name, section in self.data.items() if "data" in given else ():
             faulty = faults_of(f"data.{name}.options", partial(self.reader_settings, name))
-            yield from faulty or faults_of(f"data.{name}", partial(self.hierarchy, name))
+            faulty = faulty or faults_of(f"data.{name}", partial(self.hierarchy, name))
+            yield from faulty
+            if not faulty:
+                reader, settings = self.reader(name), self.reader_settings(name)
+                yield from (f"data.{name}: {fault}" for fault in limits.data(reader, settings, self.hierarchy(name)))
             yield from (f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions))
             if not faulty and {"codec", "base"} <= given:
                 yield from faults_of(f"data.{name}.resolutions", partial(self.check_resolutions, name))
@@ -149,6 +154,10 @@ class Study(Strict):
             yield f"codec.name: {self.codec.name!r} is none of {', '.join(CODECS)}"
         if "codec" in given:
             yield from faults_of("codec.weights", partial(find, self.codec.weights))
+        if "sample" in given:
+            yield from (
+                f"sample.{fault}" for fault in limits.sample(self.sample, self.codec if "codec" in given else None)
+            )
         if {"sample", "methods"} <= given:
             for name in sorted(set(self.sample.sweep) - set(self.methods)):
                 yield f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}"
@@ -239,9 +248,3 @@ def faults_of(where: str, check: Callable[[], object]) -> list[str]:
 def repeated(values: list) -> list:
     """Values that appear more than once."""
     return sorted({value for value in values if values.count(value) > 1})
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the known name that `name` may have meant, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
