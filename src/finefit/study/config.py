@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache, partial
@@ -9,7 +10,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from finefit import datasets, methods
 from finefit.codecs import CODECS
@@ -32,6 +42,15 @@ class Strict(BaseModel):
     """A section: unknown keys are errors, numbers are finite, values do not change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def no_flag_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse YAML's yes and no where a number stands, which would count as 1 and 0."""
+        flags = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, bool)]
+        if flags and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError(f"{'yes' if flags[0] else 'no'} in place of a number or name; quote it if it is a name")
+        return value
 
 
 class DataSettings(Strict):
@@ -224,10 +243,15 @@ def build(settings: type, given: dict[str, Any]) -> Any:
         if key not in known:
             raise ValueError(f"{key}: unknown key{nearest(key, known)}; known are {', '.join(known)}")
     try:
-        return adapter(settings).validate_python(given)
+        built = adapter(settings).validate_python(given)
     except ValidationError as error:
         texts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}".strip(": ") for e in error.errors(include_url=False)]
         raise ValueError("; ".join(text.replace("Value error, ", "") for text in texts)) from None
+    for name, value in vars(built).items():
+        numbers = value.values() if isinstance(value, dict) else [value]
+        if any(isinstance(one, float) and not math.isfinite(one) for one in numbers):
+            raise ValueError(f"{name}: {value} is not finite; use a number")
+    return built
 
 
 @cache

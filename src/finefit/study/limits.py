@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Of the 1,000 steps that models are trained on a sampler takes each once; dpmpp needs one more for its start.
 MOST_STEPS = {"ancestral": 1000, "ddim": 1000, "dpmpp": 999}
-LEAST_STEPS = {"ancestral": 2, "ddim": 1, "dpmpp": 1}  # the variance of a single ancestral step is unknown
+LEAST_STEPS = {"ancestral": 2, "ddim": 2, "dpmpp": 1}  # a respaced process of one step has no variance
 LEAST_DERIVED = 4  # classes that superclasses are derived from
 
 
