@@ -1,5 +1,6 @@
 # make study               the study of params.yaml, through dvc and snakemake; make study STUDY=smoke runs studies/smoke.yaml
 # make test                the tests
+# make test-long           a thousand odd studies, folders and tables of each kind, where `make test` tries fifty
 # make lint                style, formats, the workflow and the types; changes nothing
 # make test-slurm          the smoke study on a SLURM started on this machine (root, Debian's packages; else it says why not)
 # make base                the shipped codec once more, and the base's third stage from its second (an hour and a half)
@@ -12,7 +13,7 @@ UNVERSIONED := $(if $(wildcard .git),,yes)
 PYTHON := $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study test lint test-slurm base
+.PHONY: study test test-long lint test-slurm base
 
 study: .venv/ready
 	$(if $(or $(STUDY),$(UNVERSIONED)),snakemake --configfile $(STUDY_FILE),dvc repro || { snakemake; false; })
@@ -21,6 +22,9 @@ study: .venv/ready
 
 test: .venv/ready
 	pytest
+
+test-long: .venv/ready
+	FINEFIT_FUZZ=1000 pytest tests/test_fuzz.py
 
 lint: .venv/ready
 	ruff check

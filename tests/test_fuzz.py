@@ -1,6 +1,6 @@
 """Whatever a study file, a folder of pictures, a taxonomy or a table of sources holds: an answer, or a clear error.
 
-`FINEFIT_FUZZ` says how many cases of each (50 unless told, 1,000 by `make test-long`). A case that fails is printed with
+`FINEFIT_FUZZ` says how many cases of each (50 unless told, 1,000 by `make test-long`). A failing case is printed with
 what reproduces it.
 """
 
@@ -38,6 +38,7 @@ ODD = st.one_of(
     st.none(), st.booleans(), st.integers(), st.integers(-2, 3), st.floats(), st.text(max_size=8), st.dates(),
     st.lists(st.integers(-1, 40), max_size=3), st.dictionaries(st.text(max_size=6), st.integers(), max_size=2),
 )  # fmt: skip
+KEYS = ODD.filter(lambda key: not isinstance(key, list | dict))
 
 
 def fuzzed(test):
