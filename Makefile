@@ -16,6 +16,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 .PHONY: study test test-long lint test-slurm base
 
 study: .venv/ready
+	@finefit plan $(STUDY_FILE) > /dev/null
 	$(if $(or $(STUDY),$(UNVERSIONED)),snakemake --configfile $(STUDY_FILE),dvc repro || { snakemake; false; })
 	$(if $(UNVERSIONED),@echo "No git here: no version of the artifacts is kept. For that: git init && git add -A && git commit && make study")
 	@echo "The report: reports/$$(sed -n 's/^name: *//p' $(STUDY_FILE))/index.html"
