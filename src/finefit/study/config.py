@@ -218,7 +218,10 @@ class Study(Strict):
 
     def method(self, name: str) -> ModuleType:
         """The method module that the entry `name` runs: its key `method`, or its own name."""
-        return methods.find(self.methods[name].get("method", name))
+        wanted = self.methods[name].get("method", name)
+        if not isinstance(wanted, str):
+            raise ValueError(f"method is {wanted!r}: use one of {', '.join(methods.names())}")
+        return methods.find(wanted)
 
     def method_settings(self, name: str) -> MethodSettings:
         """The method's settings of entry `name`."""
@@ -242,7 +245,7 @@ def build(settings: type, given: dict[str, Any]) -> Any:
     known = [field.name for field in fields(settings)]
     for key in given:
         if key not in known:
-            raise ValueError(f"{key}: unknown key{nearest(key, known)}; known are {', '.join(known)}")
+            raise ValueError(f"{one_line(key)}: unknown key{nearest(key, known)}; known are {', '.join(known)}")
     try:
         built = adapter(settings).validate_python(given)
     except ValidationError as error:
@@ -259,6 +262,11 @@ def build(settings: type, given: dict[str, Any]) -> Any:
 def adapter(settings: type) -> TypeAdapter:
     """What validates a dataclass of settings; made once for each, since making it takes milliseconds."""
     return TypeAdapter(settings)
+
+
+def one_line(key: str) -> str:
+    """A key as it is, or quoted where it would not stay on one line."""
+    return key if key.isprintable() else repr(key)
 
 
 def faults_of(where: str, check: Callable[[], object]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from finefit.study.config import Study
+from finefit.study.config import Study, one_line
 
 
 def load(path: Path) -> Study:
@@ -54,7 +54,7 @@ def parse(content: Any, origin: str, lines: dict[str, int] | None = None) -> Stu
     except ValidationError as error:
         found = []
         for fault in error.errors(include_url=False):
-            where, what = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+            where, what = one_line(".".join(map(str, fault["loc"]))), fault["msg"].removeprefix("Value error, ")
             found += what.split("\n") if not where else [f"{where}: {what} (found {fault['input']!r:.80})"]
         if isinstance(content, dict) and any(fault["loc"] for fault in error.errors()):
             found += well_formed(content).faults()
