@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from finefit import datasets
 from finefit.data import archives, sources
@@ -51,7 +54,7 @@ def check(name: str, study: Study | None) -> list[str]:
         "train": int((index["split"] == "train").sum()),
         "test": int((index["split"] == "test").sum()),
     }
-    faults = [f"{name}: {fault}" for fault in differences(found, reader.PUBLISHED)]
+    faults = [f"{name}: {fault}" for fault in differences(found, published(reader, settings))]
     if root:
         folder = reader.folder(root) if hasattr(reader, "folder") else root
         if missing := [key for key in index["key"] if not (folder / key).exists()]:
@@ -73,9 +76,18 @@ def how(source: Source) -> str:
     return sources.advice(source) if source.by_hand else f"Run `finefit fetch {source.name}`. {sources.advice(source)}"
 
 
-def differences(found: dict[str, int | None], published: datasets.Published | None) -> list[str]:
+def published(reader: ModuleType, settings: Any) -> datasets.Published | None:
+    """What a data set's publishers say of it; where its settings ask for a part, of that part."""
+    facts = reader.PUBLISHED
+    if facts is None or not hasattr(reader, "counts"):
+        return facts
+    classes, train, test = reader.counts(settings)
+    return replace(facts, classes=classes, train=train, test=test)
+
+
+def differences(found: dict[str, int | None], facts: datasets.Published | None) -> list[str]:
     """What of the counts found is not as published."""
-    wanted = {what: getattr(published, what) for what in found} if published else {}
+    wanted = {what: getattr(facts, what) for what in found} if facts else {}
     return [
         f"{found[what]} {what} on disk, {count} published"
         for what, count in wanted.items()
