@@ -18,7 +18,7 @@ from finefit.data.archives import unpacked
 from finefit.datasets import tiny_imagenet
 
 LEAST = 5
-DEPTHS = 8
+DEPTHS = range(2, 9)  # at 1, all are physical entities
 ABOVE = ("@", "@i")  # WordNet's pointers to a hypernym, of a class and of an instance
 HEAD = "  "  # lines of the licence
 
@@ -72,7 +72,7 @@ def main() -> None:
     rows = []
     for wnid, found in chains.items():
         down = [words[synset] for synset in found[:0:-1]]  # from the root to the parent
-        depths = [down[min(depth, len(down) - 1)] for depth in range(1, DEPTHS + 1)]
+        depths = [down[min(depth, len(down) - 1)] for depth in DEPTHS]
         rows.append([wnid, words[wnid], words[groups[wnid]], down[-1], *depths])
     columns = ["wnid", "name", *tiny_imagenet.RANKS]
     pd.DataFrame(rows, columns=columns).to_csv(tiny_imagenet.TAXONOMY, index=False, lineterminator="\n")

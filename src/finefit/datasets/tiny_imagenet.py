@@ -21,7 +21,7 @@ from finefit.datasets import Published
 PUBLISHED = Published("Tiny ImageNet", 200, None, 100_000, 10_000, "WordNet (ours: data/taxonomies); a depth")
 TRAINS = {"tiny-imagenet": 500, "tiny-imagenet-first250": 250}  # pictures of a class, by archive
 TAXONOMY = Path("data/taxonomies/tiny-imagenet-wordnet.csv")
-RANKS = ("superclass", "parent", *(f"depth_{depth}" for depth in range(1, 9)))
+RANKS = ("superclass", "parent", *(f"depth_{depth}" for depth in range(2, 9)))
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
 
 
 def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
-    """One row per class in the order of WordNet ids: `class_name`, `superclass`, `parent`, `depth_1` to 8, `wnid`."""
+    """One row per class in the order of WordNet ids: `class_name`, `superclass`, `parent`, `depth_2` to 8, `wnid`."""
     names = _names(root)
     table = pd.read_csv(TAXONOMY).set_index("wnid")
     if missing := sorted(set(names) - set(table.index)):
