@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from layouts import LAYOUTS, text
 
 from finefit import datasets
@@ -145,6 +146,19 @@ def test_joined_data_sets_follow_each_other_and_are_read_as_by_themselves(joined
     pictures = joined.read(mixed, 16, settings, root)
     assert (pictures[:3] == embedded.read(second.iloc[-3:], 16, drawings, None)).all()
     assert (pictures[3:] == tiny_imagenet.read(first.iloc[:2], 16, photographs, root)).all()
+
+
+def test_check_finds_what_is_missing_of_a_joined_data_set(joined_parts, monkeypatch):
+    settings, root = joined_parts
+    monkeypatch.setattr(archives, "unpacked", lambda rows: root)
+    monkeypatch.setattr(data_check, "state", lambda row: "here")
+    content = yaml.safe_load((ROOT / "studies/tiny-imagenet.yaml").read_text())
+    content["data"] = {"both": {"reader": "joined", "resolutions": [32], "options": {"parts": settings.parts}}}
+    study = reading.parse(content, "both")
+    assert any(line.startswith("both: ") and line.endswith(" train") for line in data_check.check("both", study))
+    (root / "tiny-imagenet-200/val/images/val_1.JPEG").unlink()
+    with pytest.raises(ValueError, match="both: 1 pictures are missing .*tiny-imagenet-200/val/images/val_1.JPEG"):
+        data_check.check("both", study)
 
 
 def test_a_class_that_two_joined_data_sets_share_is_written_with_its_part(joined_parts):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -73,10 +74,10 @@ def listing(settings: Settings) -> str:
 
 def index(settings: Settings, root: Path | None) -> pd.DataFrame:
     """One row per picture: `key` (the part's name before its own), `class_name`, `split`."""
-    tables = []
+    tables, names = [], _names(settings, root)
     for name, reader, own in _opened(settings):
         table = reader.index(own, root)
-        shown = dict(zip(reader.taxonomy(own, root)["class_name"], _names(settings, root)[name], strict=True))
+        shown = dict(zip(reader.taxonomy(own, root)["class_name"], names[name], strict=True))
         tables.append(table.assign(key=f"{name}/" + table["key"], class_name=table["class_name"].map(shown)))
     return pd.concat(tables, ignore_index=True)
 
@@ -103,6 +104,17 @@ def read(rows: pd.DataFrame, resolution: int, settings: Settings, root: Path | N
             keys, names = (part[column].str.removeprefix(f"{name}/") for column in ("key", "class_name"))
             pictures[here] = reader.read(part.assign(key=keys, class_name=names), resolution, own, root)
     return pictures
+
+
+def files(keys: Iterable[str], settings: Settings, root: Path) -> list[Path]:
+    """Files of pictures by their keys; those of a part that draws its own are none."""
+    roots = {
+        name: reader.folder(root) if hasattr(reader, "folder") else root
+        for name, reader, own in _opened(settings)
+        if reader.sources(own)
+    }
+    parts = (key.partition("/") for key in keys)
+    return [roots[name] / own for name, _, own in parts if name in roots]
 
 
 def _parts(settings: Settings) -> list[tuple[str, ModuleType, dict[str, Any]]]:

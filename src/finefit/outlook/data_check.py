@@ -56,9 +56,9 @@ def check(name: str, study: Study | None) -> list[str]:
     }
     faults = [f"{name}: {fault}" for fault in differences(found, published(reader, settings))]
     if root:
-        folder = reader.folder(root) if hasattr(reader, "folder") else root
-        if missing := [key for key in index["key"] if not (folder / key).exists()]:
-            faults.append(f"{name}: {len(missing)} pictures are missing in {folder}: {', '.join(missing[:SHOWN])}, ...")
+        if missing := [path for path in files(reader, index["key"], settings, root) if not path.exists()]:
+            shown = ", ".join(path.relative_to(root).as_posix() for path in missing[:SHOWN])
+            faults.append(f"{name}: {len(missing)} pictures are missing in {root}: {shown}, ...")
     if faults:
         raise ValueError("\n".join(faults))
     basis = [f"{name}: as its index says, {made.path}; delete that to read the data set again"] if made else []
@@ -74,6 +74,14 @@ def index_of(name: str, study: Study | None) -> Job | None:
 def how(source: Source) -> str:
     """How to get a missing source."""
     return sources.advice(source) if source.by_hand else f"Run `finefit fetch {source.name}`. {sources.advice(source)}"
+
+
+def files(reader: ModuleType, keys: Iterable[str], settings: Any, root: Path) -> list[Path]:
+    """Where pictures of a data set with sources should lie."""
+    if hasattr(reader, "files"):
+        return reader.files(keys, settings, root)
+    folder = reader.folder(root) if hasattr(reader, "folder") else root
+    return [folder / key for key in keys]
 
 
 def published(reader: ModuleType, settings: Any) -> datasets.Published | None:
