@@ -11,9 +11,9 @@ A data set's module defines `Settings` (a frozen dataclass) and
 
 It may define `pixels(settings)`, the side of its pictures where they are small; `SUPERCLASSES`, the order in which
 published checkpoints number them; `folder(root)`, where keys start if not at `root`, or `files(keys, settings, root)`,
-where they are no paths; `counts(settings)`, classes and pictures of its splits, where settings decide them; and, where
-no checksum identifies its pictures, `listing(settings)`, a digest that does. `root` is the folder with the content of its
-sources, None for a data set that needs none.
+where they are no paths; `counts(settings)`, classes and pictures where settings decide them; and, where no checksum
+identifies its pictures, `listing(settings)`, a digest that does. `root` is the folder with the content of its sources,
+None for a data set that needs none.
 
 May import: jobs, data, procedural.
 """
