@@ -13,7 +13,8 @@ It may define
 
 - `pixels(settings)`: the side of its pictures where they are small;
 - `SUPERCLASSES`: the order in which published checkpoints number them;
-- `folder(root)`: where keys start, if not at `root`; or `files(rows, settings, root)`, where the pictures of rows lie;
+- `folder(root)`: where keys start, if not at `root`; or `files(rows, settings, root)`, where the pictures of rows lie,
+  None for those that are drawn;
 - `listing(settings)`: a digest of its pictures where no checksum identifies them;
 - `counts(settings)`: classes, training and test pictures where they are known before the index, and then `taxonomy`
   takes None as root; `faults(settings)`: what is then known to be wrong.

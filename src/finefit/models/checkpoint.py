@@ -201,8 +201,8 @@ def read_class_table(file: Path) -> ClassTable:
     return ClassTable(rows, tuple(about.get("classes", ())), about.get("null_row", len(rows) - 1))
 
 
-def export_base(run: Job, folder: Path, model: DiT) -> None:
-    """Write a run's whole network as `mini-32.safetensors`, half precision, and its provenance beside it.
+def export_base(run: Job, file: Path, model: DiT) -> None:
+    """Write a run's whole network in half precision as `file` (.safetensors), and its provenance beside it.
 
     The file's metadata hold what `read_class_table` tells of it (in one entry: safetensors shuffles several).
     """
@@ -210,5 +210,5 @@ def export_base(run: Job, folder: Path, model: DiT) -> None:
         classes = [row["class_name"] for row in csv.DictReader(table)]
     about = {"run": run.digest, "classes": classes, "null_row": model.y_embedder.null_row}
     halves = {name: value.half() for name, value in sorted(model.state_dict().items())}
-    save_file(halves, folder / "mini-32.safetensors", {"finefit": json.dumps(about)})
-    shutil.copyfile(run.marker, folder / "mini-32.provenance.json")
+    save_file(halves, file, {"finefit": json.dumps(about)})
+    shutil.copyfile(run.marker, file.with_suffix(".provenance.json"))
