@@ -157,7 +157,7 @@ def test_check_finds_what_is_missing_of_a_joined_data_set(joined_parts, monkeypa
     study = reading.parse(content, "both")
     assert any(line.startswith("both: ") and line.endswith(" train") for line in data_check.check("both", study))
     (root / "tiny-imagenet-200/val/images/val_1.JPEG").unlink()
-    with pytest.raises(ValueError, match="both: 1 pictures are missing .*tiny-imagenet-200/val/images/val_1.JPEG"):
+    with pytest.raises(ValueError, match="both: 1 pictures are missing: .*tiny-imagenet-200/val/images/val_1.JPEG"):
         data_check.check("both", study)
 
 
