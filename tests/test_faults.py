@@ -186,7 +186,6 @@ def test_a_sampler_takes_as_many_steps_as_are_different_and_no_more(sampler):
     ("changes", "key"),
     [
         ({"seeds": [-1]}, "seeds.0"),
-        ({"sample__seed": -1}, "sample.seed"),
         ({"sample__guided_channels": 5}, "sample.guided_channels"),
         ({"sample__guidance_interval": [999, 0]}, "sample.guidance_interval"),
         ({"sample__scale": float("inf")}, "sample.scale"),

@@ -24,6 +24,7 @@ from finefit.deltas.network import unconditional
 from finefit.diffusion.process import TRAIN_STEPS, Diffusion
 from finefit.hierarchy.index import read_index, read_pictures
 from finefit.jobs.devices import device_here, uses_bfloat16
+from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
 
 BANDS = 10  # equal parts of the training schedule that the loss is told for
@@ -49,6 +50,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     timesteps = fixed_timesteps(settings["denoising_timesteps"])
     with torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)):
         losses = denoising_losses(model, latents.to(device), rows, timesteps)
+    require_finite("denoising losses", losses)
     table = by_class_and_band(losses, labels.numpy(), timesteps, BANDS)
     table.to_csv(out / "denoising.csv", index=False)
     mean = pd.Series(losses.mean(1)).groupby(labels.numpy()).mean().mean()
