@@ -91,7 +91,6 @@ def test_a_diverging_loss_stops_at_its_step_with_the_rate_and_the_last_loss(late
     settings = SimpleNamespace(**TRAIN | {"steps": 40})
     with pytest.raises(ValueError, match=r"loss is (nan|inf) at step \d+, the last finite .* 1e\+06 .*lower"):
         train(model, peak_rates(model, 1e6, {}), latents, settings, ["null"], 0, tmp_path / "state")
-    assert not (tmp_path / "state").exists()
 
 
 def test_a_score_that_is_not_finite_is_not_published():
