@@ -19,7 +19,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -36,37 +36,41 @@ from speed import PASSES, allow_tf32
 from finefit.models.shapes import Shape
 
 ACTS, SECONDS_PER_ROW = 3, 12.0  # acts that are counted; no further one begins after so long
+COMPILING = 120.0  # seconds that a compiled row may take before its first act
 COLUMNS = ["batch", "pictures_per_second", "peak_gb", "share_of_matrix_rate", "first_seconds"]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A measurement: what builds it, pictures of an act, and operations of one picture (0 where not counted)."""
+    """A measurement: what builds it, pictures of an act, and operations of one picture (0 where not counted).
+
+    It does not begin with less than `reserve` seconds left.
+    """
 
     name: str
     batch: int
     build: Callable[[], Act]
     pictures: int
     operations: float = 0.0
+    reserve: float = SECONDS_PER_ROW
 
 
 def training(given: argparse.Namespace) -> Iterator[Row]:
-    """Both methods at every batch, then the baseline, compilation and recomputation at the first."""
+    """Both methods at every batch; the baseline and recomputation at the first."""
     first, *larger = given.batches
     for latent in given.latents:
         scaled = max(1, (latent // given.latents[0]) ** 2)  # four times the tokens, a quarter of the pictures
-        sized = argparse.Namespace(**vars(given) | {"latent": latent, "batch": max(1, first // scaled)})
+        sized = with_(given, latent=latent, batch=max(1, first // scaled))
         for method in PASSES:
             yield trained(method, sized)
         if latent == given.latents[0]:
             name = f"{'published' if given.published else 'plain'} step"
             yield trained("finediffusion", sized, name, partial(baseline_training, sized))
         for method in PASSES:
-            yield trained(method, sized, "compiled", partial(our_training, method, sized, compiled=True))
             yield trained(method, sized, "recomputing", partial(our_training, method, sized, recompute=True))
         for batch in larger:
             for method in PASSES:
-                yield trained(method, argparse.Namespace(**vars(sized) | {"batch": max(1, batch // scaled)}))
+                yield trained(method, with_(sized, batch=max(1, batch // scaled)))
 
 
 def trained(method: str, given: argparse.Namespace, how: str = "eager", build: Callable | None = None) -> Row:
@@ -96,7 +100,7 @@ def baseline_training(given: argparse.Namespace) -> Act:
 
 def sampling(given: argparse.Namespace) -> Iterator[Row]:
     """Each number of steps, both guidances: the most by ancestral sampling as published, others by DPM-Solver++."""
-    sized = argparse.Namespace(**vars(given) | {"latent": given.latents[0]})
+    sized = with_(given, latent=given.latents[0])
     passes = 2 * Shape(given.size, given.patch, sized.latent).forward_operations
     most = max(given.sampling_steps)
     for steps in sorted(given.sampling_steps):
@@ -105,12 +109,8 @@ def sampling(given: argparse.Namespace) -> Iterator[Row]:
             build = partial(our_sampling, sampler, steps, guidance, sized)
             name = f"sample {steps} steps of {sampler}, {guidance}"
             yield Row(name, given.sampling_batch, build, given.sampling_batch, steps * passes)
-    least = min(given.sampling_steps)
-    compiled = partial(our_sampling, "dpmpp", least, "superclass", sized, compiled=True)
-    name = f"sample {least} steps of dpmpp, superclass, compiled"
-    yield Row(name, given.sampling_batch, compiled, given.sampling_batch, least * passes)
     if given.published:
-        theirs = partial(published.sampling, argparse.Namespace(**vars(given) | {"sampling_steps": most}))
+        theirs = partial(published.sampling, with_(given, sampling_steps=most))
         yield Row(
             f"sample {most} steps as published", given.sampling_batch, theirs, given.sampling_batch, most * passes
         )
@@ -154,6 +154,24 @@ def judge(given: argparse.Namespace) -> Iterator[Row]:
         return torch.no_grad()(partial(network, torch.zeros(given.coded, 3, 299, 299, device=given.device)))
 
     yield Row("Inception features at 299", given.coded, build, given.coded)
+
+
+def compiled(given: argparse.Namespace) -> Iterator[Row]:
+    """Training and sampling with the network compiled, last: each takes a minute or two before its first act."""
+    sized = with_(given, latent=given.latents[0], batch=given.batches[0])
+    for method in reversed(PASSES):
+        row = trained(method, sized, "compiled", partial(our_training, method, sized, compiled=True))
+        yield replace(row, reserve=COMPILING)
+    least = min(given.sampling_steps)
+    build = partial(our_sampling, "dpmpp", least, "superclass", sized, compiled=True)
+    operations = least * 2 * Shape(given.size, given.patch, sized.latent).forward_operations
+    name = f"sample {least} steps of dpmpp, superclass, compiled"
+    yield Row(name, given.sampling_batch, build, given.sampling_batch, operations, COMPILING)
+
+
+def with_(given: argparse.Namespace, **values: object) -> argparse.Namespace:
+    """The command line with some values of its own."""
+    return argparse.Namespace(**vars(given) | values)
 
 
 def measured(row: Row, device: str, rate: float) -> dict:
@@ -220,8 +238,8 @@ def main() -> None:
     found = {"machine": machine(given.device), "settings": {name: getattr(given, name) for name in asked}}
     found |= {"matrix_rate": rate, "rows": [], "conclusions": {}}
     print(" ".join(f"{column:>22}" for column in COLUMNS))
-    for row in [row for part in (training, sampling, codec, judge) for row in part(given)]:
-        late = time.perf_counter() - start > 60 * given.minutes - SECONDS_PER_ROW
+    for row in [row for part in (training, sampling, codec, judge, compiled) for row in part(given)]:
+        late = time.perf_counter() - start > 60 * given.minutes - row.reserve
         one = {"row": row.name, "batch": row.batch, "failed": "no time was left"} if late else None
         found["rows"].append(one or measured(row, given.device, rate["operations_per_second"]))
         gc.collect()
