@@ -12,6 +12,7 @@ RECIPES = {
     "finetune": 3,
     "sample": 1,
     "reference": 3,
+    "denoise": 1,
     "evaluate": 3,
     "report": 3,
 }
