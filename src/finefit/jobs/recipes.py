@@ -13,6 +13,6 @@ RECIPES = {
     "sample": 1,
     "reference": 3,
     "denoise": 1,
-    "evaluate": 3,
+    "evaluate": 4,
     "report": 3,
 }

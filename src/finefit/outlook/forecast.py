@@ -13,6 +13,7 @@ from typing import Any
 from finefit.data import sources
 from finefit.jobs import machine
 from finefit.jobs.job import PHASES, Job
+from finefit.jobs.store import read_json
 from finefit.outlook import cost
 from finefit.study.plan import Plan
 
@@ -118,7 +119,7 @@ def siblings(job: Job) -> Iterator[dict[str, Any]]:
     for name in names_in(folder.absolute()):
         path = folder / name if job.kind == "report" else folder / name / "provenance.json"
         if name.startswith(stem) and len(name.removeprefix(stem).removesuffix(".json")) == 8 and path.exists():
-            yield json.loads(path.read_text())
+            yield read_json(path)
 
 
 @lru_cache(maxsize=256)
