@@ -32,8 +32,9 @@ AVERAGE_DECAY = 0.9999
 
 
 def resolved(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """The parsed command line with `size`, `patch` (of its `model`) and `device` added."""
+    """The parsed command line with `size`, `patch` (of its `model`), `latent` (its side) and `device` added."""
     given = parser.parse_args()
+    given.latent = LATENT
     given.size, _, patch = given.model.removeprefix("DiT-").partition("/")
     if given.size not in SIZES or not patch.isdigit():
         parser.error(f"--model {given.model}: use DiT-SIZE/PATCH, a size of {', '.join(SIZES)}")
@@ -41,16 +42,16 @@ def resolved(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return given
 
 
-def built(method: str, given: argparse.Namespace, classes: int = CLASSES) -> DiT:
-    """A method's network of the measured size on the measured device."""
+def built(method: str, given: argparse.Namespace, classes: int = CLASSES, **settings: object) -> DiT:
+    """A method's network, by its defaults but for `settings`, of the measured size on the measured device."""
     run = {
         "method": method,
-        "method_settings": {},
+        "method_settings": settings,
         "network": {"size": given.size, "patch": given.patch},
         "seed": 0,
         "num_classes": classes,
         "superclass_of": [number % SUPERCLASSES for number in range(classes)],
-        "latent_shape": [4, LATENT, LATENT],
+        "latent_shape": [4, given.latent, given.latent],
     }
     with torch.device(given.device):  # a GPU draws XL/2's weights in a moment, a CPU in many seconds
         model = network(run, None)
@@ -69,9 +70,9 @@ def awake(model: nn.Module) -> nn.Module:
 class Latents:
     """A pack of noise in memory, as fast as a pack can be."""
 
-    def __init__(self, count: int, classes: int):
+    def __init__(self, count: int, classes: int, side: int = LATENT):
         generator = torch.Generator().manual_seed(0)
-        self.count, self.shape = count, (4, LATENT, LATENT)
+        self.count, self.shape = count, (4, side, side)
         self.labels = torch.randint(classes, (count,), generator=generator)
         self.values = torch.randn(count, *self.shape, generator=generator)
         self.asked = 0.0
@@ -83,21 +84,21 @@ class Latents:
 
 
 def training(
-    model: DiT, method: str, given: argparse.Namespace, precision: str = "auto"
+    model: DiT, method: str, given: argparse.Namespace, precision: str = "auto", recompute: bool = False
 ) -> Callable[[int], tuple[float, list[float]]]:
     """Our training: a function that makes so many steps; gives the moment the first one began, and recorded losses.
 
     What a training does once (moments, averages) is before that moment; no state is kept, which may take a twentieth.
     """
     finefit.training.train.SECONDS_BETWEEN_STATES = math.inf
-    pack = Latents(4 * given.batch, model.y_embedder.num_classes)
+    pack = Latents(4 * given.batch, model.y_embedder.num_classes, given.latent)
     references = list(methods.find(method).Settings().guidance)
 
     def steps(count: int) -> tuple[float, list[float]]:
         pack.asked = 0.0
         settings = SimpleNamespace(
             steps=count, batch_size=given.batch, schedule="constant", warmup_steps=0, weight_decay=0.0,
-            label_dropout=0.1, ema_decay=AVERAGE_DECAY, flip=True, precision=precision, recompute=False,
+            label_dropout=0.1, ema_decay=AVERAGE_DECAY, flip=True, precision=precision, recompute=recompute,
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             rates = peak_rates(model, 1e-4, {})
@@ -115,12 +116,17 @@ def began(steps: Callable[[int], tuple[float, list[float]]], count: int) -> floa
 
 
 def sampling(
-    model: DiT, sampler: str, steps: int, given: argparse.Namespace, precision: str = "auto"
+    model: DiT,
+    sampler: str,
+    steps: int,
+    given: argparse.Namespace,
+    precision: str = "auto",
+    guidance: str = "superclass",
 ) -> Callable[[], Tensor]:
     """Our sampling: a function that gives latents of the first classes, guided as published; freezes the network."""
     labels = torch.arange(given.sampling_batch)
     settings = {
-        "seed": 0, "sampler": sampler, "steps": steps, "guidance": "superclass", "scale": 4.0, "guided_channels": 3,
+        "seed": 0, "sampler": sampler, "steps": steps, "guidance": guidance, "scale": 4.0, "guided_channels": 3,
         "guidance_interval": (0, 999),
     }  # fmt: skip
     return partial(sample, frozen(model, precision, given.device), labels, labels, settings, precision, given.device)

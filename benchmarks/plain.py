@@ -70,7 +70,7 @@ def loop(
     given: argparse.Namespace,
 ) -> Steps:
     """Steps as the published loop makes them, the loss read back at every one."""
-    pack = Latents(4 * given.batch, classes)
+    pack = Latents(4 * given.batch, classes, given.latent)
 
     def steps(count: int) -> None:
         for step in range(count):

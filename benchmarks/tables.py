@@ -48,6 +48,26 @@ def packs(found: dict) -> list[Row]:
     return [{key.replace("_", " "): shown(value) for key, value in row.items()} for row in found["results"]]
 
 
+def operators(found: dict) -> list[Row]:
+    """Each shape of attention and GELU: milliseconds forward, and forward and backward."""
+
+    def cell(row: dict, name: str) -> str:
+        taken = [row["milliseconds"].get(f"{name}, {way}") for way in ("forward", "both")]
+        return "" if None in taken else " / ".join(f"{milliseconds:.1f}" for milliseconds in taken)
+
+    names = {"torch, float32": "fused in float32", "torch, bfloat16": "fused", "ours": "ours"}
+    rows = [
+        {"operator": "attention", "shape": " x ".join(map(str, row["shape"]))}
+        | {head: cell(row, name) for head, name in names.items()}
+        for row in found["attention"]
+    ]
+    return rows + [
+        {"operator": "GELU", "shape": " x ".join(map(str, row["shape"])), "torch, float32": ""}
+        | {"torch, bfloat16": cell(row, "torch"), "ours": cell(row, "ours")}
+        for row in found["gelu"]
+    ]
+
+
 def holes(found: dict) -> list[Row]:
     """Each superclass: how far mini's classes lie from the source's, and those from each other."""
 
@@ -98,7 +118,7 @@ def shown(value: object) -> str:
     return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
 
 
-TABLES = {table.__name__: table for table in (speed, profile, samplers, packs, holes, shift, codecs)}
+TABLES = {table.__name__: table for table in (speed, profile, samplers, packs, operators, holes, shift, codecs)}
 
 
 def rendered(text: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+import time
 from itertools import combinations
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import coverage  # noqa: E402
+import gpu  # noqa: E402
 from encoder import encoder  # noqa: E402
 from goals import answers  # noqa: E402
 from measuring import in_turns, ratio  # noqa: E402
@@ -44,6 +46,29 @@ def test_goals_judge_the_median(value, met):
     found = {"machine": {"kind": "gpu"}, "training": {"ratios": {"over baseline": value and {"median": value}}}}
     (row,) = answers(found)
     assert (row["goal"], row["met"]) == ("at least 2.5", met)
+
+
+def test_compiling_pays_after_as_many_pictures_as_earn_its_seconds():
+    """At 10 and 20 pictures a second a picture earns 0.05 s: 30 more seconds of a first act, 600 pictures."""
+    rows = [
+        {"row": "train full at 256, eager", "pictures_per_second": 10.0, "first_seconds": 2.0},
+        {"row": "plain step", "failed": "OutOfMemoryError"},
+        {"row": "train full at 256, compiled", "pictures_per_second": 20.0, "first_seconds": 32.0},
+    ]
+    assert gpu.conclusions(rows) == {
+        "train full at 256, compiled: over eager": 2.0,
+        "train full at 256, compiled: pays after pictures": pytest.approx(600),
+    }
+
+
+def test_a_row_that_cannot_run_says_why():
+    def missing():
+        raise ModuleNotFoundError("No module named 'diffusers'")
+
+    found = gpu.measured(gpu.Row("decode", 2, missing, 2), "cpu", 1.0)
+    assert found == {"row": "decode", "batch": 2, "failed": "ModuleNotFoundError: No module named 'diffusers'"}
+    found = gpu.measured(gpu.Row("sleep", 2, lambda: lambda: time.sleep(0.001), 2, 5.0), "cpu", 10.0)
+    assert found["share_of_matrix_rate"] == pytest.approx(0.5 * found["pictures_per_second"])
 
 
 @pytest.mark.parametrize(("document", "tables"), [(DOCUMENTS[0], 4), (DOCUMENTS[1], 2)], ids=["performance", "data"])

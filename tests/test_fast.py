@@ -124,6 +124,7 @@ def test_provenance_says_in_which_precision_the_network_ran(asked, used):
     drawn = Job("sample", "drawn", {"seed": 0}, {"run": run})
     here = "bfloat16" if devices.uses_bfloat16("auto", devices.device_here()) else "float32"
     assert [store.precision(job) for job in (run, drawn)] == [used or here] * 2
+    assert store.precision(Job("denoise", "base", {}, {"base": run})) == here
     assert store.precision(Job("evaluate", "scores", {}, {"sample": drawn})) is None
 
 

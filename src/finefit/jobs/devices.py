@@ -25,7 +25,11 @@ def uses_bfloat16(precision: str, device: str) -> bool:
 
 
 def store_frozen_as_bfloat16(model: nn.Module) -> None:
-    """Round frozen matrices once to what autocast rounds them to at every step: half the memory, the same numbers."""
-    for module in model.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d) and not module.weight.requires_grad:
+    """Round frozen matrices once to what autocast rounds them to at every step: half the memory, the same numbers.
+
+    Layers whose names begin as one of the model's `EXACT` are left as they are: autocast does not round them.
+    """
+    exact = getattr(model, "EXACT", ())
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear | nn.Conv2d) and not module.weight.requires_grad and not name.startswith(exact):
             module.weight.data = module.weight.data.bfloat16()

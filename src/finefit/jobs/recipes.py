@@ -11,7 +11,7 @@ RECIPES = {
     "latents": 2,
     "finetune": 3,
     "sample": 1,
-    "reference": 2,
+    "reference": 3,
     "denoise": 1,
     "evaluate": 4,
     "report": 3,

@@ -150,8 +150,10 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
 
 
 def precision(job: Job) -> str | None:
-    """What the network of a fine-tuning or sampling job runs in here, "float32" or "bfloat16"; None of other jobs."""
+    """What a job's network runs in here, "float32" or "bfloat16"; None of jobs without one."""
     asked = job.inputs.get("run", job).settings.get("train", {}).get("precision")
+    if asked is None and job.kind == "denoise":  # of the base by itself
+        asked = "auto"
     if asked is None:
         return None
     from finefit.jobs.devices import device_here, uses_bfloat16  # torch, which other jobs need not have

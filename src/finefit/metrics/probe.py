@@ -2,6 +2,8 @@
 
 A study trains two on the real training split: the probe, and an independent classifier of another width and seed, so
 that accuracy is not measured by the network whose features measure distance. Any resolution from 16 pixels on works.
+Both are trained and asked in float32 everywhere, so that a judge is the same on every machine: trained in bfloat16,
+which saves seconds, it found up to 5 % more or less in the same pictures, and every method would share that shift.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from finefit.jobs.devices import uses_bfloat16
 from finefit.jobs.progress import progress
 
 WIDTHS = (1, 2, 4, 4)  # channels of the levels, in units of the first one's
@@ -70,9 +71,7 @@ def fit(images: Tensor, labels: Tensor, num_classes: int, steps: int, seed: int,
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
     for _ in progress(range(steps), "classifier steps"):
         rows = torch.randint(len(images), (BATCH,))
-        with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16("auto", "cpu")):
-            logits = probe(augment(images[rows]))
-        loss = F.cross_entropy(logits.float(), labels[rows], label_smoothing=LABEL_SMOOTHING)
+        loss = F.cross_entropy(probe(augment(images[rows])), labels[rows], label_smoothing=LABEL_SMOOTHING)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

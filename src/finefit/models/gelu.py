@@ -10,7 +10,6 @@ which has 65,536 numbers, both are looked up in tables, correctly rounded.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -50,10 +49,9 @@ class TableGelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         bits = x.contiguous().view(torch.uint16).flatten().int()
-        values, derivatives = tables()
         if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(derivatives.index_select(0, bits).view(x.shape))
-        return values.index_select(0, bits).view(x.shape)
+            ctx.save_for_backward(DERIVATIVES.index_select(0, bits).view(x.shape))
+        return VALUES.index_select(0, bits).view(x.shape)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -71,10 +69,12 @@ def sigmoid_form(x: Tensor, differentiate: bool) -> tuple[Tensor, Tensor | None]
     return y, derivative.addcmul_(derivative, s, value=-1).add_(s)
 
 
-@lru_cache(maxsize=1)
+@torch.no_grad()
 def tables() -> tuple[Tensor, Tensor]:
     """GELU and its derivative at every bfloat16 number, by its bits: computed in float64, bfloat16 `[65536]` each."""
-    with torch.inference_mode(False), torch.no_grad():  # a table made while sampling serves training too
-        numbers = torch.arange(2**16, dtype=torch.int32).to(torch.uint16).view(torch.bfloat16)
-        values, derivatives = sigmoid_form(numbers.double(), True)
-        return values.bfloat16(), derivatives.bfloat16()
+    numbers = torch.arange(2**16, dtype=torch.int32).to(torch.uint16).view(torch.bfloat16)
+    values, derivatives = sigmoid_form(numbers.double(), True)
+    return values.bfloat16(), derivatives.bfloat16()
+
+
+VALUES, DERIVATIVES = tables()  # a few milliseconds
