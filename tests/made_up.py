@@ -96,7 +96,7 @@ def fake(job: Job, random: np.random.Generator) -> None:
     if job.kind == "evaluate":
         apart = ("fid", "lpips", *scores.OF_RUN)
         values = {metric: random.random() for metric in scores.METRICS if metric not in apart}
-        files["metrics.json"] = {"samples": 12, "fid": None, "lpips": None} | values
+        files["metrics.json"] = {"samples": 12, "lpips": None} | values
         files["metrics.json"]["fd_probe"] += 10
         supers = {"superclass_id": range(CLASSES // 2), "pictures": 4, "fd_probe": random.random(CLASSES // 2)}
         pd.DataFrame(supers).to_csv(job.path / "superclasses.csv", index=False)

@@ -1,8 +1,9 @@
-"""Phase "evaluate": scores of every set of samples, beside what the reference found on real pictures."""
+"""Phase "evaluate": scores of every set of samples by every judge, beside what these saw in real pictures."""
 
 from __future__ import annotations
 
 import json
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -10,49 +11,106 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from finefit import judges
 from finefit.data import sources
-from finefit.evaluation.reference import pictures
+from finefit.evaluation import judge, scores
+from finefit.evaluation.scores import Real
+from finefit.hierarchy.index import read_index, read_pictures
 from finefit.hierarchy.superclasses import superclass_of
 from finefit.jobs.job import Job
 from finefit.metrics import probe
 from finefit.metrics.diversity import class_diversities, pairwise_diversity, probe_distance
-from finefit.metrics.frechet import frechet_distance, group_distances
-from finefit.metrics.kernel import kernel_distance
-from finefit.metrics.manifold import memorised_share, precision_recall
+from finefit.metrics.frechet import group_distances
+from finefit.metrics.kernel import class_distances
+from finefit.metrics.manifold import nearest
 
-REAL = ("features", "labels", "train-features")  # arrays of a reference that samples are compared with
+NEIGHBOURS = 8  # samples that lie nearest to training pictures, kept beside those
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
     """Score one set of samples; distances are taken to the real test pictures.
 
-    Writes `metrics.json`, `superclasses.csv` (distance of each superclass at equal counts) and `classes.csv` (scores
-    that a single class has; a Frechet distance, of a class's few pictures in many dimensions, is none).
+    Writes `metrics.json`, `superclasses.csv` (distance of each superclass at equal counts), `classes.csv` (scores that
+    a single class has; a Frechet distance, of a class's few pictures in many dimensions, is none), `halves.csv` (scores
+    of two halves of the samples apart) and for every judge `neighbours-<judge>.npz`.
     """
     samples, reference = job.inputs["sample"], job.inputs["reference"]
     images = torch.from_numpy(np.load(samples.path / "images.npy"))
     labels = torch.from_numpy(np.load(samples.path / "labels.npy"))
     supers = torch.tensor(superclass_of(reference.inputs["hierarchy"]))
-    judge = probe.load(reference.path / "probe.safetensors")
     logits = probe.in_batches(probe.load(reference.path / "classifier.safetensors"), images)
-    features = probe.in_batches(judge.features, images).numpy()
-    real, real_labels, train = (np.load(reference.path / f"{name}.npy") for name in REAL)
     right = {
         "class_accuracy": (logits.argmax(1) == labels).numpy(),
         "superclass_accuracy": (supers[logits.argmax(1)] == supers[labels]).numpy(),
     }
-    diversities = class_diversities(images, labels, probe_distance(judge), reference.settings["diversity_pairs"], 0)
-    result = {"samples": len(images)} | feature_scores(features, real, train)
+    distance = probe_distance(probe.load(reference.path / "probe.safetensors"))
+    diversities = class_diversities(images, labels, distance, reference.settings["diversity_pairs"], 0)
+    result: dict[str, float] = {"samples": len(images)}
+    by_class, halves = class_scores(labels, right, diversities), []
+    for name, judging in judges_of(job).items():
+        features = probe.in_batches(judge.network(judging), images).numpy()
+        real = scores.load(judging.path)
+        result |= named(name, scores.of_samples(features, labels.numpy(), real, supers.numpy()))
+        halves += [row | {"judge": name} for row in half_scores(features, labels.numpy(), real, supers.numpy(), name)]
+        distances = class_distances(features, labels.numpy(), real.features, real.labels, len(supers))
+        by_class[judges.column("kd", name)] = distances[by_class["class_id"]]
+        neighbours = nearest_training(features, real.train, images, reference.inputs["data"], judging)
+        np.savez(out / f"neighbours-{judges.slug(name)}.npz", **neighbours)
+        if name == judges.OWN:
+            superclasses(features, supers[labels].numpy(), real, supers.numpy()).to_csv(
+                out / "superclasses.csv", index=False
+            )
     result |= {"diversity_probe": float(np.nanmean(diversities))}
     result |= {metric: float(hits.mean()) for metric, hits in right.items()}
     result |= published(images, labels, reference, job.settings["published"])
-    (out / "metrics.json").write_text(json.dumps(result, indent=1) + "\n")
+    known = {name: None if value is None or isnan(value) else value for name, value in result.items()}
+    (out / "metrics.json").write_text(json.dumps(known, indent=1) + "\n")
+    by_class.to_csv(out / "classes.csv", index=False)
+    pd.DataFrame(halves, columns=["judge", "half", "score", "value"]).to_csv(out / "halves.csv", index=False)
 
-    distances, size = group_distances(features, supers[labels].numpy(), real, supers[real_labels].numpy(), seed=0)
-    table = {"superclass_id": list(distances), "pictures": size, "fd_probe": list(distances.values())}
-    pd.DataFrame(table).to_csv(out / "superclasses.csv", index=False)
 
-    class_scores(labels, right, diversities).to_csv(out / "classes.csv", index=False)
+def judges_of(job: Job) -> dict[str, Job]:
+    """The "judge" jobs that an "evaluate" job builds on, by the judge's name."""
+    return {source.settings["judge"]: source for source in job.inputs.values() if source.kind == "judge"}
+
+
+def named(name: str, found: dict[str, float]) -> dict[str, float]:
+    """A judge's scores under the columns that bear its name; the error of its kernel distance beside that."""
+    error = {f"{judges.column('kd', name)}_error": found["kd_error"]} if "kd_error" in found else {}
+    return {judges.column(score, name): value for score, value in found.items() if score != "kd_error"} | error
+
+
+def half_scores(features: np.ndarray, labels: np.ndarray, real: Real, supers: np.ndarray, name: str) -> list[dict]:
+    """Rows `half`, `score` (a column's name), `value` of every other picture of each class, and of those between.
+
+    The halves have noise of their own, so that a guidance scale that was chosen on one is scored on the other without
+    the luck that it was chosen for. None where a class has a single picture.
+    """
+    half = pd.Series(labels).groupby(labels).cumcount().to_numpy() % 2
+    if (half == 1).sum() < 2:
+        return []
+    rows = []
+    for which in (0, 1):
+        found = named(name, scores.of_samples(features[half == which], labels[half == which], real, supers))
+        rows += [{"half": which, "score": score, "value": value} for score, value in found.items()]
+    return rows
+
+
+def superclasses(features: np.ndarray, groups: np.ndarray, real: Real, supers: np.ndarray) -> pd.DataFrame:
+    """The distance of each superclass at one number of pictures."""
+    distances, size = group_distances(features, groups, real.features, supers[real.labels], seed=0)
+    return pd.DataFrame({"superclass_id": list(distances), "pictures": size, "fd_probe": list(distances.values())})
+
+
+def nearest_training(
+    features: np.ndarray, train: np.ndarray, images: Tensor, data: Job, judging: Job
+) -> dict[str, np.ndarray]:
+    """The samples nearest to training pictures, with those: `samples`, `train` `[k, r, r, 3]`, `distances` `[k]`."""
+    gaps = nearest(features, train, 1)[:, 0].numpy()
+    rows = gaps.argsort(kind="stable")[:NEIGHBOURS]
+    places = [int(np.square(train - features[row]).sum(1).argmin()) for row in rows]
+    copied = read_pictures(data, read_index(data, "train").iloc[places], judging.settings["resolution"])
+    return {"samples": images[rows].numpy(), "train": copied, "distances": gaps[rows]}
 
 
 def class_scores(labels: Tensor, right: dict[str, np.ndarray], diversities: np.ndarray) -> pd.DataFrame:
@@ -69,36 +127,11 @@ def class_scores(labels: Tensor, right: dict[str, np.ndarray], diversities: np.n
     return table.rename_axis("class_id").reset_index()[["class_id", "pictures", *right, "diversity_probe"]]
 
 
-def feature_scores(features: np.ndarray, real: np.ndarray, train: np.ndarray) -> dict[str, float]:
-    """Scores of samples' probe features `[n, d]` beside those of real test pictures and of training pictures."""
-    kernel, kernel_error = kernel_distance(real, features, seed=0)
-    precision, recall = precision_recall(*equal_numbers(real, features))
-    return {
-        "fd_probe": frechet_distance(features, real),
-        "kid_probe": kernel,
-        "kid_probe_error": kernel_error,
-        "precision_probe": precision,
-        "recall_probe": recall,
-        "memorised_probe": memorised_share(features, train, real),
-    }
+def published(images: Tensor, labels: Tensor, reference: Job, weights: dict[str, dict]) -> dict[str, float]:
+    """LPIPS by the published network where the study asks for it."""
+    from finefit.metrics.published import lpips_distance
 
-
-def equal_numbers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Random draws of the smaller set's number of rows from both."""
-    size = min(len(first), len(second))
-    first, second = (rows[np.random.default_rng(0).permutation(len(rows))[:size]] for rows in (first, second))
-    return first, second
-
-
-def published(images: Tensor, labels: Tensor, reference: Job, weights: dict[str, dict]) -> dict[str, float | None]:
-    """The published metrics that the study asks for, by the published networks; None for those it does not."""
-    from finefit.metrics.published import fid, lpips_distance
-
-    values: dict[str, float | None] = dict.fromkeys(["fid", "lpips"])
-    if "fid" in weights:
-        real, _ = pictures(reference.inputs["data"], "test", reference.settings["resolution"])
-        values["fid"] = fid(real, images, sources.fetch(weights["fid"]["name"]))
-    if "lpips" in weights:
-        distance = lpips_distance(sources.fetch(weights["lpips"]["name"]))
-        values["lpips"] = pairwise_diversity(images, labels, distance, reference.settings["diversity_pairs"], seed=0)
-    return values
+    if "lpips" not in weights:
+        return {}
+    distance = lpips_distance(sources.fetch(weights["lpips"]["name"]))
+    return {"lpips": pairwise_diversity(images, labels, distance, reference.settings["diversity_pairs"], seed=0)}

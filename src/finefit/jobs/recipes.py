@@ -13,6 +13,7 @@ RECIPES = {
     "sample": 1,
     "reference": 2,
     "denoise": 1,
-    "evaluate": 3,
+    "judge": 1,
+    "evaluate": 4,
     "report": 3,
 }

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 NEIGHBOUR = 3  # k of precision and recall, as published
+DENSE_NEIGHBOUR = 5  # k of density and coverage, as published
+SAME = 1e-5  # of the training features' spread: what rounding leaves between two copies of one picture
 BATCH = 1024
 
 
@@ -33,14 +35,50 @@ def covered(points: np.ndarray, support: np.ndarray, k: int) -> float:
     return torch.cat(inside).double().mean().item()
 
 
-def memorised_share(generated: np.ndarray, train: np.ndarray, test: np.ndarray, quantile: float = 0.01) -> float:
-    """Share of generated pictures that lie nearer to a training picture than nearly all real test pictures do.
+def density_coverage(real: np.ndarray, generated: np.ndarray, k: int = DENSE_NEIGHBOUR) -> tuple[float, float]:
+    """Density and coverage (Naeem et al. 2020, eq. 3 and 4), which no single outlier raises.
 
-    The bound is the given quantile of test pictures' distances to their nearest training picture; pictures that are
-    neither copied nor far off score the quantile itself (after van den Burg and Williams 2021).
+    Density is the mean number of real pictures whose distance to their k-th real neighbour reaches a generated one,
+    over k: about 1 where both are one distribution, and more where generated pictures crowd in dense places. Coverage
+    is the share of real pictures with a generated one within that distance.
+
+    Args:
+        real, generated: features `[n, d]` and `[m, d]`; more than k real rows.
     """
-    bound = np.quantile(nearest(test, train, 1)[:, 0].numpy(), quantile)
-    return float((nearest(generated, train, 1)[:, 0].numpy() < bound).mean())
+    if len(real) <= k:
+        raise ValueError(f"{len(real)} real pictures have no {k}-th neighbour: give more than {k}")
+    radii = nearest(real, real, k + 1)[:, k]
+    reached, hits = torch.zeros(len(real), dtype=torch.bool), 0
+    for part in batches(generated):
+        inside = distances(part, real) <= radii
+        reached |= inside.any(0)
+        hits += int(inside.sum())
+    return hits / (k * len(generated)), reached.double().mean().item()
+
+
+def memorised_share(generated: np.ndarray, train: np.ndarray, test: np.ndarray, quantile: float = 0.01) -> float:
+    """Share of generated pictures that lie nearer to a training picture than nearly all new real pictures do.
+
+    The bound is the given quantile of test pictures' distances to their nearest training picture, without the test
+    pictures that are copies of training pictures themselves (`copies`); generated pictures that are neither copied nor
+    far off score the quantile itself (after van den Burg and Williams 2021). nan where every test picture is a copy,
+    since then nothing says how near a new picture lies.
+    """
+    gaps = nearest(test, train, 1)[:, 0].numpy()
+    new = gaps[gaps > same_within(train)]
+    if not len(new):
+        return float("nan")
+    return float((nearest(generated, train, 1)[:, 0].numpy() <= np.quantile(new, quantile)).mean())
+
+
+def copies(points: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Which rows `[n]` of `points` are copies of training pictures: the same features but for rounding."""
+    return nearest(points, train, 1)[:, 0].numpy() <= same_within(train)
+
+
+def same_within(train: np.ndarray) -> float:
+    """The distance below which features `[n, d]` count as those of one picture."""
+    return SAME * float(np.sqrt(np.asarray(train, np.float64).var(0).sum()))
 
 
 def nearest(points: np.ndarray, support: np.ndarray, k: int) -> torch.Tensor:

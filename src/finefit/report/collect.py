@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from finefit.jobs.job import Job
-from finefit.report.scores import COST, METRICS, RUN, Scores
+from finefit.report.scores import COST, RUN, Scores
 from finefit.study import reading
 from finefit.study.config import Study
 from finefit.study.plan import Plan
@@ -60,6 +60,10 @@ class Results(Scores):
                 parts.append(pd.read_csv(run.path / "losses.csv").assign(**labels))
         return pd.concat(parts) if parts else pd.DataFrame(columns=["step", "loss", "group", "entry", "seed"])
 
+    def judging(self, group: str) -> dict[str, Job]:
+        """The "judge" jobs of a group by the judge's name, the study's own first."""
+        return {job.settings["judge"]: job for job in self.plan.kind("judge") if group_of(job) == group}
+
     def reference(self, group: str) -> dict[str, float] | None:
         """The real pictures' own values of a group (reference.json), None while pending."""
         return content(self.references[group], "reference.json") or None
@@ -82,7 +86,7 @@ class Results(Scores):
         run, guidance, scale = sample.inputs["run"], sample.settings["guidance"], sample.settings["scale"]
         entry = entry_of(run, group)
         references = self.plan.study.method_settings(entry).guidance
-        known = dict.fromkeys((*METRICS, *RUN, *COST), float("nan"))
+        known = dict.fromkeys((*self.metrics, *RUN, *COST), float("nan"))
         known |= {metric: value for metric, value in content(job, "metrics.json").items() if value is not None}
         known |= content(run, "run.json")
         known |= content(self.denoising[run.digest], "denoising.json")

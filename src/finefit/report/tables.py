@@ -10,6 +10,7 @@ from IPython.display import HTML
 
 from finefit.report.collect import Results
 from finefit.report.drawers import anchor, reference_anchor
+from finefit.report.scores import PUBLISHED
 from finefit.report.style import colour
 from finefit.report.text import (
     ABSENT,
@@ -32,11 +33,12 @@ COLUMNS = {
     "fid": "FID<small>Inception</small>",
     "lpips": "LPIPS<small>published weights</small>",
 }
-PUBLISHED = ("fid", "lpips")
 FURTHER = {
     "kid_probe": "kid_probe<small>lower is nearer</small>",
     "precision_probe": "precision_probe<small>higher is better</small>",
     "recall_probe": "recall_probe<small>higher is better</small>",
+    "density_probe": "density_probe<small>1 is what real ones have</small>",
+    "coverage_probe": "coverage_probe<small>higher is better</small>",
     "memorised_probe": "memorised_probe<small>1 % is what new pictures have</small>",
     "denoising_loss": "denoising loss<small>lower is better</small>",
 }
@@ -58,8 +60,8 @@ def results(found: Results) -> HTML:
 
 
 def has(found: Results, metric: str) -> bool:
-    """Whether the study asks for a published metric or has values of it."""
-    return metric in found.plan.study.evaluate.published or found.evaluations[metric].notna().any()
+    """Whether the study asks for a published metric."""
+    return metric in found.metrics
 
 
 def floors(found: Results, group: str) -> list[list[str]]:

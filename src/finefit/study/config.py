@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
-from finefit import datasets, methods
+from finefit import datasets, judges, methods
 from finefit.codecs import CODECS
-from finefit.data.sources import find
+from finefit.data.sources import TABLE, find, table
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs.checksums import checksum
 from finefit.methods import MethodSettings
@@ -102,7 +102,8 @@ class EvaluateSettings(Strict):
     diversity_pairs: Positive = 32
     denoising_per_class: Positive = 16  # test pictures of each class, at so many fixed timesteps
     denoising_timesteps: Positive = 10
-    published: list[Literal["fid", "lpips"]] = []
+    published: list[Literal["fid", "lpips"]] = []  # "fid" is judge `inception`
+    judges: list[str] = []  # beside the study's own probe: dinov2-base, timm/resnet50.a1_in1k
 
 
 class Study(Strict):
@@ -150,6 +151,8 @@ class Study(Strict):
             yield f"codec.name: {self.codec.name!r} is none of {', '.join(CODECS)}"
         if "codec" in given:
             yield from faults_of("codec.weights", partial(find, self.codec.weights))
+        if "evaluate" in given:
+            yield from faults_of("evaluate.judges", self.check_judges)
         if {"sample", "methods"} <= given:
             for name in sorted(set(self.sample.sweep) - set(self.methods)):
                 yield f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}"
@@ -165,6 +168,20 @@ class Study(Strict):
                 raise ValueError(f"{size} is more than the {most} pixels of its pictures")
             if size % token:
                 raise ValueError(f"{size} is no multiple of {token}, the pixels of a token (codec and base.patch)")
+
+    def judges(self) -> list[str]:
+        """Every judge of the study: its own probe, and those that it asks for."""
+        asked = ["inception"] if "fid" in self.evaluate.published else []
+        return list(dict.fromkeys([judges.OWN, *asked, *self.evaluate.judges]))
+
+    def check_judges(self) -> None:
+        """Raise ValueError where a judge is unknown, has no row of weights, or would share columns with another."""
+        for name in self.judges():
+            row = judges.weights(name)
+            if row and row not in table():
+                raise ValueError(f"{name}: {TABLE} has no row {row!r} for its weights; add one with their file")
+        if len({judges.slug(name) for name in self.judges()}) < len(self.judges()):
+            raise ValueError(f"{', '.join(self.judges())}: two of these would have the same columns")
 
     def reader(self, name: str) -> ModuleType:
         """The module that reads data set `name`."""
