@@ -172,7 +172,7 @@ def test_density_and_coverage_of_rows_made_by_hand() -> None:
 
 
 def test_neighbourhood_scores_equal_the_formulas_of_dgm_eval() -> None:
-    """The strict inequalities of prdc (Naeem et al. 2020), which dgm-eval takes; no two distances of draws are equal."""
+    """The strict inequalities of prdc (Naeem et al. 2020), which dgm-eval takes."""
     random = np.random.default_rng(9)
     real, generated = random.normal(size=(200, 5)), 0.8 * random.normal(size=(150, 5)) + 0.4
 

@@ -15,5 +15,5 @@ RECIPES = {
     "denoise": 1,
     "judge": 1,
     "evaluate": 4,
-    "report": 3,
+    "report": 4,
 }

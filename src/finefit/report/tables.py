@@ -8,8 +8,10 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
+from finefit import judges
 from finefit.report.collect import Results
 from finefit.report.drawers import anchor, reference_anchor
+from finefit.report.judging import failures, grey
 from finefit.report.scores import PUBLISHED
 from finefit.report.style import colour
 from finefit.report.text import (
@@ -88,10 +90,11 @@ def method_row(found: Results, row: pd.Series, metrics: list[str]) -> list[str]:
         told = "one seed" if row["planned"] == 1 else f"{row['done']} of {row['planned']} seeds"
         name += f'<small class="under">{told}</small>'
     cells = []
+    failed = failures(found, row["group"])
     for metric in metrics:
         absent = ABSENT if metric in PUBLISHED and row["done"] else ""
         text = measured(row[metric], metric, absent)
-        cells.append(link(mark, text) if row[metric].count else text)
+        cells.append(grey(link(mark, text) if row[metric].count else text, failed.get(metric)))
         if metric == "diversity_probe" and real and row[metric].count:
             more = row[metric].mean - real["diversity_probe_real"]
             cells[-1] += f"<small>{'+' if more > 0 else ''}{number(more, 2)} to real</small>"
@@ -115,26 +118,35 @@ def costs(row: pd.Series) -> list[str]:
 
 
 def scores(found: Results) -> HTML:
-    """Per group: the further metrics, in the features of the probe, of every method at the main scale."""
-    head = ["", *(FURTHER.values())]
+    """Per group: the further metrics of every method at the main scale, the other judges' below the probe's."""
+    parts = [scores_of(found, FURTHER)]
+    for name in found.study.judges():
+        if name != judges.OWN:
+            parts.append(scores_of(found, {column: column for column in judges.columns(name)}))
+    return HTML("".join(parts))
+
+
+def scores_of(found: Results, columns: dict[str, str]) -> str:
+    """Per group: some metrics of every method at the main scale; `columns` says how each is headed."""
+    head = ["", *(columns.values())]
     parts = []
     for group in found.references:
-        rows = []
+        rows, failed = [], failures(found, group)
         for _, row in of_group(found.main, group).iterrows():
-            cells = [measured(row[metric], metric) for metric in FURTHER]
+            cells = [measured(row[metric], metric) for metric in columns]
             linked = [
-                link(anchor(row), text) if row[metric].count else text
-                for metric, text in zip(FURTHER, cells, strict=True)
+                grey(link(anchor(row), text) if row[metric].count else text, failed.get(metric))
+                for metric, text in zip(columns, cells, strict=True)
             ]
             rows.append([named(found, row), *linked])
         parts.append(heading(group, len(found.references)) + table(head, rows, "scores"))
-    return HTML("".join(parts))
+    return "".join(parts)
 
 
 def sweep(found: Results) -> HTML:
     """Per group: metrics at every guidance scale of the methods that were swept; nothing without a sweep."""
     metrics = ["fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy"]
-    swept = {entry for entry, scales in found.plan.study.sample.sweep.items() if scales}
+    swept = [entry for entry in found.study.methods if len(found.study.scales(entry)) > 1]
     parts = []
     for group in found.references:
         part = of_group(found.variants, group)

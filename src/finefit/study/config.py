@@ -24,6 +24,7 @@ from finefit.study import sweeps
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Scale = Annotated[float, Field(ge=0)]
 Timestep = Annotated[int, Field(ge=0, le=999)]
 
 
@@ -81,13 +82,16 @@ class TrainSettings(Strict):
 
 
 class SampleSettings(Strict):
-    """How models are sampled: `scale` for every method, and further scales for the methods named in `sweep`."""
+    """How models are sampled: `scale` for every method, and further scales for the methods named in `sweep`.
+
+    A list instead of names sweeps every method.
+    """
 
     sampler: Literal["ancestral", "ddim", "dpmpp"] = "dpmpp"
     steps: Positive
     per_class: Positive
-    scale: Annotated[float, Field(ge=0)] = 1.5
-    sweep: dict[Name, list[Annotated[float, Field(ge=0)]]] = {}
+    scale: Scale = 1.5
+    sweep: dict[Name, list[Scale]] | list[Scale] = {}
     guided_channels: Positive = 3
     # Guided only while the training timestep lies in it. A list, since no tuple equals its record in dvc.lock.
     guidance_interval: Annotated[list[Timestep], Field(min_length=2, max_length=2)] = [0, 999]
@@ -154,7 +158,8 @@ class Study(Strict):
         if "evaluate" in given:
             yield from faults_of("evaluate.judges", self.check_judges)
         if {"sample", "methods"} <= given:
-            for name in sorted(set(self.sample.sweep) - set(self.methods)):
+            named = self.sample.sweep if isinstance(self.sample.sweep, dict) else {}
+            for name in sorted(set(named) - set(self.methods)):
                 yield f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}"
         yield from (f"seeds: {seed} appears twice" for seed in (repeated(self.seeds) if "seeds" in given else ()))
 
@@ -168,6 +173,11 @@ class Study(Strict):
                 raise ValueError(f"{size} is more than the {most} pixels of its pictures")
             if size % token:
                 raise ValueError(f"{size} is no multiple of {token}, the pixels of a token (codec and base.patch)")
+
+    def scales(self, entry: str) -> list[float]:
+        """Guidance scales that an entry is sampled at, ascending."""
+        sweep = self.sample.sweep
+        return sorted({self.sample.scale, *(sweep.get(entry, []) if isinstance(sweep, dict) else sweep)})
 
     def judges(self) -> list[str]:
         """Every judge of the study: its own probe, and those that it asks for."""

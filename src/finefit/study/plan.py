@@ -127,8 +127,7 @@ class Plan:
 
     def _guidances(self, entry: str) -> list[dict[str, Any]]:
         """Guidance references and scales that a method is sampled with; scale 1 is no guidance and comes once."""
-        sample, references = self.study.sample, self.study.method_settings(entry).guidance
-        scales = sorted({sample.scale, *sample.sweep.get(entry, [])})
+        references, scales = self.study.method_settings(entry).guidance, self.study.scales(entry)
         guided = [{"guidance": name, "scale": scale} for scale in scales if scale != 1 for name in references]
         unguided = [{"guidance": "none", "scale": 1.0}] if 1 in scales or not references else []
         return unguided + guided
