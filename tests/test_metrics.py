@@ -192,6 +192,26 @@ def test_neighbourhood_scores_equal_the_formulas_of_dgm_eval() -> None:
         assert density_coverage(real, generated, k) == pytest.approx((density, coverage), rel=1e-12)
 
 
+def test_distances_and_neighbourhoods_equal_torch_fidelitys() -> None:
+    importable_torchvision()
+    pytest.importorskip("torch_fidelity")
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_kid import kernel_mmd
+    from torch_fidelity.metric_prc import prc_features_to_metric
+
+    random = np.random.default_rng(12)
+    real, generated = random.normal(size=(300, 24)), 0.9 * random.normal(size=(300, 24)) + 0.3
+    parts = [fid_features_to_statistics(torch.from_numpy(features)) for features in (generated, real)]
+    fid = fid_statistics_to_metric(*parts, verbose=False)["frechet_inception_distance"]
+    assert frechet_distance(generated, real) == pytest.approx(fid, rel=1e-6)
+    poly = {"kid_kernel": "poly", "kid_kernel_poly_degree": 3, "kid_kernel_poly_gamma": None}
+    kid = kernel_mmd(generated, real, **poly, kid_kernel_poly_coef0=1)
+    assert squared_discrepancy(generated, real) == pytest.approx(kid, rel=1e-6)
+    options = {"prc_neighborhood": 3, "prc_batch_size": 10_000, "verbose": False}
+    prc = prc_features_to_metric(torch.from_numpy(generated), torch.from_numpy(real), **options)
+    assert precision_recall(real, generated) == pytest.approx((prc["precision"], prc["recall"]), rel=1e-6)
+
+
 def test_class_distances_tell_which_class_is_off() -> None:
     random = np.random.default_rng(10)
     labels = np.repeat([0, 1, 2], [6, 9, 1])

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from finefit import datasets
 from finefit.data import archives, sources
 from finefit.data.sources import Source
 from finefit.hierarchy.index import read_index
 from finefit.jobs.job import Job
+from finefit.outlook import copies
 from finefit.study import config
 from finefit.study.config import Study
 from finefit.study.plan import Plan
@@ -52,14 +55,25 @@ def check(name: str, study: Study | None) -> list[str]:
         "test": int((index["split"] == "test").sum()),
     }
     faults = [f"{name}: {fault}" for fault in differences(found, reader.PUBLISHED)]
-    if root:
-        folder = reader.folder(root) if hasattr(reader, "folder") else root
+    folder = folder_of(reader, settings, root)
+    if folder:
         if missing := [key for key in index["key"] if not (folder / key).exists()]:
             faults.append(f"{name}: {len(missing)} pictures are missing in {folder}: {', '.join(missing[:SHOWN])}, ...")
     if faults:
         raise ValueError("\n".join(faults))
+    copied = copies.between_splits(index, folder) if folder else []
+    told = [f"{name}: {test} (test) is a copy of {train} (train)" for test, train in copied[:SHOWN]]
+    if copied:
+        told = [f"{name}: {len(copied)} test pictures are copies of training pictures: they test nothing", *told]
     basis = [f"{name}: as its index says, {made.path}; delete that to read the data set again"] if made else []
-    return [f"{name}: {count} {what}" for what, count in found.items() if count is not None] + basis
+    return [f"{name}: {count} {what}" for what, count in found.items() if count is not None] + told + basis
+
+
+def folder_of(reader: ModuleType, settings: Any, root: Path | None) -> Path | None:
+    """Where a data set's files lie, below which its keys are paths; None where pictures are drawn."""
+    if root:
+        return reader.folder(root) if hasattr(reader, "folder") else root
+    return Path(settings.path) if hasattr(settings, "path") else None
 
 
 def index_of(name: str, study: Study | None) -> Job | None:

@@ -106,9 +106,7 @@ def neighbours(found: Results) -> HTML:
                     above = strip(kept["samples"], "samples, the nearest to training pictures first")
                     below = strip(kept["train"], "training pictures nearest to the samples above them")
                 share = row[judges.column("memorised", name)]
-                told = (
-                    f"memorised {shown(share.mean, 'memorised_probe')}" if share.count else "memorised: cannot be told"
-                )
+                told = shown(share.mean, "memorised_probe") if share.count else "cannot be told"
                 cells.append(f"{above}<br>{below}<small>memorised: {told}</small>")
             body.append([named(found, row), *cells])
         parts.append(heading(group, len(found.groups)) + table(["", *map(escape, names)], body, "neighbours"))
