@@ -2,7 +2,7 @@
 # make test                the tests
 # make lint                style, formats, the workflow and the types; changes nothing
 # make test-slurm          the smoke study on a SLURM started on this machine (root, Debian's packages; else it says why not)
-# make base                the shipped codec once more, and the base's third stage from its second (an hour and a half)
+# make base                the shipped codec once more, and the base's third stage from its second (an hour)
 # All set up .venv first, whenever requirements.lock or pyproject.toml changed. Killed? Repeat the command.
 
 STUDY_FILE := $(if $(STUDY),studies/$(STUDY).yaml,params.yaml)

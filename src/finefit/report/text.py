@@ -23,6 +23,7 @@ CAPTIONS = {  # for those who hear the page
     "bands": "Scores by number of training pictures",
     "neighbours": "Samples beside the nearest training pictures",
     "denoising": "Held-out denoising loss",
+    "tuning": "Learning rates that were chosen",
     "claims": "Claims and their verdicts",
     "exhibits": "Tables and figures of the papers",
     "published": "Published values beside this study's",
