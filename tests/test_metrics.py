@@ -14,12 +14,12 @@ from finefit import judges
 from finefit.datasets.embedded import Settings, index, read, taxonomy
 from finefit.evaluation.evaluate import class_scores
 from finefit.jobs.torchvision_shim import importable_torchvision
-from finefit.metrics import head
+from finefit.metrics import TooFew, head
 from finefit.metrics.accuracy import class_accuracy, superclass_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance, group_distances, split_half_distance, statistics
 from finefit.metrics.kernel import class_distances, kernel_distance, squared_discrepancy
-from finefit.metrics.manifold import copies, density_coverage, memorised_share, precision_recall
+from finefit.metrics.manifold import copied, density_coverage, memorised_share, nearest, precision_recall
 from finefit.metrics.probe import Probe, augment, fit, in_batches, load, save
 from finefit.metrics.published import lpips_distance
 
@@ -154,12 +154,13 @@ def test_the_planted_share_of_copies_is_recovered(share: float, copied_tests: in
     generated = np.concatenate([train[:planted], new[planted:]])
     # of new pictures the quantile itself, 1 %, lies within the bound
     assert memorised_share(generated, train, test) == pytest.approx(share + 0.01 * (1 - share), abs=0.01)
-    assert copies(test, train).sum() == copied_tests
+    assert copied(nearest(test, train, 1)[:, 0].numpy(), test).sum() == copied_tests
 
 
 def test_nothing_is_said_of_memorisation_where_every_test_picture_is_a_copy() -> None:
     train = np.random.default_rng(8).normal(size=(50, 6))
-    assert np.isnan(memorised_share(train, train, train[:20]))
+    with pytest.raises(TooFew, match="no bound"):
+        memorised_share(train, train, train[:20])
 
 
 def test_density_and_coverage_of_rows_made_by_hand() -> None:

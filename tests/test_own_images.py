@@ -12,7 +12,6 @@ from PIL import Image
 
 from finefit.data.pictures import read_file
 from finefit.datasets import folder
-from finefit.outlook.copies import between_splits
 
 RED = (200, 30, 30)
 
@@ -50,16 +49,6 @@ def test_colours_come_out_as_a_person_sees_them(tmp_path):
     assert like(save(red.convert("CMYK"), tmp_path / "cmyk.jpg"), RED)
     assert like(save(red.convert("P", palette=Image.Palette.ADAPTIVE), tmp_path / "palette.png"), RED)
     assert like(save(Image.new("1", (40, 30), 1), tmp_path / "bilevel.png"), (255, 255, 255))
-
-
-def test_copies_between_splits_are_told(tmp_path):
-    for number, name in enumerate(("red", "blue")):
-        for place in range(5):
-            save(Image.new("RGB", (20 + number, 20), (40 * place, 9, 9)), tmp_path / f"pictures/{name}/{place}.png")
-    (tmp_path / "pictures/blue/4.png").write_bytes((tmp_path / "pictures/red/0.png").read_bytes())
-    index = indexed(tmp_path / "pictures")
-    assert index.set_index("key")["split"][["blue/4.png", "red/0.png"]].tolist() == ["test", "train"]
-    assert between_splits(index, tmp_path / "pictures") == [("blue/4.png", "red/0.png")]
 
 
 def test_transparent_becomes_white(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,9 @@ from finefit.commands import PARAMS, StudyFile, plan_of
 
 app = typer.Typer()
 
-ClassNames = Annotated[str, typer.Option("--classes", help="Names of classes, with commas between them.")]
+ClassNames = Annotated[
+    str, typer.Option("--classes", help="Names of classes, with commas between them; one with a comma in quotes.")
+]
 
 
 @app.command()
@@ -47,8 +50,15 @@ def compare(
 
 
 def split(names: str) -> list[str]:
-    """Names from a list with commas."""
-    return [name.strip() for name in names.split(",") if name.strip()]
+    """Names from a list with commas: `beach,"church, indoor"` are two.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = [name.strip() for name in next(csv.reader([names], skipinitialspace=True), []) if name.strip()]
+    if not found and names.strip():
+        raise ValueError(f"{names!r}: no name in it")
+    return found
 
 
 @app.command("readme-table")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,14 @@ from torch import Tensor
 from finefit import judges
 from finefit.data import sources
 from finefit.evaluation import judge, scores
-from finefit.evaluation.scores import Real
+from finefit.evaluation.measured import measured
+from finefit.evaluation.scores import Measures, Real
 from finefit.hierarchy.index import read_index, read_pictures
 from finefit.hierarchy.superclasses import superclass_of
+from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
 from finefit.metrics import probe
-from finefit.metrics.diversity import class_diversities, pairwise_diversity, probe_distance
+from finefit.metrics.diversity import class_diversities, mean_diversity, pairwise_diversity, probe_distance
 from finefit.metrics.frechet import group_distances
 from finefit.metrics.kernel import class_distances
 from finefit.metrics.manifold import nearest
@@ -45,12 +46,13 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     }
     distance = probe_distance(probe.load(reference.path / "probe.safetensors"))
     diversities = class_diversities(images, labels, distance, reference.settings["diversity_pairs"], 0)
-    result: dict[str, float] = {"samples": len(images)}
+    measures: Measures = {}
     by_class, halves = class_scores(labels, right, diversities), []
     for name, judging in judges_of(job).items():
         features = probe.in_batches(judge.network(judging), images).numpy()
         real = scores.load(judging.path)
-        result |= named(name, scores.of_samples(features, labels.numpy(), real, supers.numpy()))
+        require_finite("features of samples", features)
+        measures |= named(name, scores.measures(features, labels.numpy(), real, supers.numpy()))
         halves += [row | {"judge": name} for row in half_scores(features, labels.numpy(), real, supers.numpy(), name)]
         distances = class_distances(features, labels.numpy(), real.features, real.labels, len(supers))
         by_class[judges.column("kd", name)] = distances[by_class["class_id"]]
@@ -60,11 +62,11 @@ def build(job: Job, out: Path, scratch: Path) -> None:
             superclasses(features, supers[labels].numpy(), real, supers.numpy()).to_csv(
                 out / "superclasses.csv", index=False
             )
-    result |= {"diversity_probe": float(np.nanmean(diversities))}
+    measures |= {"diversity_probe": lambda: mean_diversity(diversities)}
+    measures |= published(images, labels, reference, job.settings["published"])
+    result = {"samples": len(images)} | measured(measures)
     result |= {metric: float(hits.mean()) for metric, hits in right.items()}
-    result |= published(images, labels, reference, job.settings["published"])
-    known = {name: None if value is None or isnan(value) else value for name, value in result.items()}
-    (out / "metrics.json").write_text(json.dumps(known, indent=1) + "\n")
+    (out / "metrics.json").write_text(json.dumps(result, indent=1) + "\n")
     by_class.to_csv(out / "classes.csv", index=False)
     pd.DataFrame(halves, columns=["judge", "half", "score", "value"]).to_csv(out / "halves.csv", index=False)
 
@@ -74,10 +76,10 @@ def judges_of(job: Job) -> dict[str, Job]:
     return {source.settings["judge"]: source for source in job.inputs.values() if source.kind == "judge"}
 
 
-def named(name: str, found: dict[str, float]) -> dict[str, float]:
+def named(name: str, found: Measures) -> Measures:
     """A judge's scores under the columns that bear its name; the error of its kernel distance beside that."""
-    error = {f"{judges.column('kd', name)}_error": found["kd_error"]} if "kd_error" in found else {}
-    return {judges.column(score, name): value for score, value in found.items() if score != "kd_error"} | error
+    error = f"{judges.column('kd', name)}_error"
+    return {error if score == "kd_error" else judges.column(score, name): take for score, take in found.items()}
 
 
 def half_scores(features: np.ndarray, labels: np.ndarray, real: Real, supers: np.ndarray, name: str) -> list[dict]:
@@ -91,7 +93,8 @@ def half_scores(features: np.ndarray, labels: np.ndarray, real: Real, supers: np
         return []
     rows = []
     for which in (0, 1):
-        found = named(name, scores.of_samples(features[half == which], labels[half == which], real, supers))
+        part = scores.measures(features[half == which], labels[half == which], real, supers)
+        found = scores.taken(named(name, part))
         rows += [{"half": which, "score": score, "value": value} for score, value in found.items()]
     return rows
 
@@ -127,11 +130,11 @@ def class_scores(labels: Tensor, right: dict[str, np.ndarray], diversities: np.n
     return table.rename_axis("class_id").reset_index()[["class_id", "pictures", *right, "diversity_probe"]]
 
 
-def published(images: Tensor, labels: Tensor, reference: Job, weights: dict[str, dict]) -> dict[str, float]:
+def published(images: Tensor, labels: Tensor, reference: Job, weights: dict[str, dict]) -> Measures:
     """LPIPS by the published network where the study asks for it."""
     from finefit.metrics.published import lpips_distance
 
     if "lpips" not in weights:
         return {}
-    distance = lpips_distance(sources.fetch(weights["lpips"]["name"]))
-    return {"lpips": pairwise_diversity(images, labels, distance, reference.settings["diversity_pairs"], seed=0)}
+    distance, pairs = lpips_distance(sources.fetch(weights["lpips"]["name"])), reference.settings["diversity_pairs"]
+    return {"lpips": lambda: pairwise_diversity(images, labels, distance, pairs, seed=0)}

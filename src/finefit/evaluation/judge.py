@@ -62,11 +62,12 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     fitted = head.fit(train_features, train_labels.numpy(), classes)
     real = Real(see(test), test_labels.numpy(), train_features, fitted)
     real.save(out)
+    gaps = manifold.nearest(real.features, train_features, 1)[:, 0].numpy()
     result = {
         "judge": settings["judge"],
         "known": float((fitted.classes_of(real.features) == real.labels).mean()),
         "wanted": KNOWN,
-        "copies": int(manifold.copies(real.features, train_features).sum()),
+        "copies": int(manifold.copied(gaps, real.features).sum()),
         "pictures": min(settings["per_class"] * classes, len(test) // 2, MOST),
     }
     pools = Pool(test.numpy(), real.labels), Pool(train.numpy(), train_labels.numpy())
@@ -119,8 +120,8 @@ def measured(features: np.ndarray, labels: np.ndarray, beside: Real) -> dict[str
     return {
         "fd": frechet_distance(features, beside.features),
         "kd": squared_discrepancy(features, beside.features),
-        **scores.neighbourhoods(beside.features, features),
-        "memorised": manifold.memorised_share(features, beside.train, beside.features),
+        **scores.taken(scores.neighbourhoods(lambda: (beside.features, features))),
+        **scores.taken({"memorised": lambda: manifold.memorised_share(features, beside.train, beside.features)}),
         "class_accuracy": float((beside.head.classes_of(features) == labels).mean()),
         "class_kd": np.nan if np.isnan(by_class).all() else float(np.nanmean(by_class)),
     }

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from finefit.metrics import head
+from finefit.metrics import TooFew, head
 from finefit.metrics.frechet import frechet_distance
 from finefit.metrics.head import Head
 from finefit.metrics.kernel import kernel_distance
-from finefit.metrics.manifold import DENSE_NEIGHBOUR, density_coverage, memorised_share, precision_recall
+from finefit.metrics.manifold import density_coverage, memorised_share, precision_recall
+
+Measures = dict[str, Callable[[], float]]
 
 
 @dataclass(frozen=True)
@@ -38,34 +41,48 @@ def load(folder: Path) -> Real:
     return Real(features, labels, train, head.load(folder / "head.npz"))
 
 
-def of_distribution(features: np.ndarray, real: Real) -> dict[str, float]:
-    """The scores of `finefit.judges.SCORES` that need no labels, and the error of `kd`; nan for what cannot be had.
+def measures(features: np.ndarray, labels: np.ndarray, real: Real, supers: np.ndarray) -> Measures:
+    """What takes each of `finefit.judges.SCORES`, and `kd_error`; one that lacks pictures raises `TooFew`.
 
     Args:
-        features: of the pictures that are judged, `[n, d]`.
+        features, labels: of the pictures that are judged, `[n, d]` and `[n]`.
         real: with whose test pictures they are compared.
+        supers: each class's superclass id, `[classes]`.
     """
-    kernel, error = kernel_distance(real.features, features, seed=0)
+    kernel = cache(lambda: kernel_distance(real.features, features, seed=0))
+    pairs = cache(lambda: equal_numbers(real.features, features))
+    right = cache(lambda: hits(features, labels, real, supers))
     return {
-        "fd": frechet_distance(features, real.features),
-        "kd": kernel,
-        "kd_error": error,
-        **neighbourhoods(*equal_numbers(real.features, features)),
-        "memorised": memorised_share(features, real.train, real.features),
+        "fd": lambda: frechet_distance(features, real.features),
+        "kd": lambda: kernel()[0],
+        "kd_error": lambda: kernel()[1],
+        **neighbourhoods(pairs),
+        "memorised": lambda: memorised_share(features, real.train, real.features),
+        "class_accuracy": lambda: float(right()["class_accuracy"].mean()),
+        "superclass_accuracy": lambda: float(right()["superclass_accuracy"].mean()),
     }
 
 
-def neighbourhoods(real: np.ndarray, features: np.ndarray) -> dict[str, float]:
-    """Precision, recall, density and coverage of equal numbers of pictures, `[n, d]` each; nan for too few."""
-    few = min(len(real), len(features)) <= DENSE_NEIGHBOUR
-    pairs = [(math.nan, math.nan)] * 2 if few else [precision_recall(real, features), density_coverage(real, features)]
-    return dict(zip(("precision", "recall", "density", "coverage"), itertools.chain(*pairs), strict=True))
+def neighbourhoods(pairs: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Measures:
+    """What takes precision, recall, density and coverage of equal numbers of real and other features, `[n, d]` each."""
+    sparse, dense = cache(lambda: precision_recall(*pairs())), cache(lambda: density_coverage(*pairs()))
+    return {
+        "precision": lambda: sparse()[0],
+        "recall": lambda: sparse()[1],
+        "density": lambda: dense()[0],
+        "coverage": lambda: dense()[1],
+    }
 
 
-def of_samples(features: np.ndarray, labels: np.ndarray, real: Real, supers: np.ndarray) -> dict[str, float]:
-    """All scores of `finefit.judges.SCORES`, and the error of `kd`. Args as of `of_distribution` and `hits`."""
-    right = {name: float(told.mean()) for name, told in hits(features, labels, real, supers).items()}
-    return of_distribution(features, real) | right
+def taken(of: Measures) -> dict[str, float]:
+    """The values of measures; nan where pictures are too few."""
+    values = {}
+    for name, measure in of.items():
+        try:
+            values[name] = measure()
+        except TooFew:
+            values[name] = math.nan
+    return values
 
 
 def hits(features: np.ndarray, labels: np.ndarray, real: Real, supers: np.ndarray) -> dict[str, np.ndarray]:

@@ -14,6 +14,6 @@ RECIPES = {
     "reference": 2,
     "denoise": 1,
     "judge": 1,
-    "evaluate": 4,
+    "evaluate": 5,
     "report": 4,
 }

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finefit.metrics import TooFew
+
 NEIGHBOUR = 3  # k of precision and recall, as published
 DENSE_NEIGHBOUR = 5  # k of density and coverage, as published
-SAME = 1e-5  # of the training features' spread: what rounding leaves between two copies of one picture
 BATCH = 1024
 
 
@@ -24,7 +25,7 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = NEIGHBOUR
     """
     for name, features in (("real", real), ("generated", generated)):
         if len(features) <= k:
-            raise ValueError(f"{len(features)} {name} pictures have no {k}-th neighbour: give more than {k}")
+            raise TooFew(f"{len(features)} {name} pictures have no {k}-th neighbour: give more than {k}")
     return covered(generated, real, k), covered(real, generated, k)
 
 
@@ -46,7 +47,7 @@ def density_coverage(real: np.ndarray, generated: np.ndarray, k: int = DENSE_NEI
         real, generated: features `[n, d]` and `[m, d]`; more than k real rows.
     """
     if len(real) <= k:
-        raise ValueError(f"{len(real)} real pictures have no {k}-th neighbour: give more than {k}")
+        raise TooFew(f"{len(real)} real pictures have no {k}-th neighbour: give more than {k}")
     radii = nearest(real, real, k + 1)[:, k]
     reached, hits = torch.zeros(len(real), dtype=torch.bool), 0
     for part in batches(generated):
@@ -57,28 +58,25 @@ def density_coverage(real: np.ndarray, generated: np.ndarray, k: int = DENSE_NEI
 
 
 def memorised_share(generated: np.ndarray, train: np.ndarray, test: np.ndarray, quantile: float = 0.01) -> float:
-    """Share of generated pictures that lie nearer to a training picture than nearly all new real pictures do.
+    """Share of generated pictures that lie nearer to a training picture than nearly all real test pictures do.
 
-    The bound is the given quantile of test pictures' distances to their nearest training picture, without the test
-    pictures that are copies of training pictures themselves (`copies`); generated pictures that are neither copied nor
-    far off score the quantile itself (after van den Burg and Williams 2021). nan where every test picture is a copy,
-    since then nothing says how near a new picture lies.
+    The bound is the given quantile of test pictures' distances to their nearest training picture; pictures that are
+    neither copied nor far off score the quantile itself (after van den Burg and Williams 2021). Test pictures that are
+    themselves copies of training pictures say nothing of it and are left out.
+
+    Raises:
+        TooFew: there is no test picture, or each is a copy.
     """
-    gaps = nearest(test, train, 1)[:, 0].numpy()
-    new = gaps[gaps > same_within(train)]
-    if not len(new):
-        return float("nan")
-    return float((nearest(generated, train, 1)[:, 0].numpy() <= np.quantile(new, quantile)).mean())
+    apart = nearest(test, train, 1)[:, 0].numpy() if len(test) else np.zeros(0)
+    apart = apart[~copied(apart, test)]
+    if not len(apart):
+        raise TooFew(f"of {len(test)} test pictures none is other than a training picture, so there is no bound")
+    return float((nearest(generated, train, 1)[:, 0].numpy() < np.quantile(apart, quantile)).mean())
 
 
-def copies(points: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Which rows `[n]` of `points` are copies of training pictures: the same features but for rounding."""
-    return nearest(points, train, 1)[:, 0].numpy() <= same_within(train)
-
-
-def same_within(train: np.ndarray) -> float:
-    """The distance below which features `[n, d]` count as those of one picture."""
-    return SAME * float(np.sqrt(np.asarray(train, np.float64).var(0).sum()))
+def copied(apart: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Which pictures are copies: `apart` `[n]` from their nearest by no more than rounding of their features."""
+    return apart <= 1e-5 * np.linalg.norm(np.asarray(features, np.float64), axis=1)
 
 
 def nearest(points: np.ndarray, support: np.ndarray, k: int) -> torch.Tensor:

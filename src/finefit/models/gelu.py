@@ -30,16 +30,13 @@ def gelu(x: Tensor) -> Tensor:
 
 
 class SigmoidGelu(torch.autograd.Function):
-    """The sigmoid form, and its derivative s + x s (1 - s) RATE (1 + 3 CUBIC x^2) with s the sigmoid."""
+    """The sigmoid form, and its derivative kept."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        square = x * x
-        s = torch.addcmul(x, x, square, value=CUBIC).mul_(RATE).sigmoid_()
-        y = x * s
-        if ctx.needs_input_grad[0]:
-            derivative = square.mul_(3 * CUBIC * RATE).add_(RATE).mul_(y)
-            ctx.save_for_backward(derivative.addcmul_(derivative, s, value=-1).add_(s))
+        y, derivative = sigmoid_form(x, ctx.needs_input_grad[0])
+        if derivative is not None:
+            ctx.save_for_backward(derivative)
         return y
 
     @staticmethod
@@ -63,11 +60,21 @@ class TableGelu(torch.autograd.Function):
         return gradient * ctx.saved_tensors[0]
 
 
+def sigmoid_form(x: Tensor, differentiate: bool) -> tuple[Tensor, Tensor | None]:
+    """GELU, and where asked its derivative s + x s (1 - s) RATE (1 + 3 CUBIC x^2), with s the sigmoid."""
+    square = x * x
+    s = torch.addcmul(x, x, square, value=CUBIC).mul_(RATE).sigmoid_()
+    y = x * s
+    if not differentiate:
+        return y, None
+    derivative = square.mul_(3 * CUBIC * RATE).add_(RATE).mul_(y)
+    return y, derivative.addcmul_(derivative, s, value=-1).add_(s)
+
+
 @lru_cache(maxsize=1)
 def tables() -> tuple[Tensor, Tensor]:
     """GELU and its derivative at every bfloat16 number, by its bits: computed in float64, bfloat16 `[65536]` each."""
-    with torch.inference_mode(False), torch.enable_grad():
-        x = torch.arange(2**16, dtype=torch.int32).to(torch.uint16).view(torch.bfloat16).double().requires_grad_()
-        y = F.gelu(x, approximate="tanh")
-        (derivative,) = torch.autograd.grad(y.sum(), x)
-        return y.detach().bfloat16(), derivative.bfloat16()
+    with torch.inference_mode(False), torch.no_grad():  # a table made while sampling serves training too
+        numbers = torch.arange(2**16, dtype=torch.int32).to(torch.uint16).view(torch.bfloat16)
+        values, derivatives = sigmoid_form(numbers.double(), True)
+        return values.bfloat16(), derivatives.bfloat16()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from finefit import codecs
+from finefit.data.names import canonical, nearest
+from finefit.hierarchy.superclasses import read_hierarchy
 from finefit.jobs.devices import device_here
 from finefit.jobs.job import Job
 from finefit.sampling.sample import load_to_sample, sample
@@ -45,8 +46,9 @@ def pictures(plan: Plan, entry: str, names: list[str], count: int, seed: int) ->
 def job_of(plan: Plan, entry: str, seed: int) -> Job:
     """The sample job of an entry and seed at the study's main scale (first data set, first guidance)."""
     if entry not in plan.study.methods:
+        known = plan.study.methods
         raise ValueError(
-            f"no method {entry!r} in study {plan.study.name!r}: use one of {', '.join(plan.study.methods)}"
+            f"no method {entry!r} in {plan.study.name}{nearest(entry, known)}: use one of {', '.join(known)}"
         )
     if seed not in plan.study.seeds:
         raise ValueError(f"no seed {seed} in study {plan.study.name!r}: it has {', '.join(map(str, plan.study.seeds))}")
@@ -61,12 +63,24 @@ def ids_of(plan: Plan, run: Job, names: list[str]) -> list[int]:
     hierarchy = reference.inputs["hierarchy"]
     if not hierarchy.marker.exists():
         raise ValueError(f"{hierarchy.path}: not made yet; run `snakemake {hierarchy.marker}` first")
-    classes = pd.read_csv(hierarchy.path / "hierarchy.csv", dtype={"class_name": str})
-    known = classes.set_index("class_name")["class_id"]
-    unknown = [name for name in names if name not in known]
+    known = read_hierarchy(hierarchy).set_index("class_name")["class_id"]
+    spelled = {canonical(name): name for name in known.index}
+    unknown = [name for name in names if canonical(name) not in spelled]
     if unknown:
-        raise ValueError(f"no class {unknown[0]!r}: the data set has {', '.join(known.index[:20])}")
-    return [int(known[name]) for name in names]
+        hint = nearest(unknown[0], known.index)
+        raise ValueError(f"no class {unknown[0]!r}{hint}: the data set has {', '.join(known.index[:20])}")
+    return [int(known[spelled[canonical(name)]]) for name in names]
+
+
+def check_file(file: Path) -> None:
+    """Raise ValueError where a picture cannot be written to `file`; before anything is drawn."""
+    endings = sorted(ending for ending, kind in Image.registered_extensions().items() if kind in Image.SAVE)
+    if file.suffix.lower() not in endings:
+        raise ValueError(
+            f"{file}: pictures are not written as {file.suffix or 'a file without ending'!r}; use .png or .jpg"
+        )
+    if not file.absolute().parent.is_dir():
+        raise ValueError(f"{file}: there is no folder {file.absolute().parent}; make it first")
 
 
 def grid(rows: dict[str, np.ndarray], columns: list[str]) -> Image.Image:
@@ -97,11 +111,13 @@ def grid(rows: dict[str, np.ndarray], columns: list[str]) -> Image.Image:
 
 def of_method(plan: Plan, entry: str, names: list[str], count: int, seed: int, file: Path) -> None:
     """Write a grid of one method: a row per class."""
+    check_file(file)
     drawn = pictures(plan, entry, names, count, seed)
     grid(dict(zip(names, drawn, strict=True)), []).save(file)
 
 
 def of_methods(plan: Plan, entries: list[str], names: list[str], seed: int, file: Path) -> None:
     """Write a grid of methods side by side: a row per class, a column per method, the same noise along a row."""
+    check_file(file)
     drawn = np.concatenate([pictures(plan, entry, names, 1, seed) for entry in entries], axis=1)
     grid(dict(zip(names, drawn, strict=True)), entries).save(file)

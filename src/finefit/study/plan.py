@@ -79,7 +79,8 @@ class Plan:
     def _evaluations(self, name: str, resolution: int) -> list[Job]:
         study, group = self.study, f"{name}-{resolution}"
         reader, options = study.reader(name), study.reader_settings(name)
-        settings = {"reader": study.data[name].reader or name, "options": asdict(options)}
+        given = {key: value for key, value in asdict(options).items() if value is not None}
+        settings = {"reader": study.data[name].reader or name, "options": given}
         settings["sources"] = [_source(row) for row in reader.sources(options)]
         if hasattr(reader, "listing"):
             settings["listing"] = reader.listing(options)
