@@ -20,6 +20,7 @@ from measuring import machine
 from torch import Tensor
 
 from finefit import codecs
+from finefit.evaluation.evaluate import judges_of
 from finefit.jobs import store
 from finefit.jobs.devices import device_here
 from finefit.jobs.job import Job
@@ -36,7 +37,7 @@ COLUMNS = ["sampler", "steps", "evaluations", "seconds", "fd_probe", "class_accu
 
 
 def judged(run: Job, plan: Plan) -> tuple[dict, Job]:
-    """The run's settings of sampling at the study's own scale, and the reference that judges its samples.
+    """The run's settings of sampling at the study's own scale, and the evaluation of its samples.
 
     Raises:
         ValueError: one of them is not published.
@@ -44,9 +45,9 @@ def judged(run: Job, plan: Plan) -> tuple[dict, Job]:
     scale = plan.study.sample.scale
     jobs = [job for job in plan.kind("evaluate") if job.inputs["sample"].inputs["run"] is run]
     job = next((job for job in jobs if job.inputs["sample"].settings["scale"] == scale), jobs[0])
-    for needed in (run, *run.inputs.values(), job.inputs["reference"]):
+    for needed in (run, *run.inputs.values(), *(part for role, part in job.inputs.items() if role != "sample")):
         store.check(needed)
-    return job.inputs["sample"].settings, job.inputs["reference"]
+    return job.inputs["sample"].settings, job
 
 
 def drawn(run: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float, float]:
@@ -69,14 +70,15 @@ def drawn(run: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float,
     return torch.cat(pictures), labels, time.perf_counter() - start, evaluations / len(labels)
 
 
-def scores(images: Tensor, labels: Tensor, reference: Job) -> dict[str, float]:
+def scores(images: Tensor, labels: Tensor, evaluation: Job) -> dict[str, float]:
     """The study's scores of some pictures."""
+    reference, judging = evaluation.inputs["reference"], judges_of(evaluation)["probe"]
     judge = probe.load(reference.path / "probe.safetensors")
     features = probe.in_batches(judge.features, images).numpy()
     logits = probe.in_batches(probe.load(reference.path / "classifier.safetensors"), images)
     pairs = reference.settings["diversity_pairs"]
     return {
-        "fd_probe": frechet_distance(features, np.load(reference.path / "features.npy")),
+        "fd_probe": frechet_distance(features, np.load(judging.path / "features.npy")),
         "class_accuracy": class_accuracy(logits, labels),
         "diversity_probe": pairwise_diversity(images, labels, probe_distance(judge), pairs, seed=0),
     }
@@ -92,10 +94,10 @@ def main() -> None:
     given = parser.parse_args()
     plan, device = Plan(load(given.study)), device_here()
     run = plan.at(given.run)
-    settings, reference = judged(run, plan)
+    settings, evaluation = judged(run, plan)
     settings = settings | {"per_class": given.per_class or settings["per_class"]}
     kept = ("guidance", "scale", "guided_channels", "guidance_interval", "per_class", "batch_size", "seed")
-    real = json.loads((reference.path / "reference.json").read_text())
+    real = json.loads((evaluation.inputs["reference"].path / "reference.json").read_text())
     found = {
         "machine": machine(device),
         "run": run.path.as_posix(),
@@ -107,7 +109,7 @@ def main() -> None:
     for sampler, steps in SAMPLERS:
         images, labels, seconds, evaluations = drawn(run, settings | {"sampler": sampler, "steps": steps}, device)
         row = {"sampler": sampler, "steps": steps, "evaluations": evaluations, "seconds": seconds}
-        found["rows"].append(row | scores(images, labels, reference))
+        found["rows"].append(row | scores(images, labels, evaluation))
         print(" ".join(f"{shown(found['rows'][-1][column]):>15}" for column in COLUMNS), flush=True)
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n")

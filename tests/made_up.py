@@ -88,6 +88,15 @@ def fake(job: Job, random: np.random.Generator) -> None:
     if job.kind == "reference":
         files["reference.json"] = REAL
         np.save(job.path / "gallery.npy", random.integers(0, 256, (CLASSES, 4, SIDE, SIDE, 3), np.uint8))
+    if job.kind == "data":
+        index = {"key": range(CLASSES), "class_id": range(CLASSES), "split": "train"}
+        pd.DataFrame(index).to_csv(job.path / "index.csv", index=False)
+    if job.kind == "judge":
+        files["judge.json"] = {"judge": "probe", "known": 0.9, "wanted": 0.75, "copies": 1, "pictures": 12}
+        files["judge.json"]["failures"] = {"precision": "plain noise scores 0.85, real pictures 0.87"}
+        seen = [("blur", "fd", "1 pixels", True), ("blur", "precision", "", False)]
+        columns = ["degradation", "score", "mildest", "rises"]
+        pd.DataFrame(seen, columns=columns).to_csv(job.path / "seen.csv", index=False)
     if job.kind == "denoise":
         files["denoising.json"] = {"denoising_loss": random.random()}
         bands = [{"from": low, "to": low + 499, "loss": random.random()} for low in (0, 500)]
@@ -96,11 +105,16 @@ def fake(job: Job, random: np.random.Generator) -> None:
     if job.kind == "evaluate":
         apart = ("fid", "lpips", *scores.OF_RUN)
         values = {metric: random.random() for metric in scores.METRICS if metric not in apart}
-        files["metrics.json"] = {"samples": 12, "fid": None, "lpips": None} | values
+        files["metrics.json"] = {"samples": 12, "lpips": None} | values
         files["metrics.json"]["fd_probe"] += 10
         supers = {"superclass_id": range(CLASSES // 2), "pictures": 4, "fd_probe": random.random(CLASSES // 2)}
         pd.DataFrame(supers).to_csv(job.path / "superclasses.csv", index=False)
-        by_class = {name: random.random(CLASSES) for name in classes.METRICS}
+        by_class = {name: random.random(CLASSES) for name in (*classes.METRICS, "kid_probe")}
+        pair = random.integers(0, 256, (2, 3, SIDE, SIDE, 3), np.uint8)
+        np.savez(job.path / "neighbours-probe.npz", samples=pair[0], train=pair[1], distances=random.random(3))
+        rows = [("probe", half, score, random.random()) for half in (0, 1) for score in ("fd_probe", "kid_probe")]
+        halves = pd.DataFrame(rows, columns=["judge", "half", "score", "value"])
+        halves.to_csv(job.path / "halves.csv", index=False)
         pd.DataFrame({"class_id": range(CLASSES)} | by_class).to_csv(job.path / "classes.csv", index=False)
     for name, values in files.items():
         (job.path / name).write_text(json.dumps(values))

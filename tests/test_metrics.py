@@ -10,16 +10,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from finefit import judges
 from finefit.datasets.embedded import Settings, index, read, taxonomy
 from finefit.evaluation.evaluate import class_scores
 from finefit.jobs.torchvision_shim import importable_torchvision
+from finefit.metrics import TooFew, head
 from finefit.metrics.accuracy import class_accuracy, superclass_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance, group_distances, split_half_distance, statistics
-from finefit.metrics.kernel import kernel_distance, squared_discrepancy
-from finefit.metrics.manifold import memorised_share, precision_recall
+from finefit.metrics.kernel import class_distances, kernel_distance, squared_discrepancy
+from finefit.metrics.manifold import copied, density_coverage, memorised_share, nearest, precision_recall
 from finefit.metrics.probe import Probe, augment, fit, in_batches, load, save
-from finefit.metrics.published import fid, inception_features, lpips_distance
+from finefit.metrics.published import lpips_distance
 
 
 def noise_pictures(count: int, side: int = 32, seed: int = 0) -> Tensor:
@@ -143,11 +145,101 @@ def test_precision_and_recall_of_rows_made_by_hand() -> None:
         precision_recall(line, line[:3])
 
 
-def test_copies_of_training_pictures_are_told_from_new_ones() -> None:
-    train, test, new = np.random.default_rng(8).normal(size=(3, 2000, 6))
-    assert memorised_share(new, train, test) == pytest.approx(0.01, abs=0.01)
-    copied = np.concatenate([train[:500] + 1e-3, new[:500]])
-    assert memorised_share(copied, train, test) == pytest.approx(0.505, abs=0.01)
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("copied_tests", [0, 300], ids=["new test pictures", "copies among the test pictures"])
+def test_the_planted_share_of_copies_is_recovered(share: float, copied_tests: int) -> None:
+    train, test, new = np.random.default_rng(8).normal(size=(3, 2000, 6)).astype(np.float32)
+    test[:copied_tests] = train[:copied_tests]
+    planted = int(share * len(new))
+    generated = np.concatenate([train[:planted], new[planted:]])
+    # of new pictures the quantile itself, 1 %, lies within the bound
+    assert memorised_share(generated, train, test) == pytest.approx(share + 0.01 * (1 - share), abs=0.01)
+    assert copied(nearest(test, train, 1)[:, 0].numpy(), test).sum() == copied_tests
+
+
+def test_nothing_is_said_of_memorisation_where_every_test_picture_is_a_copy() -> None:
+    train = np.random.default_rng(8).normal(size=(50, 6))
+    with pytest.raises(TooFew, match="no bound"):
+        memorised_share(train, train, train[:20])
+
+
+def test_density_and_coverage_of_rows_made_by_hand() -> None:
+    line = np.arange(6.0)[:, None]  # with k = 1 every radius is 1
+    assert density_coverage(line, line, k=1) == (pytest.approx(16 / 6), 1.0)  # ends reach two rows
+    assert density_coverage(line, line + 100, k=1) == (0.0, 0.0)
+    assert density_coverage(line, np.full((4, 1), 2.0), k=1) == (pytest.approx(3.0), 0.5)  # crowded in one place
+    with pytest.raises(ValueError, match="3 real pictures"):
+        density_coverage(line[:3], line, k=3)
+
+
+def test_neighbourhood_scores_equal_the_formulas_of_dgm_eval() -> None:
+    """The strict inequalities of prdc (Naeem et al. 2020), which dgm-eval takes."""
+    random = np.random.default_rng(9)
+    real, generated = random.normal(size=(200, 5)), 0.8 * random.normal(size=(150, 5)) + 0.4
+
+    def apart(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.square(x[:, None] - y[None]).sum(-1))
+
+    def radii(x: np.ndarray, k: int) -> np.ndarray:
+        return np.sort(apart(x, x), axis=1)[:, k]
+
+    between = apart(real, generated)
+    for k in (3, 5):
+        precision = (between < radii(real, k)[:, None]).any(0).mean()
+        recall = (between < radii(generated, k)[None]).any(1).mean()
+        density = (between < radii(real, k)[:, None]).sum(0).mean() / k
+        coverage = (between.min(1) < radii(real, k)).mean()
+        assert precision_recall(real, generated, k) == pytest.approx((precision, recall), rel=1e-12)
+        assert density_coverage(real, generated, k) == pytest.approx((density, coverage), rel=1e-12)
+
+
+def test_distances_and_neighbourhoods_equal_torch_fidelitys() -> None:
+    importable_torchvision()
+    pytest.importorskip("torch_fidelity")
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+    from torch_fidelity.metric_kid import kernel_mmd
+    from torch_fidelity.metric_prc import prc_features_to_metric
+
+    random = np.random.default_rng(12)
+    real, generated = random.normal(size=(300, 24)), 0.9 * random.normal(size=(300, 24)) + 0.3
+    parts = [fid_features_to_statistics(torch.from_numpy(features)) for features in (generated, real)]
+    fid = fid_statistics_to_metric(*parts, verbose=False)["frechet_inception_distance"]
+    assert frechet_distance(generated, real) == pytest.approx(fid, rel=1e-6)
+    poly = {"kid_kernel": "poly", "kid_kernel_poly_degree": 3, "kid_kernel_poly_gamma": None}
+    kid = kernel_mmd(generated, real, **poly, kid_kernel_poly_coef0=1)
+    assert squared_discrepancy(generated, real) == pytest.approx(kid, rel=1e-6)
+    options = {"prc_neighborhood": 3, "prc_batch_size": 10_000, "verbose": False}
+    prc = prc_features_to_metric(torch.from_numpy(generated), torch.from_numpy(real), **options)
+    assert precision_recall(real, generated) == pytest.approx((prc["precision"], prc["recall"]), rel=1e-6)
+
+
+def test_class_distances_tell_which_class_is_off() -> None:
+    random = np.random.default_rng(10)
+    labels = np.repeat([0, 1, 2], [6, 9, 1])
+    features, real = random.normal(size=(16, 4)), random.normal(size=(40, 4))
+    features[labels == 1] += 2
+    found = class_distances(features, labels, real, np.repeat([0, 1, 3], [20, 10, 10]), 4)
+    assert found[1] > 10 * abs(found[0]) and np.isnan(found[2:]).all()
+
+
+# A head on frozen features
+
+
+def test_head_equals_scikit_learns_own_and_never_names_a_class_without_pictures(tmp_path: Path) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    random = np.random.default_rng(11)
+    for known in ([0, 2, 3], [1, 3]):
+        labels = np.repeat(known, 40)
+        features = 5 * random.normal(size=(len(labels), 6)) + labels[:, None] * np.arange(6)
+        head.save(head.fit(features, labels, 5), tmp_path / "head.npz")
+        named = head.load(tmp_path / "head.npz").classes_of(features)
+        reference = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(features, labels)
+        assert (named == reference.predict(features)).mean() > 0.98 and set(named) <= set(known)
+    alone = head.fit(features[labels == 3], labels[labels == 3], 5)
+    assert (alone.classes_of(features) == 3).all()
 
 
 # Diversity
@@ -291,25 +383,13 @@ def test_inception_features_equal_clean_fids_own(inception_file: Path, tmp_path:
     expected = cleanfid.get_files_features(files, network, num_workers=0, device="cpu", mode="clean", verbose=False)
     assert expected.shape == (5, 2048)
     # absolute: a feature near zero keeps few of its digits, and processors round differently
-    np.testing.assert_allclose(inception_features(images, inception_file), expected, rtol=1e-5, atol=1e-6)
+    found = judges.load("inception", inception_file)(images)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_fid_is_clean_fids_distance_of_those_features(inception_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    importable_torchvision()
-    from cleanfid import fid as cleanfid
-
-    # The root of a 2048 x 2048 matrix takes long, so clean-fid's distance is handed the first dimensions only.
-    distance = cleanfid.frechet_distance
-    short = (slice(8),) * 2
-    monkeypatch.setattr(cleanfid, "frechet_distance", lambda m, s, n, t: distance(m[:8], s[short], n[:8], t[short]))
-    real, generated = noise_pictures(12), noise_pictures(10, seed=1) // 2
-    expected = frechet_distance(*(inception_features(part, inception_file)[:, :8] for part in (real, generated)))
-    assert fid(real, generated, inception_file) == pytest.approx(expected, rel=1e-6)
-
-
-def test_fid_without_its_weights_names_the_file(tmp_path: Path) -> None:
+def test_inception_without_its_weights_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="absent.pt"):
-        fid(noise_pictures(2), noise_pictures(2), tmp_path / "absent.pt")
+        judges.load("inception", tmp_path / "absent.pt")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # lpips calls torchvision the old way

@@ -1,8 +1,8 @@
 """Samples to numbers, numbers to a page."""
 
 
-# All kinds stand in one folder; references and denoising losses are told by their names.
-ruleorder: reference > denoise > evaluate
+# All kinds stand in one folder; what is no set of scores is told by its name.
+ruleorder: reference > judge > denoise > evaluate
 
 
 rule reference:
@@ -24,6 +24,27 @@ rule reference:
         "reference {wildcards.artifact}"
     shell:
         command("reference")
+
+
+rule judge:
+    """What a judge sees in real pictures, and whether it can be trusted with others."""
+    input:
+        needed("judge"),
+    output:
+        update(marker("judge")),
+    log:
+        log_of("judge"),
+    wildcard_constraints:
+        artifact=r"[^/]+/judges/.+",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=16000,
+        runtime=720,
+    message:
+        "judge {wildcards.artifact}"
+    shell:
+        command("judge")
 
 
 rule denoise:

@@ -28,6 +28,7 @@ BUILDERS = {
     "sample": "sampling.sample.build",
     "reference": "evaluation.reference.build",
     "denoise": "evaluation.denoising.build",
+    "judge": "evaluation.judge.build",
     "evaluate": "evaluation.evaluate.build",
     "report": "report.build",
 }

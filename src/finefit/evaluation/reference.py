@@ -11,7 +11,7 @@ from torch import Tensor
 
 from finefit import codecs
 from finefit.evaluation.measured import measured
-from finefit.hierarchy.index import read_index, read_pictures
+from finefit.evaluation.pictures import of_split
 from finefit.hierarchy.superclasses import superclass_of
 from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
@@ -27,14 +27,13 @@ GALLERY = 8  # real pictures of each class kept for the report
 def build(job: Job, out: Path, scratch: Path) -> None:
     """Train probe and classifier on the real training pictures; measure real test pictures and the codec with them.
 
-    Writes `probe.safetensors`, `classifier.safetensors`, the test pictures' `features.npy` `[n, d]` and `labels.npy`
-    `[n]`, the training pictures' `train-features.npy`, `gallery.npy` uint8 `[classes, k, r, r, 3]` and
+    Writes `probe.safetensors`, `classifier.safetensors`, `gallery.npy` uint8 `[classes, k, r, r, 3]` and
     `reference.json`.
     """
     data, settings = job.inputs["data"], job.settings
     supers = torch.tensor(superclass_of(job.inputs["hierarchy"]))
-    train, train_labels = pictures(data, "train", settings["resolution"])
-    test, test_labels = pictures(data, "test", settings["resolution"])
+    train, train_labels = of_split(data, "train", settings["resolution"])
+    test, test_labels = of_split(data, "test", settings["resolution"])
     networks = {}
     for name, options in {"probe": PROBE, "classifier": CLASSIFIER}.items():
         networks[name] = probe.fit(train, train_labels, len(supers), settings["probe_steps"], **options)
@@ -69,17 +68,8 @@ def build(job: Job, out: Path, scratch: Path) -> None:
             ),
         }
     )
-    np.save(out / "features.npy", real)
-    np.save(out / "labels.npy", test_labels.numpy())
-    np.save(out / "train-features.npy", known)
     np.save(out / "gallery.npy", gallery(test, test_labels, len(supers)))
     (out / "reference.json").write_text(json.dumps(result, indent=1) + "\n")
-
-
-def pictures(data: Job, split: str, resolution: int) -> tuple[Tensor, Tensor]:
-    """All pictures of a split, uint8 `[n, r, r, 3]`, and their class ids, int64 `[n]`."""
-    rows = read_index(data, split)
-    return torch.from_numpy(read_pictures(data, rows, resolution)), torch.tensor(rows["class_id"].to_numpy(copy=True))
 
 
 def psnr(images: Tensor, others: Tensor) -> float:

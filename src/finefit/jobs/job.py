@@ -26,6 +26,7 @@ PHASES = {
     "sample": ("sample", "samples"),
     "reference": ("evaluate", "metrics"),
     "denoise": ("evaluate", "metrics"),
+    "judge": ("evaluate", "metrics"),
     "evaluate": ("evaluate", "metrics"),
     "report": ("report", "reports"),
 }

@@ -13,6 +13,7 @@ RECIPES = {
     "sample": 1,
     "reference": 3,
     "denoise": 1,
-    "evaluate": 4,
-    "report": 3,
+    "judge": 1,
+    "evaluate": 5,
+    "report": 4,
 }

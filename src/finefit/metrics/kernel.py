@@ -34,10 +34,32 @@ def kernel_distance(
 
 
 def squared_discrepancy(x: np.ndarray, y: np.ndarray) -> float:
-    """Unbiased squared maximum mean discrepancy of features `[n, d]` and `[n, d]` (Gretton et al. 2012, eq. 3)."""
-    size = len(x)
-    within = kernel(x, x) + kernel(y, y)
-    return float((within.sum() - np.trace(within)) / (size * (size - 1)) - 2 * kernel(x, y).mean())
+    """Unbiased squared maximum mean discrepancy of features `[n, d]` and `[m, d]` (Gretton et al. 2012, eq. 3)."""
+    within = [
+        (matrix.sum() - np.trace(matrix)) / (n * (n - 1)) for n, matrix in ((len(z), kernel(z, z)) for z in (x, y))
+    ]
+    return float(sum(within) - 2 * kernel(x, y).mean())
+
+
+def class_distances(
+    features: np.ndarray, labels: np.ndarray, real: np.ndarray, real_labels: np.ndarray, classes: int
+) -> np.ndarray:
+    """Kernel distance of each class's generated pictures to its real ones, `[classes]`; few pictures do not bias it.
+
+    Args:
+        features, labels: of generated pictures, `[n, d]` and `[n]`.
+        real, real_labels: of real pictures, `[m, d]` and `[m]`.
+
+    Returns:
+        nan for a class with fewer than two pictures of either kind. Single values may lie below zero.
+    """
+    features, real = np.asarray(features, np.float64), np.asarray(real, np.float64)
+    values = np.full(classes, np.nan)
+    for label in range(classes):
+        mine, theirs = features[labels == label], real[real_labels == label]
+        if min(len(mine), len(theirs)) > 1:
+            values[label] = squared_discrepancy(mine, theirs)
+    return values
 
 
 def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:

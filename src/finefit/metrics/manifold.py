@@ -9,6 +9,7 @@ from torch import Tensor
 from finefit.metrics import TooFew
 
 NEIGHBOUR = 3  # k of precision and recall, as published
+DENSE_NEIGHBOUR = 5  # k of density and coverage, as published
 BATCH = 1024
 
 
@@ -33,6 +34,27 @@ def covered(points: np.ndarray, support: np.ndarray, k: int) -> float:
     radii = nearest(support, support, k + 1)[:, k]  # the nearest of all is the row itself
     inside = [(distances(part, support) <= radii).any(1) for part in batches(points)]
     return torch.cat(inside).double().mean().item()
+
+
+def density_coverage(real: np.ndarray, generated: np.ndarray, k: int = DENSE_NEIGHBOUR) -> tuple[float, float]:
+    """Density and coverage (Naeem et al. 2020, eq. 3 and 4), which no single outlier raises.
+
+    Density is the mean number of real pictures whose distance to their k-th real neighbour reaches a generated one,
+    over k: about 1 where both are one distribution, and more where generated pictures crowd in dense places. Coverage
+    is the share of real pictures with a generated one within that distance.
+
+    Args:
+        real, generated: features `[n, d]` and `[m, d]`; more than k real rows.
+    """
+    if len(real) <= k:
+        raise TooFew(f"{len(real)} real pictures have no {k}-th neighbour: give more than {k}")
+    radii = nearest(real, real, k + 1)[:, k]
+    reached, hits = torch.zeros(len(real), dtype=torch.bool), 0
+    for part in batches(generated):
+        inside = distances(part, real) <= radii
+        reached |= inside.any(0)
+        hits += int(inside.sum())
+    return hits / (k * len(generated)), reached.double().mean().item()
 
 
 def memorised_share(generated: np.ndarray, train: np.ndarray, test: np.ndarray, quantile: float = 0.01) -> float:

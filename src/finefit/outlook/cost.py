@@ -21,6 +21,7 @@ TABLE = Path("data/rates.csv")
 GPU = "a100"  # what GPU hours are counted on
 GPU_KINDS = {"latents", "finetune", "sample", "denoise"}  # scores and pictures are computed on the CPU
 PROBE_STEP_PIXELS = 64 * 3 * 2  # pictures of a step, forward and backward, of both networks that judge
+JUDGED = 40  # sets of pictures as large as a set of samples, unharmed and harmed, that a judge is judged by
 FROZEN_SHARE = 0.03  # trained by methods that freeze the base, at most; the class table is counted apart
 
 
@@ -99,6 +100,11 @@ def work(job: Job) -> dict[str, float]:
         pixels = settings["resolution"] ** 2
         probe = settings["probe_steps"] * PROBE_STEP_PIXELS
         amounts |= {"read": size.train + size.test, "judge": (probe + 4 * size.test) * pixels}
+    elif job.kind == "judge":
+        amounts["read"] = size.train + size.test
+        if "weights" not in settings:  # of networks from outside only the reading is counted
+            pictures = size.train + size.test + JUDGED * size.classes * settings["per_class"]
+            amounts["judge"] = pictures * settings["resolution"] ** 2
     elif job.kind == "evaluate":
         pictures = size.classes * job.inputs["sample"].settings["per_class"]
         amounts["judge"] = 2 * pictures * resolution(job) ** 2

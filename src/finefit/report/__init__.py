@@ -5,7 +5,7 @@ The way of a number: an artifact's JSON file, `collect` (tidy tables), `scores` 
 `claims` (what it means for the papers), `notebooks/` (order and prose), `site` and `template.html` (the pages).
 `record` and `kept` write down and read back what `gathered` makes one ledger of.
 
-May import: jobs, hierarchy, models, methods, study, outlook, unets.
+May import: jobs, judges, hierarchy, models, methods, study, outlook, unets.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     study.write_text(yaml.safe_dump(job.settings["study"], sort_keys=False))
     found = collect.read(study)
     (out / "metrics.json").write_text(json.dumps(metrics(found), indent=1) + "\n")
-    flat(found.main).to_csv(out / "results.csv", index=False)
-    flat(found.variants).to_csv(out / "sweep.csv", index=False)
+    flat(found, found.main).to_csv(out / "results.csv", index=False)
+    flat(found, found.variants).to_csv(out / "sweep.csv", index=False)
     kept.write(found, out)
     record.write(found, out)
     site.build(study, found.plan.study.name, out)
@@ -62,7 +62,7 @@ def draft(job: Job) -> Path:
 
 def metrics(found: Results) -> dict[str, float]:
     """Means over seeds at the study's main scale, and the real pictures' own values: nothing that a clock decides."""
-    from finefit.report.scores import METRICS, RUN
+    from finefit.report.scores import RUN
 
     values = {}
     for group in found.references:
@@ -71,17 +71,17 @@ def metrics(found: Results) -> dict[str, float]:
                 values[f"{group}/real/{key}"] = value
     for _, row in found.main.iterrows():
         name = f"{row['group']}/{row['variant']}"
-        values |= {f"{name}/{metric}": row[metric].mean for metric in METRICS if row[metric].count}
+        values |= {f"{name}/{metric}": row[metric].mean for metric in found.metrics if row[metric].count}
         values |= {f"{name}/{key}": row[key] for key in RUN if not math.isnan(row[key])}
     return values
 
 
-def flat(variants: pd.DataFrame) -> pd.DataFrame:
+def flat(found: Results, variants: pd.DataFrame) -> pd.DataFrame:
     """`Results.variants` for a file: every estimate as its mean and, under `<metric>_half`, half its interval."""
-    from finefit.report.scores import METRICS, RUN
+    from finefit.report.scores import RUN
 
     table = variants[["group", "entry", "guidance", "scale", "done", "planned"]].copy()
-    for metric in METRICS:
-        table[metric] = [found.mean for found in variants[metric]]
-        table[f"{metric}_half"] = [found.half for found in variants[metric]]
+    for metric in found.metrics:
+        table[metric] = [one.mean for one in variants[metric]]
+        table[f"{metric}_half"] = [one.half for one in variants[metric]]
     return table.join(variants[list(RUN)])

@@ -16,7 +16,7 @@ import pandas as pd
 from finefit.hierarchy.superclasses import read_hierarchy
 from finefit.jobs import store
 from finefit.jobs.job import Job
-from finefit.report.scores import COST, METRICS, RUN, Scores
+from finefit.report.scores import COST, RUN, Scores
 from finefit.study import reading
 from finefit.study.config import Study
 from finefit.study.plan import Plan
@@ -66,6 +66,10 @@ class Results(Scores):
                 parts.append(pd.read_csv(run.path / "losses.csv").assign(**labels))
         return pd.concat(parts) if parts else pd.DataFrame(columns=["step", "loss", "group", "entry", "seed"])
 
+    def judging(self, group: str) -> dict[str, Job]:
+        """The "judge" jobs of a group by the judge's name, the study's own first."""
+        return {job.settings["judge"]: job for job in self.plan.kind("judge") if group_of(job) == group}
+
     def reference(self, group: str) -> dict[str, float] | None:
         """The real pictures' own values of a group (reference.json), None while pending; nan where one has none."""
         values = content(self.references[group], "reference.json")
@@ -93,7 +97,7 @@ class Results(Scores):
         run, guidance, scale = sample.inputs["run"], sample.settings["guidance"], sample.settings["scale"]
         entry = entry_of(run, group)
         references = self.plan.study.method_settings(entry).guidance
-        known = dict.fromkeys((*METRICS, *RUN, *COST), float("nan"))
+        known = dict.fromkeys((*self.metrics, *RUN, *COST), float("nan"))
         scores = content(job, "metrics.json")
         known |= {metric: value for metric, value in scores.items() if value is not None and metric != "absent"}
         known |= content(run, "run.json")

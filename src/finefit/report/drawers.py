@@ -13,7 +13,6 @@ from IPython.display import HTML
 from finefit import methods
 from finefit.jobs.job import Job
 from finefit.report.collect import Results, content
-from finefit.report.scores import METRICS
 from finefit.report.text import DASH, PENDING, duration, heading, link, measured, size, slug, table
 from finefit.study import config
 
@@ -46,7 +45,7 @@ def drawers(found: Results) -> HTML:
             [key, DASH if math.isnan(value) else f"{value:,.6g}"]
             for key, value in (found.reference(group) or {}).items()
         ]
-        body = table(["", "value"], values, "seeds") + chain([reference, *base])
+        body = table(["", "value"], values, "seeds") + chain([reference, *found.judging(group).values(), *base])
         parts.append(drawer(reference_anchor(found, group), "real pictures and codec", body))
         for _, row in found.variants[found.variants["group"] == group].iterrows():
             guidance = "no guidance" if row["guidance"] == "none" else f"{row['guidance']} guidance"
@@ -62,7 +61,7 @@ def drawer(mark: str, title: str, body: str) -> str:
 
 def by_seed(found: Results, row: pd.Series) -> str:
     """The numbers of each seed that a row's mean and interval come from, in full."""
-    metrics = [metric for metric in METRICS if row[metric].count]
+    metrics = [metric for metric in found.metrics if row[metric].count]
     rows = []
     for _, one in found.seeds_of(row).iterrows():
         cells = [PENDING if math.isnan(one[metric]) else f"{one[metric]:.6g}" for metric in metrics]

@@ -77,7 +77,7 @@ def floor_lines(axis: Axes, real: dict | None) -> None:
 
 def guidance_curves(found: Results) -> HTML:
     """fd_probe traced over guidance scales against class accuracy and against diversity, per method and guidance."""
-    sweep = {entry for entry, scales in found.plan.study.sample.sweep.items() if scales}
+    sweep = [entry for entry in found.study.methods if len(found.study.scales(entry)) > 1]
     shown = found.variants[found.variants["entry"].isin(sweep)]
     shown = shown[shown["fd_probe"].map(lambda found: found.count > 0)]
     if shown.empty:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from finefit.report.scores import COST, METRICS, ROW, RUN, Scores
+from finefit.report.scores import COST, ROW, RUN, Scores
 from finefit.study import reading
 from finefit.study.config import Study
 
 VALUES = "seeds.csv"  # a row per run and guidance
-COLUMNS = [*ROW, "seed", "state", *METRICS, *RUN, *COST]
+ENDS = [*ROW, "seed", "state"], [*RUN, *COST]  # columns before and after those of scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Kept(Scores):
     def evaluations(self) -> pd.DataFrame:
         """The report's values by seed: see `Scores`. A score of a later version is nan."""
         table = pd.read_csv(self.folder / VALUES, keep_default_na=False, na_values=[""])  # "null" is a guidance
-        return table.reindex(columns=COLUMNS)
+        return table.reindex(columns=columns(self))
 
 
 def read(folder: Path) -> Kept | None:
@@ -45,6 +45,11 @@ def read(folder: Path) -> Kept | None:
     return kept if wanted <= kept.study.model_fields_set else None
 
 
+def columns(found: Scores) -> list[str]:
+    """The columns of the values by seed."""
+    return [*ENDS[0], *found.metrics, *ENDS[1]]
+
+
 def write(found: Scores, folder: Path) -> None:
     """Write a study's values by seed where `read` finds them."""
-    found.evaluations[COLUMNS].to_csv(folder / VALUES, index=False)
+    found.evaluations[columns(found)].to_csv(folder / VALUES, index=False)

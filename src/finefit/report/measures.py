@@ -17,10 +17,9 @@ import pandas as pd
 
 from finefit.outlook import counts
 from finefit.report import theory
-from finefit.report.scores import Scores
+from finefit.report.scores import PUBLISHED, Scores
 from finefit.report.selection import Arguments, free_of, select
 from finefit.report.statistics import NOTHING, Estimate, estimate
-from finefit.study.plan import PUBLISHED
 from finefit.unets import parts
 
 SEEDS = range(5)  # of the theory's problems
@@ -136,8 +135,7 @@ def of_group(
     known = [metric for metric in metrics if all(row[metric].count for row in rows)]
     if known:
         return Finding(group, known[0], compute(known[0], *rows), rows)
-    published = found.study.evaluate.published
-    planned = [metric for metric in metrics if metric not in PUBLISHED or metric in published]
+    planned = [metric for metric in metrics if metric not in PUBLISHED or metric in found.metrics]
     if planned:
         return Finding(group, planned[0], NOTHING, rows)
     return Finding(absent="no " + " or ".join(asked["metric"]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from finefit.report import gathered
-from finefit.report.text import PERCENT, number, shown
+from finefit.report.text import in_percent, number, shown
 
 START, END = "<!-- results: finefit readme-table {} README.md -->", "<!-- end of results -->"
 VERDICTS, VERDICTS_END = "<!-- verdicts: finefit ledger -->", "<!-- end of verdicts -->"
@@ -31,7 +31,7 @@ def cell(row: pd.Series, metric: str) -> str:
     half = row[f"{metric}_half"]
     if pd.isna(half):
         return shown(row[metric], metric)
-    if metric in PERCENT:
+    if in_percent(metric):
         return f"{shown(row[metric], metric)} ± {100 * half:.1f}"
     return f"{number(row[metric], beside=half)} ± {number(half, beside=row[metric])}"
 

@@ -6,7 +6,7 @@ import math
 
 from finefit.report.blocks import Fit
 from finefit.report.comparisons import DECIDED, Pair, decided_by, pairs
-from finefit.report.scores import METRICS, Scores
+from finefit.report.scores import Scores
 from finefit.report.statistics import ALPHA, critical
 
 
@@ -18,7 +18,7 @@ def told(found: Scores, metric: str) -> str:
     """
     lines = [f"{'':<24}{'seeds':>6}{'residual sd':>13}{'df':>5}{'HSD':>9}{'separate by it':>16}{'decided here':>14}"]
     for group in found.groups:
-        lines += [summary(found, group, name) for name in METRICS if found.fit(group, name, True).freedom]
+        lines += [summary(found, group, name) for name in found.metrics if found.fit(group, name, True).freedom]
     if len(lines) == 1:
         raise ValueError("no metric has two methods with two seeds in common that differ: there is nothing to compare")
     lines += [

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from finefit import judges
 from finefit.report.blocks import Fit
 from finefit.report.statistics import Estimate, estimate
 from finefit.study.config import Study
@@ -23,11 +24,12 @@ METRICS = (
     "recall_probe",
     "memorised_probe",
     "denoising_loss",
-    "fid",
-    "lpips",
+    "density_probe",
+    "coverage_probe",
 )
 RUN = ("trained_parameters", "total_parameters", "trained_share", "delta_bytes")
 COST = ("train_seconds", "train_peak_bytes", "sample_seconds")
+PUBLISHED = ("fid", "lpips")  # by the published networks
 OF_RUN = ("denoising_loss",)  # scores that a run has by itself, the same however it is sampled
 ROW = ["group", "variant", "entry", "guidance", "scale", "main"]  # what one row of `variants` is
 
@@ -50,6 +52,13 @@ class Scores(ABC):
         """One row per run and guidance."""
 
     @cached_property
+    def metrics(self) -> list[str]:
+        """The scores that this study has or will have: `METRICS`, its judges', and LPIPS where it is asked for."""
+        further = [column for judge in self.study.judges() for column in judges.columns(judge)]
+        asked = ["lpips"] if "lpips" in self.study.evaluate.published else []
+        return list(dict.fromkeys([*METRICS, *further, *asked]))
+
+    @cached_property
     def groups(self) -> dict[str, dict[str, Any]]:
         """Data set (its reader) and resolution of each group, such as "embedded-32", in the study's order."""
         return {
@@ -67,7 +76,9 @@ class Scores(ABC):
         rows = []
         for values, part in self.evaluations.groupby(ROW, sort=False):
             row = dict(zip(ROW, values, strict=True))
-            row |= {metric: self.fit(row["group"], metric, row["main"]).mean(key(row, metric)) for metric in METRICS}
+            row |= {
+                metric: self.fit(row["group"], metric, row["main"]).mean(key(row, metric)) for metric in self.metrics
+            }
             row |= {cost: estimate(part[cost]) for cost in COST} | {column: part[column].max() for column in RUN}
             row |= {"failure": first(part, "failure", ""), "absent": first(part, "absent", {})}
             row |= {"seeds": list(part["seed"]), "planned": len(part), "done": int((part["state"] == "done").sum())}

@@ -60,14 +60,14 @@ def by_method(found: Results, seed: int | None = None) -> HTML:
     return HTML("".join(parts))
 
 
-def sheet(found: Results, group: str, columns: dict[str, dict[int, str]]) -> str:
-    """A table of strips: a row per class, a column per key of `columns` (HTML) with a strip per class id."""
+def sheet(found: Results, group: str, columns: dict[str, dict[int, str]], only: pd.DataFrame | None = None) -> str:
+    """A table of strips: a row per class (those of `only`, else some), a column per key of `columns` (HTML)."""
     classes = found.classes(group)
     if classes is None:
         return f"<p>{PENDING}</p>"
     head = "".join(f'<th scope="col">{name}</th>' for name in columns)
     rows = []
-    for _, row in chosen(classes).iterrows():
+    for _, row in (chosen(classes) if only is None else only).iterrows():
         name = f"{escape(row['class_name'])}<small>{escape(row['superclass'])}</small>"
         cells = "".join(f"<td>{strips.get(row['class_id'], PENDING)}</td>" for strips in columns.values())
         cells = cells.replace("{class}", escape(row["class_name"], quote=True))

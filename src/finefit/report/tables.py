@@ -8,8 +8,11 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
+from finefit import judges
 from finefit.report.collect import Results
 from finefit.report.drawers import anchor, reference_anchor
+from finefit.report.judging import failures, grey
+from finefit.report.scores import PUBLISHED
 from finefit.report.style import colour
 from finefit.report.text import (
     ABSENT,
@@ -34,11 +37,12 @@ COLUMNS = {
     "fid": "FID<small>Inception</small>",
     "lpips": "LPIPS<small>published weights</small>",
 }
-PUBLISHED = ("fid", "lpips")
 FURTHER = {
     "kid_probe": "kid_probe<small>lower is nearer</small>",
     "precision_probe": "precision_probe<small>higher is better</small>",
     "recall_probe": "recall_probe<small>higher is better</small>",
+    "density_probe": "density_probe<small>1 is what real ones have</small>",
+    "coverage_probe": "coverage_probe<small>higher is better</small>",
     "memorised_probe": "memorised_probe<small>1 % is what new pictures have</small>",
     "denoising_loss": "denoising loss<small>lower is better</small>",
 }
@@ -60,8 +64,8 @@ def results(found: Results) -> HTML:
 
 
 def has(found: Results, metric: str) -> bool:
-    """Whether the study asks for a published metric or has values of it."""
-    return metric in found.plan.study.evaluate.published or found.evaluations[metric].notna().any()
+    """Whether the study asks for a published metric."""
+    return metric in found.metrics
 
 
 def floors(found: Results, group: str) -> list[list[str]]:
@@ -90,10 +94,11 @@ def method_row(found: Results, row: pd.Series, metrics: list[str]) -> list[str]:
     if row["failure"]:
         name += f'<small class="under failed">failed: {escape(row["failure"])}</small>'
     cells = []
+    failed = failures(found, row["group"])
     for metric in metrics:
         absent = without(row, metric) or (ABSENT if metric in PUBLISHED and row["done"] else "")
         text = measured(row[metric], metric, absent)
-        cells.append(link(mark, text) if row[metric].count else text)
+        cells.append(grey(link(mark, text) if row[metric].count else text, failed.get(metric)))
         beside = real["diversity_probe_real"] if real and metric == "diversity_probe" else math.nan
         if row[metric].count and not math.isnan(beside):
             more = row[metric].mean - beside
@@ -125,26 +130,35 @@ def costs(row: pd.Series) -> list[str]:
 
 
 def scores(found: Results) -> HTML:
-    """Per group: the further metrics, in the features of the probe, of every method at the main scale."""
-    head = ["", *(FURTHER.values())]
+    """Per group: the further metrics of every method at the main scale, the other judges' below the probe's."""
+    parts = [scores_of(found, FURTHER)]
+    for name in found.study.judges():
+        if name != judges.OWN:
+            parts.append(scores_of(found, {column: column for column in judges.columns(name)}))
+    return HTML("".join(parts))
+
+
+def scores_of(found: Results, columns: dict[str, str]) -> str:
+    """Per group: some metrics of every method at the main scale; `columns` says how each is headed."""
+    head = ["", *(columns.values())]
     parts = []
     for group in found.references:
-        rows = []
+        rows, failed = [], failures(found, group)
         for _, row in of_group(found.main, group).iterrows():
-            cells = [measured(row[metric], metric, without(row, metric)) for metric in FURTHER]
+            cells = [measured(row[metric], metric, without(row, metric)) for metric in columns]
             linked = [
-                link(anchor(row), text) if row[metric].count else text
-                for metric, text in zip(FURTHER, cells, strict=True)
+                grey(link(anchor(row), text) if row[metric].count else text, failed.get(metric))
+                for metric, text in zip(columns, cells, strict=True)
             ]
             rows.append([named(found, row), *linked])
         parts.append(heading(group, len(found.references)) + table(head, rows, "scores"))
-    return HTML("".join(parts))
+    return "".join(parts)
 
 
 def sweep(found: Results) -> HTML:
     """Per group: metrics at every guidance scale of the methods that were swept; nothing without a sweep."""
     metrics = ["fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy"]
-    swept = {entry for entry, scales in found.plan.study.sample.sweep.items() if scales}
+    swept = [entry for entry in found.study.methods if len(found.study.scales(entry)) > 1]
     parts = []
     for group in found.references:
         part = of_group(found.variants, group)

@@ -18,13 +18,23 @@ CAPTIONS = {  # for those who hear the page
     "gathered": "Claims and what every kept study found",
     "sweep": "Scores at every guidance scale",
     "seeds": "Values by seed",
+    "judged": "The mildest degradation that each score sees",
+    "guidance": "Distances at one guidance scale and at each method's own best",
+    "worst": "Kernel distance of the worst classes",
+    "bands": "Scores by number of training pictures",
+    "neighbours": "Samples beside the nearest training pictures",
     "denoising": "Held-out denoising loss",
     "tuning": "Learning rates that were chosen",
     "claims": "Claims and their verdicts",
     "exhibits": "Tables and figures of the papers",
     "published": "Published values beside this study's",
 }
-PERCENT = ("class_accuracy", "superclass_accuracy", "precision_probe", "recall_probe", "memorised_probe")
+SHARES = ("class_accuracy", "superclass_accuracy", "precision_", "recall_", "coverage_", "memorised_")  # begin so
+
+
+def in_percent(metric: str) -> bool:
+    """Whether a metric is a share, which is shown in percent."""
+    return metric.startswith(SHARES)
 
 
 def number(value: float, digits: int = 3, beside: float = 0.0) -> str:
@@ -46,7 +56,7 @@ def measured(found: Estimate, metric: str, absent: str = "") -> str:
         return absent or PENDING
     if math.isnan(found.half):
         return shown(found.mean, metric)
-    if metric in PERCENT:
+    if in_percent(metric):
         mean, half = shown(found.mean, metric), f"{100 * found.half:.1f}"
     else:
         mean, half = number(found.mean, beside=found.half), number(found.half, beside=found.mean)
@@ -57,7 +67,7 @@ def shown(value: float, metric: str) -> str:
     """A metric's value as text; accuracies, which are shares, in percent; a dash where there is none."""
     if math.isnan(value):
         return DASH
-    return f"{100 * value:.1f} %".replace("-", "−") if metric in PERCENT else number(value)
+    return f"{100 * value:.1f} %".replace("-", "−") if in_percent(metric) else number(value)
 
 
 def lacking(reason: str) -> str:

@@ -21,10 +21,10 @@ from pydantic import (
     model_validator,
 )
 
-from finefit import datasets, methods
+from finefit import datasets, judges, methods
 from finefit.codecs import CODECS
 from finefit.data.names import nearest
-from finefit.data.sources import find
+from finefit.data.sources import TABLE, find, table
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs.checksums import checksum
 from finefit.methods import MethodSettings
@@ -34,6 +34,7 @@ from finefit.study import limits, sweeps
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Scale = Annotated[float, Field(ge=0)]
 Timestep = Annotated[int, Field(ge=0, le=999)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what numpy's and torch's generators both take
 
@@ -101,13 +102,16 @@ class TrainSettings(Strict):
 
 
 class SampleSettings(Strict):
-    """How models are sampled: `scale` for every method, and further scales for the methods named in `sweep`."""
+    """How models are sampled: `scale` for every method, and further scales for the methods named in `sweep`.
+
+    A list instead of names sweeps every method.
+    """
 
     sampler: Literal["ancestral", "ddim", "dpmpp"] = "dpmpp"
     steps: Positive
     per_class: Positive
-    scale: Annotated[float, Field(ge=0)] = 1.5
-    sweep: dict[Name, list[Annotated[float, Field(ge=0)]]] = {}
+    scale: Scale = 1.5
+    sweep: dict[Name, list[Scale]] | list[Scale] = {}
     guided_channels: Positive = 3
     # Guided only while the training timestep lies in it. A list, since no tuple equals its record in dvc.lock.
     guidance_interval: Annotated[list[Timestep], Field(min_length=2, max_length=2)] = [0, 999]
@@ -122,7 +126,8 @@ class EvaluateSettings(Strict):
     diversity_pairs: Positive = 32
     denoising_per_class: Positive = 16  # test pictures of each class, at so many fixed timesteps
     denoising_timesteps: Positive = 10
-    published: list[Literal["fid", "lpips"]] = []
+    published: list[Literal["fid", "lpips"]] = []  # "fid" is judge `inception`
+    judges: list[str] = []  # beside the study's own probe: dinov2-base, timm/resnet50.a1_in1k
 
 
 class Study(Strict):
@@ -174,12 +179,15 @@ class Study(Strict):
             yield f"codec.name: {self.codec.name!r} is none of {', '.join(CODECS)}"
         if "codec" in given:
             yield from faults_of("codec.weights", partial(find, self.codec.weights))
+        if "evaluate" in given:
+            yield from faults_of("evaluate.judges", self.check_judges)
         if "sample" in given:
             yield from (
                 f"sample.{fault}" for fault in limits.sample(self.sample, self.codec if "codec" in given else None)
             )
         if {"sample", "methods"} <= given:
-            for name in sorted(set(self.sample.sweep) - set(self.methods)):
+            named = self.sample.sweep if isinstance(self.sample.sweep, dict) else {}
+            for name in sorted(set(named) - set(self.methods)):
                 yield f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}"
         yield from (f"seeds: {seed} appears twice" for seed in (repeated(self.seeds) if "seeds" in given else ()))
 
@@ -193,6 +201,25 @@ class Study(Strict):
                 raise ValueError(f"{size} is more than the {most} pixels of its pictures")
             if size % token:
                 raise ValueError(f"{size} is no multiple of {token}, the pixels of a token (codec and base.patch)")
+
+    def scales(self, entry: str) -> list[float]:
+        """Guidance scales that an entry is sampled at, ascending."""
+        sweep = self.sample.sweep
+        return sorted({self.sample.scale, *(sweep.get(entry, []) if isinstance(sweep, dict) else sweep)})
+
+    def judges(self) -> list[str]:
+        """Every judge of the study: its own probe, and those that it asks for."""
+        asked = ["inception"] if "fid" in self.evaluate.published else []
+        return list(dict.fromkeys([judges.OWN, *asked, *self.evaluate.judges]))
+
+    def check_judges(self) -> None:
+        """Raise ValueError where a judge is unknown, has no row of weights, or would share columns with another."""
+        for name in self.judges():
+            row = judges.weights(name)
+            if row and row not in table():
+                raise ValueError(f"{name}: {TABLE} has no row {row!r} for its weights; add one with their file")
+        if len({judges.slug(name) for name in self.judges()}) < len(self.judges()):
+            raise ValueError(f"{', '.join(self.judges())}: two of these would have the same columns")
 
     def reader(self, name: str) -> ModuleType:
         """The module that reads data set `name`."""

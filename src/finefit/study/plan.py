@@ -10,12 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from finefit import judges
 from finefit.data import sources
 from finefit.jobs.job import Job
 from finefit.study.config import Study
 
-# Weights of the networks behind the published metrics.
-PUBLISHED = {"fid": "inception-2015-12-05", "lpips": "alexnet-owt-7be5be79"}
+# Weights of the networks behind the published metrics that are no judge's.
+PUBLISHED = {"lpips": "alexnet-owt-7be5be79"}
 
 DENOISING = {"denoising_per_class", "denoising_timesteps"}  # of `evaluate`: what the denoising loss is taken on
 
@@ -87,7 +88,7 @@ class Plan:
         hierarchy = self._add("hierarchy", name, study.hierarchy(name), {"data": data})
         pixels = {"resolution": resolution}
         latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})
-        judged_by = study.evaluate.model_dump(exclude={"published", *DENOISING})
+        judged_by = study.evaluate.model_dump(exclude={"published", "judges", *DENOISING})
         per_class = study.data[name].per_class or study.sample.per_class
         judged_by |= {"per_class": per_class, "codec": self._codec()}
         reference = self._add(
@@ -95,7 +96,8 @@ class Plan:
         )
         if self.base:
             self._denoise(f"{group}/base", {"base": self.base, "latents": latents})
-        published = {"published": {metric: _source(PUBLISHED[metric]) for metric in study.evaluate.published}}
+        judging = [self._judge(judge, group, pixels | {"per_class": per_class}, reference) for judge in study.judges()]
+        published = {metric: _source(PUBLISHED[metric]) for metric in study.evaluate.published if metric in PUBLISHED}
         evaluations = []
         for entry in study.methods:
             for seed in study.seeds:
@@ -104,7 +106,8 @@ class Plan:
                 for guided in self._guidances(entry):
                     sample = self._sample(run, guided | {"per_class": per_class})
                     inputs = {"sample": sample, "reference": reference}
-                    evaluations.append(self._add("evaluate", sample.name, published, inputs))
+                    inputs |= {f"judge {job.settings['judge']}": job for job in judging}
+                    evaluations.append(self._add("evaluate", sample.name, {"published": published}, inputs))
         return evaluations
 
     def _finetune(self, name: str, entry: str, seed: int, latents: Job, hierarchy: Job) -> Job:
@@ -125,8 +128,7 @@ class Plan:
 
     def _guidances(self, entry: str) -> list[dict[str, Any]]:
         """Guidance references and scales that a method is sampled with; scale 1 is no guidance and comes once."""
-        sample, references = self.study.sample, self.study.method_settings(entry).guidance
-        scales = sorted({sample.scale, *sample.sweep.get(entry, [])})
+        references, scales = self.study.method_settings(entry).guidance, self.study.scales(entry)
         guided = [{"guidance": name, "scale": scale} for scale in scales if scale != 1 for name in references]
         unguided = [{"guidance": "none", "scale": 1.0}] if 1 in scales or not references else []
         return unguided + guided
@@ -136,6 +138,14 @@ class Plan:
         name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
         own |= {"seed": run.settings["seed"], "codec": self._codec()}
         return self._add("sample", name, common | own, {"run": run})
+
+    def _judge(self, name: str, group: str, settings: dict[str, Any], reference: Job) -> Job:
+        """A judge of real pictures; the reference is an input of the one that it trains, not of the others."""
+        row = judges.weights(name)
+        inputs = {role: reference.inputs[role] for role in ("data", "hierarchy")}
+        inputs |= {} if row else {"reference": reference}
+        weights = {"weights": _source(row)} if row else {}
+        return self._add("judge", f"{group}/judges/{judges.slug(name)}", {"judge": name} | weights | settings, inputs)
 
     def _denoise(self, name: str, inputs: dict[str, Job]) -> Job:
         settings = self.study.evaluate.model_dump(include=DENOISING)

@@ -1,0 +1,132 @@
+"""Each method at its own best guidance scale for each score, beside all at one scale; fidelity against variety.
+
+A scale is chosen on one half of the samples and scored on the other, and the other way round; both halves have noise of
+their own. So the luck that a scale was chosen for is not in its score.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+from IPython.display import HTML
+
+from finefit import judges
+from finefit.report.collect import Results
+from finefit.report.drawers import made_from
+from finefit.report.figures import PENDING, curves
+from finefit.report.scores import Scores
+from finefit.report.style import LINES, chart, colour, marker, panels
+from finefit.report.text import heading, number, table
+
+CHOSEN_BY = ("fd", "kd")  # scores that a scale is chosen for: of these less is better
+PER_CURVE = ["entry", "guidance"]
+
+
+def halves(found: Results, group: str) -> pd.DataFrame:
+    """`entry`, `guidance`, `scale`, `score`, `half`, `value` (mean over seeds) of a group's swept methods.
+
+    No guidance is scale 1 of every guidance of its method.
+    """
+    parts = []
+    for _, row in found.variants[found.variants["group"] == group].iterrows():
+        for job in row["jobs"]:
+            if (job.path / "halves.csv").exists():
+                part = pd.read_csv(job.path / "halves.csv")
+                parts.append(part.assign(entry=row["entry"], guidance=row["guidance"], scale=row["scale"]))
+    if not parts:
+        return pd.DataFrame(columns=[*PER_CURVE, "scale", "score", "half", "value"])
+    values = (
+        pd.concat(parts).groupby([*PER_CURVE, "scale", "score", "half"], as_index=False, sort=False)["value"].mean()
+    )
+    plain, guided = values[values["guidance"] == "none"], values[values["guidance"] != "none"]
+    named = guided[PER_CURVE].drop_duplicates()
+    same = plain.drop(columns="guidance").merge(named, on="entry")
+    return pd.concat([guided, same], ignore_index=True)
+
+
+def best(values: pd.DataFrame, score: str) -> pd.DataFrame:
+    """Per curve: the scales that each half chooses (`scales`) and the mean score of the halves that did not (`value`).
+
+    Args:
+        values: see `halves`.
+        score: a column of which less is better.
+    """
+    rows = []
+    for (entry, guidance), part in values[values["score"] == score].groupby(PER_CURVE, sort=False):
+        table_ = part.pivot(index="scale", columns="half", values="value").dropna()
+        if table_.shape[1] == 2 and len(table_):
+            chosen = [table_[half].idxmin() for half in (0, 1)]
+            value = (table_.loc[chosen[0], 1] + table_.loc[chosen[1], 0]) / 2
+            rows.append({"entry": entry, "guidance": guidance, "scales": chosen, "value": value, "all": table_})
+    return pd.DataFrame(rows, columns=[*PER_CURVE, "scales", "value", "all"])
+
+
+def own_best(found: Results) -> HTML:
+    """Per group: every method's distances at one scale for all, and at the scale that each distance chooses for it."""
+    parts, main = [], found.study.sample.scale
+    for group in found.groups:
+        values = halves(found, group)
+        columns = [judges.column(score, name) for name in found.study.judges() for score in CHOSEN_BY]
+        known = {column: best(values, column).set_index(PER_CURVE) for column in columns}
+        curves_ = list(dict.fromkeys(key for part in known.values() for key in part.index))
+        swept = [key for key in curves_ if any(key in p.index and len(p.loc[key, "all"]) > 1 for p in known.values())]
+        if not swept:
+            continue
+        rows, unlike = [], []
+        for entry, guidance in swept:
+            cells, scales = [], {}
+            for column, part in known.items():
+                row = part.loc[(entry, guidance)]
+                at_one = number(row["all"].loc[main].mean()) if main in row["all"].index else ""
+                scales[column] = sorted(set(row["scales"]))
+                cells.append(f"{at_one}<small>{number(row['value'])} at {spoken(scales[column])}</small>")
+            rows.append([f"{escape(entry)}<small>{escape(guidance)} guidance</small>", *cells])
+            if len({tuple(chosen) for chosen in scales.values()}) > 1:
+                told = ", ".join(f"{column} {spoken(chosen)}" for column, chosen in scales.items())
+                unlike.append(f"{escape(entry)}, {escape(guidance)} guidance: {told}")
+        head = ["", *(f"{column}<small>at {main:g}; at its own best</small>" for column in columns)]
+        differ = "Scores that choose different scales: " + "; ".join(unlike) + "." if unlike else ""
+        note = f'<p class="note">{differ or "All scores choose the same scales."}</p>'
+        parts.append(heading(group, len(found.groups)) + table(head, rows, "guidance") + note)
+    return HTML("".join(parts) or "<p>This study sweeps no guidance scale, or its samples make no two halves.</p>")
+
+
+def spoken(scales: list[float]) -> str:
+    """Scales in words: one where both halves agree."""
+    return " or ".join(f"{scale:g}" for scale in scales)
+
+
+def swept(found: Scores) -> pd.DataFrame:
+    """The rows of `variants` of methods that are sampled at more than one scale."""
+    return found.variants[found.variants["entry"].map(lambda entry: len(found.study.scales(entry)) > 1)]
+
+
+def fidelity_and_variety(found: Results) -> HTML:
+    """Per group and judge: precision over recall, and density over coverage, traced over guidance scales."""
+    rows = swept(found)
+    rows = rows[rows["precision_probe"].map(lambda estimate: estimate.count > 0)]
+    if rows.empty:
+        return PENDING if len(swept(found)) else HTML("<p>This study sweeps no guidance scale.</p>")
+    pairs = [(group, name) for group in rows["group"].unique() for name in found.study.judges()]
+    figure, axes = panels(2, 3.9, len(pairs))
+    for place, (group, name) in enumerate(pairs):
+        for axis, (across, up) in zip(
+            axes[2 * place : 2 * place + 2], (("recall", "precision"), ("coverage", "density")), strict=True
+        ):
+            for (entry, guidance), curve in curves(rows[rows["group"] == group]):
+                x, y = ([one.mean for one in curve[judges.column(score, name)]] for score in (across, up))
+                style = {"color": colour(found.study, entry), "marker": marker(found.study, entry), "markersize": 4}
+                axis.plot(x, y, linestyle=LINES[guidance], label=f"{entry}, {guidance}", **style)
+                for scale, *at in zip(curve["scale"], x, y, strict=True):
+                    axis.annotate(f"{scale:g}", at, (3, 3), textcoords="offset points", fontsize=7)
+            axis.set(xlabel=judges.column(across, name), ylabel=judges.column(up, name))
+            axis.set_title(group if len(found.groups) > 1 else "")
+    axes[0].legend(fontsize=7)
+    return chart(
+        figure,
+        "Fidelity against variety over guidance scales, one curve per method and guidance",
+        "Each point is a guidance scale (written beside it), the mean over seeds. Up is truer to real pictures, to the "
+        "right more of their variety is there.",
+        made_from(rows),
+    )
