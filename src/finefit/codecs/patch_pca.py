@@ -8,11 +8,17 @@ linear reconstruction what a short convolutional network can restore from neighb
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from finefit.jobs.torchvision_shim import importable_torchvision
+
+if TYPE_CHECKING:
+    from diffusers import ModelMixin
 
 FACTOR, CHANNELS = 2, 4
 PATCH = FACTOR * FACTOR * 3
@@ -61,6 +67,16 @@ def load(weights: Path) -> PatchPCA:
     codec = PatchPCA()
     codec.load_state_dict(load_file(weights))
     return codec.eval()
+
+
+def as_diffusers(codec: PatchPCA) -> ModelMixin:
+    """Its decoder as a module of diffusers."""
+    importable_torchvision()
+    from finefit.codecs.patch_pca_decoder import PatchPCADecoder
+
+    decoder = PatchPCADecoder(FACTOR, CHANNELS)
+    decoder.load_state_dict(codec.state_dict())
+    return decoder.eval()
 
 
 def fit(images: Tensor, steps: int, seed: int = 0, batch: int = 64, lr: float = 3e-3) -> PatchPCA:

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from finefit.data import sources
+from finefit.models import diffusers_layout
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
 from finefit.models.shapes import CLASS_TABLE, SIZES, Shape
@@ -46,20 +47,22 @@ def build_base(job: Job, out: Path, scratch: Path) -> None:
             f"base.patch {job.settings['patch']}"
         )
     check(state, shape, file)
-    if file.suffix == ".safetensors":
+    if file.suffix == ".safetensors" and file.name != diffusers_layout.FILE:
         shutil.copyfile(file, out / "base.safetensors")
     else:
         save_file({name: value.contiguous() for name, value in sorted(state.items())}, out / "base.safetensors")
 
 
 def read(file: Path) -> dict[str, Tensor]:
-    """A checkpoint's tensors: safetensors, or a torch file that holds them bare, under "ema" or under "model".
+    """A checkpoint's tensors under the published names: safetensors (in diffusers' layout too), or a torch file that
+    holds them bare, under "ema" or under "model".
 
     Raises:
         ValueError: the file is neither, or would have to run code to be read.
     """
     if file.suffix == ".safetensors":
-        return load_file(file)
+        state = load_file(file)
+        return diffusers_layout.from_diffusers(state, file) if diffusers_layout.MARK in state else state
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):  # the training code's arguments lie beside
             content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)

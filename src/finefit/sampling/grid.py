@@ -6,13 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from finefit import codecs
-from finefit.jobs.devices import device_here
 from finefit.jobs.job import Job
-from finefit.sampling.sample import load_to_sample, sample
+from finefit.sampling.trained import load
 from finefit.study.plan import Plan
 
 PAPER, INK, MARGIN = "white", "black", 6
@@ -34,11 +31,8 @@ def pictures(plan: Plan, entry: str, names: list[str], count: int, seed: int) ->
     run = drawn.inputs["run"]
     if not run.marker.exists():
         raise ValueError(f"{run.path}: not made yet; run `snakemake {run.marker}` first")
-    labels = torch.tensor(ids_of(plan, run, names)).repeat_interleave(count)
-    device = device_here()
-    model, precision = load_to_sample(run, device)
-    latents = sample(model, labels, torch.arange(count).repeat(len(names)), drawn.settings, precision, device)
-    decoded = codecs.load(drawn.settings["codec"]).to(device).decode(latents).cpu().numpy()
+    ids = np.repeat(ids_of(plan, run, names), count).tolist()
+    decoded = load(run.path).draw(ids, [*range(count)] * len(names), drawn.settings)
     return decoded.reshape(len(names), count, *decoded.shape[1:])
 
 
@@ -50,7 +44,12 @@ def job_of(plan: Plan, entry: str, seed: int) -> Job:
         )
     if seed not in plan.study.seeds:
         raise ValueError(f"no seed {seed} in study {plan.study.name!r}: it has {', '.join(map(str, plan.study.seeds))}")
-    jobs = [job for job in plan.kind("sample") if job.inputs["run"].name.endswith(f"/{entry}-s{seed}")]
+    return sample_of(plan, next(run for run in plan.kind("finetune") if run.name.endswith(f"/{entry}-s{seed}")))
+
+
+def sample_of(plan: Plan, run: Job) -> Job:
+    """The sample job of a run at the study's main scale (first guidance)."""
+    jobs = [job for job in plan.kind("sample") if job.inputs["run"] is run]
     return next((job for job in jobs if job.settings["scale"] == plan.study.sample.scale), jobs[0])
 
 
