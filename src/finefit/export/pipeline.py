@@ -45,7 +45,7 @@ class FineFitPipeline(DiffusionPipeline):
         transformer: DiTTransformer2DModel,
         vae: ModelMixin,
         scheduler: SchedulerMixin,
-        id2label: dict[str, str],
+        id2label: dict[str, str] | None = None,  # diffusers takes what has no default for a part to load
         superclass_of: list[int] | None = None,
         null_row: int | None = None,
         guidance: str = "none",
@@ -68,7 +68,7 @@ class FineFitPipeline(DiffusionPipeline):
             guidance_interval=list(guidance_interval),
             coordinate_scale=coordinate_scale,
         )
-        self.labels = {name: int(number) for number, name in id2label.items()}
+        self.labels = {name: int(number) for number, name in (id2label or {}).items()}
         as_published(transformer, coordinate_scale)
 
     @torch.no_grad()

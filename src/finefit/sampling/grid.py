@@ -55,17 +55,28 @@ def sample_of(plan: Plan, run: Job) -> Job:
 
 def ids_of(plan: Plan, run: Job, names: list[str]) -> list[int]:
     """Class ids of class names of the data set that a run was trained on."""
-    group = run.name.partition("/")[0]
-    reference = next(job for job in plan.kind("reference") if job.name.startswith(f"{group}/"))
-    hierarchy = reference.inputs["hierarchy"]
-    if not hierarchy.marker.exists():
-        raise ValueError(f"{hierarchy.path}: not made yet; run `snakemake {hierarchy.marker}` first")
-    classes = pd.read_csv(hierarchy.path / "hierarchy.csv", dtype={"class_name": str})
+    classes = classes_of(plan, run)
     known = classes.set_index("class_name")["class_id"]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"no class {unknown[0]!r}: the data set has {', '.join(known.index[:20])}")
     return [int(known[name]) for name in names]
+
+
+def classes_of(plan: Plan, run: Job) -> pd.DataFrame:
+    """Classes of the data set that a run was trained on: `class_id`, `class_name`, `superclass_id`, `superclass`.
+
+    Raises:
+        ValueError: its hierarchy is not made yet.
+    """
+    group = run.name.partition("/")[0]
+    reference = next(job for job in plan.kind("reference") if job.name.startswith(f"{group}/"))
+    hierarchy = reference.inputs["hierarchy"]
+    if not hierarchy.marker.exists():
+        raise ValueError(f"{hierarchy.path}: not made yet; run `snakemake {hierarchy.marker}` first")
+    return pd.read_csv(
+        hierarchy.path / "hierarchy.csv", dtype={"class_name": str, "superclass": str}, keep_default_na=False
+    )
 
 
 def grid(rows: dict[str, np.ndarray], columns: list[str]) -> Image.Image:
