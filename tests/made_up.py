@@ -88,8 +88,14 @@ def fake(job: Job, random: np.random.Generator) -> None:
     if job.kind == "reference":
         files["reference.json"] = REAL
         np.save(job.path / "gallery.npy", random.integers(0, 256, (CLASSES, 4, SIDE, SIDE, 3), np.uint8))
+    if job.kind == "denoise":
+        files["denoising.json"] = {"denoising_loss": random.random()}
+        bands = [{"from": low, "to": low + 499, "loss": random.random()} for low in (0, 500)]
+        table = pd.DataFrame([band | {"class_id": name, "pictures": 4} for name in range(CLASSES) for band in bands])
+        table.to_csv(job.path / "denoising.csv", index=False)
     if job.kind == "evaluate":
-        values = {metric: random.random() for metric in scores.METRICS if metric not in ("fid", "lpips")}
+        apart = ("fid", "lpips", *scores.OF_RUN)
+        values = {metric: random.random() for metric in scores.METRICS if metric not in apart}
         files["metrics.json"] = {"samples": 12, "fid": None, "lpips": None} | values
         files["metrics.json"]["fd_probe"] += 10
         supers = {"superclass_id": range(CLASSES // 2), "pictures": 4, "fd_probe": random.random(CLASSES // 2)}

@@ -77,7 +77,7 @@ def test_a_missing_job_says_what_differs_from_the_published_one(here):
         job.marker.write_text(json.dumps({"settings": job.settings, "inputs": inputs}))
     content["methods"]["difffit"]["lr"] = 0.5
     said = [line for line in forecast.lines(Plan(parse(content, "smoke"))) if line.startswith("missing")]
-    assert [line.split()[1] for line in said] == ["finetune", "sample", "evaluate", "report"]
+    assert [line.split()[1] for line in said] == ["finetune", "evaluate", "sample", "evaluate", "report"]
     assert said[0].endswith("method_settings.lr 0.001 -> 0.5")
     assert f"built on {said[0].split()[2]}" in said[1]
 

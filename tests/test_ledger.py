@@ -76,7 +76,7 @@ def test_a_study_that_todays_code_cannot_read_speaks_for_itself(tmp_path, in_roo
     record.write(kept.read(folder), folder)
     (path,) = folder.glob("provenance-*.json")
     content = json.loads(path.read_text())
-    content["settings"]["study"]["train"]["a setting of old"] = 1
+    content["settings"]["study"]["train"]["steps"] = "what once was a word"
     path.write_text(json.dumps(content))
     assert kept.read(folder) is None
     assert gathered.verdicts(folder) == record.read(folder)

@@ -216,7 +216,7 @@ def test_classes_are_compared_as_blocks(made_up_study):
     }
     fit = classes.by_class(found, "embedded-8", "class_accuracy")
     assert fit.used.shape == (4, CLASSES)
-    difference = fit.difference(scores.key(rows["flat"]), scores.key(rows["full"]))
+    difference = fit.difference(*(scores.key(rows[name], "class_accuracy") for name in ("flat", "full")))
     assert difference.mean == pytest.approx((by_class["flat"] - by_class["full"]).mean())
     assert difference.freedom == 3 * (CLASSES - 1)
     shown = classes.comparison(found).data

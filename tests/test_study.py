@@ -239,3 +239,17 @@ def test_outlook_counts_jobs_and_extrapolates(tmp_path, monkeypatch):
     assert outlook(planned).startswith(f"2 of {len(planned.jobs)} jobs done, more than ")
     left = (len(runs) - 2) * 20 // 2  # seconds: 20 a run on average, on two cores
     assert outlook(planned).endswith(f"{left // 60}:{left % 60:02d} left")
+
+
+def test_a_seed_fixes_the_noise_of_sampling_too(in_root):
+    plan = Plan(reading.load(Path("studies/smoke.yaml")).model_copy(update={"seeds": [3, 4]}))
+    assert {job.settings["seed"] for job in plan.kind("sample")} == {3, 4}
+    assert all(job.settings["seed"] == job.inputs["run"].settings["seed"] for job in plan.kind("sample"))
+
+
+def test_every_run_and_the_base_have_one_denoising_loss(in_root):
+    plan = Plan(reading.load(Path("studies/smoke.yaml")))
+    runs = [job.inputs["run"].digest for job in plan.kind("denoise") if "run" in job.inputs]
+    assert sorted(runs) == sorted(job.digest for job in plan.kind("finetune"))
+    assert len(plan.kind("denoise")) == len(runs) + 1
+    assert set(plan.kind("denoise")) <= set(plan.report.inputs.values())

@@ -35,7 +35,8 @@ NOTHING = "Nothing to be done"
 def jobs_of(method: str, guidance: str) -> list[str]:
     """What an edit of one method runs."""
     run = f"embedded-32/{method}-s0"
-    return [f"evaluate {run}-{guidance}-1.5", f"finetune {run}", "report smoke", f"sample {run}-{guidance}-1.5"]
+    sampled = f"{run}-{guidance}-1.5"
+    return [f"denoise {run}-denoising", f"evaluate {sampled}", f"finetune {run}", "report smoke", f"sample {sampled}"]
 
 
 # What dvc.yaml says is what the plan says.

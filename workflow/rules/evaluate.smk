@@ -1,8 +1,8 @@
 """Samples to numbers, numbers to a page."""
 
 
-# Both kinds stand in one folder; a reference is told by its name.
-ruleorder: reference > evaluate
+# All kinds stand in one folder; references and denoising losses are told by their names.
+ruleorder: reference > denoise > evaluate
 
 
 rule reference:
@@ -24,6 +24,28 @@ rule reference:
         "reference {wildcards.artifact}"
     shell:
         command("reference")
+
+
+rule denoise:
+    """The held-out denoising loss of one run, or of the base."""
+    input:
+        needed("denoise"),
+    output:
+        update(marker("denoise")),
+    log:
+        log_of("denoise"),
+    wildcard_constraints:
+        artifact=r".+-denoising-\w{8}",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=16000,
+        runtime=240,
+        gpu=1,
+    message:
+        "denoise {wildcards.artifact}"
+    shell:
+        command("denoise")
 
 
 rule evaluate:

@@ -26,6 +26,7 @@ BUILDERS = {
     "finetune": "training.finetune.build",
     "sample": "sampling.sample.build",
     "reference": "evaluation.reference.build",
+    "denoise": "evaluation.denoising.build",
     "evaluate": "evaluation.evaluate.build",
     "report": "report.build",
 }

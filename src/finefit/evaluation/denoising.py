@@ -3,21 +3,70 @@
 The hybrid loss L_simple + L_vlb that training minimises (Improved DDPM, Nichol and Dhariwal 2021, eq. 16), on latents
 of test pictures. Every picture is noised at the same fixed timesteps with the same fixed noise for every network, so
 that chance of timesteps and noise cancels from the difference of two networks. It needs no sampling and no judge: it
-says nothing of pictures by itself.
+says nothing of pictures by itself. The base's own value, at its null row, is what a network has to improve on.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from finefit import codecs
+from finefit.deltas.delta import load_run
+from finefit.deltas.network import unconditional
 from finefit.diffusion.process import TRAIN_STEPS, Diffusion
+from finefit.hierarchy.index import read_index, read_pictures
+from finefit.jobs.devices import device_here, uses_bfloat16
+from finefit.jobs.job import Job
 
+BANDS = 10  # equal parts of the training schedule that the loss is told for
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]  # noised latents, timesteps, labels; gives noise and variance
+
+
+def build(job: Job, out: Path, scratch: Path) -> None:
+    """The loss of one run, or of the base: `denoising.csv` by class and band of timesteps, `denoising.json` the mean.
+
+    Every class counts the same, and so does every timestep. A base that was trained without a null row has none.
+    """
+    settings, device = job.settings, device_here()
+    run = job.inputs.get("run")
+    encoding = (run or job).inputs["latents"]
+    latents, labels = held_out_latents(encoding, settings["denoising_per_class"], device)
+    model = load_run(run) if run else unconditional(job.inputs["base"].path / "base.safetensors", *latents.shape[1:3])
+    if model is None:
+        (out / "denoising.json").write_text(json.dumps({"denoising_loss": None}) + "\n")
+        return
+    model.requires_grad_(False).to(device).eval()
+    rows = labels.to(device) if run else torch.zeros_like(labels, device=device)
+    precision = run.settings["train"]["precision"] if run else "auto"
+    timesteps = fixed_timesteps(settings["denoising_timesteps"])
+    with torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)):
+        losses = denoising_losses(model, latents.to(device), rows, timesteps)
+    table = by_class_and_band(losses, labels.numpy(), timesteps, BANDS)
+    table.to_csv(out / "denoising.csv", index=False)
+    mean = pd.Series(losses.mean(1)).groupby(labels.numpy()).mean().mean()
+    (out / "denoising.json").write_text(json.dumps({"denoising_loss": float(mean)}) + "\n")
+
+
+def held_out_latents(encoding: Job, per_class: int, device: str) -> tuple[Tensor, Tensor]:
+    """Latents `[n, c, h, w]` (posterior means) and class ids of the first `per_class` test pictures of each class.
+
+    Args:
+        encoding: the "latents" job that training read; its codec and resolution are used here.
+    """
+    rows = read_index(encoding.inputs["data"], "test").groupby("class_id", sort=True).head(per_class)
+    codec = codecs.load(encoding.settings["codec"]).to(device)
+    read = partial(read_pictures, encoding.inputs["data"], resolution=encoding.settings["resolution"])
+    parts = [rows.iloc[first : first + 64] for first in range(0, len(rows), 64)]
+    means = [codec.encode(torch.from_numpy(read(part)).to(device))[0].float().cpu() for part in parts]
+    return torch.cat(means), torch.tensor(rows["class_id"].to_numpy(copy=True))
 
 
 def fixed_timesteps(count: int) -> np.ndarray:

@@ -25,6 +25,7 @@ PHASES = {
     "finetune": ("finetune", "runs"),
     "sample": ("sample", "samples"),
     "reference": ("evaluate", "metrics"),
+    "denoise": ("evaluate", "metrics"),
     "evaluate": ("evaluate", "metrics"),
     "report": ("report", "reports"),
 }

@@ -12,6 +12,7 @@ RECIPES = {
     "finetune": 3,
     "sample": 1,
     "reference": 2,
+    "denoise": 1,
     "evaluate": 3,
     "report": 3,
 }

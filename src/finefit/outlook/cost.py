@@ -20,7 +20,7 @@ from finefit.models.shapes import Shape
 
 TABLE = Path("data/rates.csv")
 GPU = "a100"  # what GPU hours are counted on
-GPU_KINDS = {"latents", "finetune", "sample"}  # scores and pictures are computed on the CPU
+GPU_KINDS = {"latents", "finetune", "sample", "denoise"}  # scores and pictures are computed on the CPU
 PROBE_STEP_PIXELS = 64 * 3 * 2  # pictures of a step, forward and backward, of both networks that judge
 FROZEN_SHARE = 0.03  # trained by methods that freeze the base, at most; the class table is counted apart
 
@@ -88,6 +88,12 @@ def work(job: Job) -> dict[str, float]:
         forward = shape_of(job.inputs["run"]).forward_operations
         amounts["sample"] = pictures * passes * settings["steps"] * forward
         amounts["codec"] = pictures * codec_of(job).decode * resolution(job) ** 2
+    elif job.kind == "denoise":
+        pictures = min(size.test, size.classes * settings["denoising_per_class"])
+        run = job.inputs.get("run", job)  # the base's has its own inputs
+        encode = codec_of(run.inputs["latents"]).encode * resolution(job) ** 2
+        amounts |= {"read": pictures, "codec": pictures * encode}
+        amounts["sample"] = pictures * settings["denoising_timesteps"] * shape_of(run).forward_operations
     elif job.kind == "reference":
         pixels = settings["resolution"] ** 2
         probe = settings["probe_steps"] * PROBE_STEP_PIXELS
@@ -143,7 +149,7 @@ def trains_all(run: Job) -> bool:
 
 def shape_of(run: Job) -> Shape:
     """The network that a run trains."""
-    latents, network = run.inputs["latents"].settings, run.settings["network"]
+    latents, network = run.inputs["latents"].settings, run.settings.get("network") or run.inputs["base"].settings
     return Shape(network["size"], network["patch"], latents["resolution"] // codec_of(run.inputs["latents"]).factor)
 
 

@@ -25,7 +25,7 @@ METRICS = ("class_accuracy", "superclass_accuracy", "diversity_probe")
 def by_class(found: Results, group: str, metric: str) -> Fit:
     """The additive model of method and class of a metric, on each class's mean over seeds; empty while pending."""
     rows = [row for _, row in of_group(found.main, group).iterrows()]
-    scores = {key(row): found.class_scores(row) for row in rows}
+    scores = {key(row, metric): found.class_scores(row) for row in rows}
     return Fit(pd.DataFrame({name: table[metric] for name, table in scores.items() if table is not None}).T)
 
 
@@ -38,7 +38,7 @@ def comparison(found: Results) -> HTML:
         body = [
             [
                 f"{escape(first['variant'])} − {escape(second['variant'])}",
-                *(cell(fits[metric], key(first), key(second), metric) for metric in METRICS),
+                *(cell(fits[metric], key(first, metric), key(second, metric), metric) for metric in METRICS),
             ]
             for first, second in combinations(rows, 2)
         ]

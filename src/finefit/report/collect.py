@@ -38,6 +38,17 @@ class Results(Scores):
         return {group_of(job): job for job in self.plan.kind("reference")}
 
     @cached_property
+    def denoising(self) -> dict[str, Job]:
+        """The denoise job of each run, by the run's digest."""
+        jobs = self.plan.kind("denoise")
+        return {job.inputs["run"].digest: job for job in jobs if "run" in job.inputs}
+
+    @cached_property
+    def denoising_of_base(self) -> dict[str, Job]:
+        """The base's own denoise job per group; none where a study starts from scratch."""
+        return {group_of(job): job for job in self.plan.kind("denoise") if "base" in job.inputs}
+
+    @cached_property
     def losses(self) -> pd.DataFrame:
         """Training losses: columns `group`, `entry`, `seed`, `step`, `loss`; runs not made yet are left out."""
         runs = {job.inputs["sample"].inputs["run"].digest: job for job in self.plan.kind("evaluate")}
@@ -74,6 +85,7 @@ class Results(Scores):
         known = dict.fromkeys((*METRICS, *RUN, *COST), float("nan"))
         known |= {metric: value for metric, value in content(job, "metrics.json").items() if value is not None}
         known |= content(run, "run.json")
+        known |= content(self.denoising[run.digest], "denoising.json")
         made, drawn = content(run, run.marker.name), content(sample, sample.marker.name)
         if made:
             known |= {"train_seconds": made["seconds"], "train_peak_bytes": made["peak_bytes"]}
@@ -107,9 +119,9 @@ def content(job: Job, file: str) -> dict:
     return json.loads((job.path / file).read_text()) if job.marker.exists() else {}
 
 
-def group_of(reference: Job) -> str:
-    """Data set and resolution that a reference job belongs to, such as "embedded-32"."""
-    return reference.name.partition("/")[0]
+def group_of(job: Job) -> str:
+    """Data set and resolution that a job of phase "evaluate" belongs to, such as "embedded-32"."""
+    return job.name.partition("/")[0]
 
 
 def entry_of(run: Job, group: str) -> str:

@@ -17,7 +17,7 @@ from finefit.report.scores import METRICS
 from finefit.report.text import PENDING, duration, heading, link, measured, size, slug, table
 from finefit.study import config
 
-STEPS = {"finetune": "fine-tuned", "sample": "sampled", "evaluate": "evaluated"}
+STEPS = {"finetune": "fine-tuned", "sample": "sampled", "evaluate": "evaluated", "denoise": "denoising loss"}
 
 
 def anchor(row: pd.Series) -> str:
@@ -41,13 +41,14 @@ def drawers(found: Results) -> HTML:
     parts = []
     for group, reference in found.references.items():
         parts.append(heading(group, len(found.references)))
+        base = [found.denoising_of_base[group]] if group in found.denoising_of_base else []
         values = [[key, f"{value:,.6g}"] for key, value in (found.reference(group) or {}).items()]
-        body = table(["", "value"], values, "seeds") + chain([reference])
+        body = table(["", "value"], values, "seeds") + chain([reference, *base])
         parts.append(drawer(reference_anchor(found, group), "real pictures and codec", body))
         for _, row in found.variants[found.variants["group"] == group].iterrows():
             guidance = "no guidance" if row["guidance"] == "none" else f"{row['guidance']} guidance"
             title = f"{row['entry']}, {guidance}, scale {row['scale']:g}"
-            parts.append(drawer(anchor(row), title, by_seed(found, row) + runs(row)))
+            parts.append(drawer(anchor(row), title, by_seed(found, row) + runs(found, row)))
     return HTML("".join(parts))
 
 
@@ -68,12 +69,13 @@ def by_seed(found: Results, row: pd.Series) -> str:
     return table(["", *(metrics or [""])], rows, "seeds")
 
 
-def runs(row: pd.Series) -> str:
+def runs(found: Results, row: pd.Series) -> str:
     """Every seed's jobs, from fine-tuning to evaluation."""
     parts = []
     for seed, evaluation in zip(row["seeds"], row["jobs"], strict=True):
         sample = evaluation.inputs["sample"]
-        parts.append(f"<h4>Seed {seed}</h4>" + chain([sample.inputs["run"], sample, evaluation]))
+        run = sample.inputs["run"]
+        parts.append(f"<h4>Seed {seed}</h4>" + chain([run, sample, evaluation, found.denoising[run.digest]]))
     return "".join(parts)
 
 

@@ -22,11 +22,13 @@ METRICS = (
     "precision_probe",
     "recall_probe",
     "memorised_probe",
+    "denoising_loss",
     "fid",
     "lpips",
 )
 RUN = ("trained_parameters", "total_parameters", "trained_share", "delta_bytes")
 COST = ("train_seconds", "train_peak_bytes", "sample_seconds")
+OF_RUN = ("denoising_loss",)  # scores that a run has by itself, the same however it is sampled
 ROW = ["group", "variant", "entry", "guidance", "scale", "main"]  # what one row of `variants` is
 
 
@@ -65,7 +67,7 @@ class Scores(ABC):
         rows = []
         for values, part in self.evaluations.groupby(ROW, sort=False):
             row = dict(zip(ROW, values, strict=True))
-            row |= {metric: self.fit(row["group"], metric, row["main"]).mean(key(row)) for metric in METRICS}
+            row |= {metric: self.fit(row["group"], metric, row["main"]).mean(key(row, metric)) for metric in METRICS}
             row |= {cost: estimate(part[cost]) for cost in COST} | {column: part[column].max() for column in RUN}
             row |= {"seeds": list(part["seed"]), "planned": len(part), "done": int((part["state"] == "done").sum())}
             rows.append(row | ({"jobs": list(part["job"])} if "job" in part else {}))
@@ -92,14 +94,15 @@ class Scores(ABC):
 
     def difference(self, first: pd.Series, second: pd.Series, metric: str) -> Estimate:
         """Difference of two rows of `variants` of one group, as one of all pairs of rows."""
-        return self._among([first, second], metric).difference(key(first), key(second))
+        return self._among([first, second], metric).difference(key(first, metric), key(second, metric))
 
     def contrast(self, pairs: Sequence[tuple[pd.Series, pd.Series]], metric: str) -> Estimate:
         """Mean difference first - second over pairs of rows of one group, asked for by itself."""
         weights: dict[str, float] = {}
         for pair in pairs:
             for row, sign in zip(pair, (1, -1), strict=True):
-                weights[key(row)] = weights.get(key(row), 0.0) + sign / len(pairs)
+                name = key(row, metric)
+                weights[name] = weights.get(name, 0.0) + sign / len(pairs)
         return self._among([row for pair in pairs for row in pair], metric).contrast(weights)
 
     def _among(self, rows: Sequence[pd.Series], metric: str) -> Fit:
@@ -111,12 +114,12 @@ class Scores(ABC):
         return {}
 
 
-def key(row: pd.Series | dict[str, Any]) -> str:
-    """A row's name within its group."""
-    return f"{row['entry']} {row['guidance']} {row['scale']:g}"
+def key(row: pd.Series | dict[str, Any], metric: str) -> str:
+    """A row's name within its group, in the model of a metric: its entry where guidance makes no difference to it."""
+    return row["entry"] if metric in OF_RUN else f"{row['entry']} {row['guidance']} {row['scale']:g}"
 
 
 def by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     """A metric with a row per variant and scale and a column per seed; nan where a run is missing."""
-    named = runs.assign(row=[key(run) for run in runs.to_dict("records")])
+    named = runs.assign(row=[key(run, metric) for run in runs.to_dict("records")]).drop_duplicates(["row", "seed"])
     return named.pivot(index="row", columns="seed", values=metric).reindex(pd.unique(named["row"]))

@@ -38,6 +38,7 @@ FURTHER = {
     "precision_probe": "precision_probe<small>higher is better</small>",
     "recall_probe": "recall_probe<small>higher is better</small>",
     "memorised_probe": "memorised_probe<small>1 % is what new pictures have</small>",
+    "denoising_loss": "denoising loss<small>lower is better</small>",
 }
 COSTS = ["trained parameters", "share of all", "delta file", "training time", "peak memory"]
 

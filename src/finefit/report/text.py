@@ -17,6 +17,7 @@ CAPTIONS = {  # for those who hear the page
     "gathered": "Claims and what every kept study found",
     "sweep": "Scores at every guidance scale",
     "seeds": "Values by seed",
+    "denoising": "Held-out denoising loss",
     "claims": "Claims and their verdicts",
     "exhibits": "Tables and figures of the papers",
     "published": "Published values beside this study's",

@@ -92,7 +92,6 @@ class SampleSettings(Strict):
     # Guided only while the training timestep lies in it. A list, since no tuple equals its record in dvc.lock.
     guidance_interval: Annotated[list[Timestep], Field(min_length=2, max_length=2)] = [0, 999]
     batch_size: Positive = 64
-    seed: int = 0
 
 
 class EvaluateSettings(Strict):
@@ -101,6 +100,8 @@ class EvaluateSettings(Strict):
     probe_steps: Positive
     split_halves: Positive = 5
     diversity_pairs: Positive = 32
+    denoising_per_class: Positive = 16  # test pictures of each class, at so many fixed timesteps
+    denoising_timesteps: Positive = 10
     published: list[Literal["fid", "lpips"]] = []
 
 

@@ -17,6 +17,8 @@ from finefit.study.config import Study
 # Weights of the networks behind the published metrics.
 PUBLISHED = {"fid": "inception-2015-12-05", "lpips": "alexnet-owt-7be5be79"}
 
+DENOISING = {"denoising_per_class", "denoising_timesteps"}  # of `evaluate`: what the denoising loss is taken on
+
 
 class Plan:
     """All jobs of a study, each once, inputs before what needs them."""
@@ -33,7 +35,8 @@ class Plan:
             for evaluation in self._evaluations(name, resolution)
         ]
         settings = {"study": study.model_dump(mode="json")}
-        self.report = self._add("report", study.name, settings, {job.path.as_posix(): job for job in evaluations})
+        scored = [*evaluations, *self.kind("denoise")]
+        self.report = self._add("report", study.name, settings, {job.path.as_posix(): job for job in scored})
 
     def phase(self, name: str) -> list[Job]:
         """Jobs of one phase."""
@@ -83,17 +86,20 @@ class Plan:
         hierarchy = self._add("hierarchy", name, study.hierarchy(name), {"data": data})
         pixels = {"resolution": resolution}
         latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})
-        judged_by = study.evaluate.model_dump(exclude={"published"})
+        judged_by = study.evaluate.model_dump(exclude={"published", *DENOISING})
         per_class = study.data[name].per_class or study.sample.per_class
         judged_by |= {"per_class": per_class, "codec": self._codec()}
         reference = self._add(
             "reference", f"{group}/reference", pixels | judged_by, {"data": data, "hierarchy": hierarchy}
         )
+        if self.base:
+            self._denoise(f"{group}/base", {"base": self.base, "latents": latents})
         published = {"published": {metric: _source(PUBLISHED[metric]) for metric in study.evaluate.published}}
         evaluations = []
         for entry in study.methods:
             for seed in study.seeds:
                 run = self._finetune(f"{group}/{entry}-s{seed}", entry, seed, latents, hierarchy)
+                self._denoise(run.name, {"run": run})
                 for guided in self._guidances(entry):
                     sample = self._sample(run, guided | {"per_class": per_class})
                     inputs = {"sample": sample, "reference": reference}
@@ -127,7 +133,12 @@ class Plan:
     def _sample(self, run: Job, own: dict[str, Any]) -> Job:
         common = self.study.sample.model_dump(exclude={"scale", "sweep"})
         name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
-        return self._add("sample", name, common | own | {"codec": self._codec()}, {"run": run})
+        own |= {"seed": run.settings["seed"], "codec": self._codec()}
+        return self._add("sample", name, common | own, {"run": run})
+
+    def _denoise(self, name: str, inputs: dict[str, Job]) -> Job:
+        settings = self.study.evaluate.model_dump(include=DENOISING)
+        return self._add("denoise", f"{name}-denoising", settings, inputs)
 
 
 def _source(row: str) -> dict[str, str]:

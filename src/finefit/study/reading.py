@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +44,32 @@ def parse(content: Any, origin: str, lines: dict[str, int] | None = None) -> Stu
 
 
 def well_formed(content: dict[str, Any]) -> Study:
-    """A study, not to be run, of those sections of a faulty one that are right by themselves."""
+    """A study, not to be run, of those sections of a faulty one that are right by themselves but for unknown keys.
+
+    Kept reports are read so too: their studies may have keys of an earlier version.
+    """
     sections = {}
     for name, field in Study.model_fields.items():
+        section = TypeAdapter(field.annotation)
         try:
             value = Study.written_out(content[name]) if name == "methods" else content[name]
-            sections[name] = TypeAdapter(field.annotation).validate_python(value)
+            sections[name] = section.validate_python(known_keys(section, value))
         except (KeyError, ValueError):
             continue
     return Study.model_construct(**sections)
+
+
+def known_keys(section: TypeAdapter, value: Any) -> Any:
+    """A section's value without the keys that the section does not have."""
+    try:
+        section.validate_python(value)
+    except ValidationError as error:
+        value = copy.deepcopy(value)
+        for fault in error.errors(include_url=False):
+            if fault["type"] == "extra_forbidden":
+                *path, last = fault["loc"]
+                del reduce(lambda inner, key: inner[key], path, value)[last]
+    return value
 
 
 def line_numbers(node: yaml.Node, prefix: str = "") -> dict[str, int]:
