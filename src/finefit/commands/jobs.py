@@ -28,6 +28,7 @@ BUILDERS = {
     "reference": "evaluation.reference.build",
     "denoise": "evaluation.denoising.build",
     "evaluate": "evaluation.evaluate.build",
+    "utility": "evaluation.utility.build",
     "report": "report.build",
 }
 

@@ -21,7 +21,7 @@ import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from finefit import __version__
+import finefit
 from finefit.hierarchy.index import read_index
 from finefit.jobs import stopping
 from finefit.jobs.job import Job
@@ -190,7 +190,7 @@ def tags(one: Picture, run: Job, settings: dict[str, Any]) -> dict[str, Any]:
 def write(file: Path, image: Image.Image, source: dict[str, Any]) -> None:
     """Write a picture whole or not at all, with its provenance (JSON, in XMP's `dc:source`) and the tag "generated"."""
     told = json.dumps(source, ensure_ascii=False)
-    packet = XMP.format(tool=quoteattr(f"FineFit {__version__}"), source=quoteattr(told))
+    packet = XMP.format(tool=quoteattr(f"FineFit {finefit.__version__}"), source=quoteattr(told))
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.suffix == ".webp":
         publish(file, lambda partial: image.save(partial, "WEBP", lossless=True, xmp=packet.encode()))

@@ -27,6 +27,7 @@ PHASES = {
     "reference": ("evaluate", "metrics"),
     "denoise": ("evaluate", "metrics"),
     "evaluate": ("evaluate", "metrics"),
+    "utility": ("utility", "utility"),
     "report": ("report", "reports"),
 }
 

@@ -14,5 +14,6 @@ RECIPES = {
     "reference": 2,
     "denoise": 1,
     "evaluate": 3,
+    "utility": 1,
     "report": 3,
 }

@@ -98,6 +98,11 @@ def work(job: Job) -> dict[str, float]:
         pixels = settings["resolution"] ** 2
         probe = settings["probe_steps"] * PROBE_STEP_PIXELS
         amounts |= {"read": size.train + size.test, "judge": (probe + 4 * size.test) * pixels}
+    elif job.kind == "utility":
+        sets = 1 + len(settings["ratios"]) if "sample" in job.inputs else 1
+        steps = sets * settings["classifiers"] * settings["steps"]
+        pixels = settings["resolution"] ** 2
+        amounts |= {"read": size.train + size.test, "judge": steps * PROBE_STEP_PIXELS / 2 * pixels}
     elif job.kind == "evaluate":
         pictures = size.classes * job.inputs["sample"].settings["per_class"]
         amounts["judge"] = 2 * pictures * resolution(job) ** 2

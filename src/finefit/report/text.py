@@ -18,6 +18,8 @@ CAPTIONS = {  # for those who hear the page
     "sweep": "Scores at every guidance scale",
     "seeds": "Values by seed",
     "denoising": "Held-out denoising loss",
+    "utility": "What samples are worth to a classifier",
+    "context": "What other studies found",
     "claims": "Claims and their verdicts",
     "exhibits": "Tables and figures of the papers",
     "published": "Published values beside this study's",

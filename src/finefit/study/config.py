@@ -94,6 +94,18 @@ class SampleSettings(Strict):
     batch_size: Positive = 64
 
 
+class UtilitySettings(Strict):
+    """What a classifier gains by samples: `per_class` samples of every class, `ratios` of generated to real pictures.
+
+    For every seed of the study `classifiers` are trained on each set, for `steps` of 64 pictures.
+    """
+
+    per_class: Positive
+    steps: Positive
+    ratios: Annotated[list[Positive], Field(min_length=1)] = [1, 10]
+    classifiers: Positive = 2
+
+
 class EvaluateSettings(Strict):
     """Networks that judge samples, trained on the real training pictures; `published` metrics need their weights."""
 
@@ -103,6 +115,7 @@ class EvaluateSettings(Strict):
     denoising_per_class: Positive = 16  # test pictures of each class, at so many fixed timesteps
     denoising_timesteps: Positive = 10
     published: list[Literal["fid", "lpips"]] = []
+    utility: UtilitySettings | None = None
 
 
 class Study(Strict):
