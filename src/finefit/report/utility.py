@@ -1,32 +1,29 @@
 """What samples are worth to a classifier: a first line that says it, then methods, bands of classes, and classes.
 
-Under every seed of the study classifiers of the same seeds are trained on real pictures alone and with samples, so a
-gain is a difference within a seed, and its interval Student's over the seeds.
+Under every seed of the study classifiers of the same seeds are trained on real pictures alone and with samples, so
+seeds are blocks (`blocks`): a gain is a difference within them, its error pooled over training sets; over classes where
+it is told of every class.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from html import escape
+from pathlib import Path
 
 import pandas as pd
 from IPython.display import HTML
 
+from finefit.report.blocks import Fit
 from finefit.report.collect import Results
 from finefit.report.decisions import verdict
-from finefit.report.statistics import Estimate, estimate
+from finefit.report.statistics import NOTHING, Estimate
 from finefit.report.text import PENDING, heading, measured, table
 
 REAL, SAMPLES = "real", "samples"
 ACCURACY = "class_accuracy"
 BANDS = ("rare", "middle", "common")
-PUBLISHED = [  # study, setting, what it found
-    ("minimal-diffusion", "ResNet-50, 64 px; real, then 50,000 generated alone",
-     "Cars 33.7 to 76.6, Flowers 29.3 to 76.3, CIFAR-10 93.8 to 87.3"),
-    ("watermelon disease", "EfficientNetV2-L, weighted F1", "real 0.72; 1:1 0.81; 1:10 0.98; generated alone fails"),
-    ("BOB (arXiv 2510.24078)", "5 real + 100 generated, Aircraft", "57.4 against DataDream's 50.0"),
-    ("arXiv 2510.15194", "eight fine-grained sets", "+0.73 % ordinary, +6.5 % long tail"),
-]  # fmt: skip
+PUBLISHED = Path("data/published/utility.csv")
 
 
 @lru_cache(maxsize=4)
@@ -57,21 +54,28 @@ def ways(found: Results) -> list[str]:
     return [f"1:{ratio}" for ratio in sorted(ratios, reverse=True)] + [SAMPLES]
 
 
-def accuracies(rows: pd.DataFrame) -> pd.Series:
-    """Share named rightly of each seed: every class counts the same."""
-    share = rows.assign(share=rows["right"] / rows["pictures"])[rows["pictures"] > 0]
-    return share.groupby("seed")["share"].mean()
+def shares(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of classes that have test pictures, with the `share` of these named rightly and what was `learned` from."""
+    rows = rows[rows["pictures"] > 0]
+    learned = (rows["entry"] + " " + rows["trained_on"]).str.strip()
+    return rows.assign(share=rows["right"] / rows["pictures"], learned=learned)
 
 
-def of(rows: pd.DataFrame, entry: str, trained_on: str) -> pd.DataFrame:
-    """Those rows of one entry ("" with "real" for real pictures) and training set."""
-    return rows[(rows["entry"] == entry) & (rows["trained_on"] == trained_on)]
+def accuracies(rows: pd.DataFrame) -> Fit:
+    """The additive model of training set and seed of the accuracy, in which every class counts the same."""
+    return Fit(shares(rows).pivot_table(index="learned", columns="seed", values="share"))
 
 
-def gain(rows: pd.DataFrame, entry: str, trained_on: str) -> Estimate:
-    """How much more a classifier names rightly than one that was trained on real pictures alone, over seeds."""
-    difference = accuracies(of(rows, entry, trained_on)) - accuracies(of(rows, "", REAL))
-    return estimate(difference.dropna().tolist())
+def accuracy(rows: pd.DataFrame, learned: str) -> Estimate:
+    """Mean accuracy over seeds of a training set: "real", or entry and way ("full 1:10")."""
+    fit = accuracies(rows)
+    return fit.mean(learned) if learned in fit.values.index else NOTHING
+
+
+def gain(rows: pd.DataFrame, entry: str, way: str) -> Estimate:
+    """How much more a classifier names rightly than one that was trained on real pictures alone."""
+    fit, learned = accuracies(rows), f"{entry} {way}"
+    return fit.contrast({learned: 1.0, REAL: -1.0}) if {learned, REAL} <= set(fit.values.index) else NOTHING
 
 
 def in_group(found: Results, group: str) -> tuple[pd.DataFrame, list[str]]:
@@ -93,7 +97,7 @@ def first_line(found: Results) -> HTML:
 def finding(found: Results, group: str) -> str:
     """One group's answer, all from the table."""
     rows, entries = in_group(found, group)
-    real, most = estimate(accuracies(of(rows, "", REAL)).tolist()), ways(found)[0]
+    real, most = accuracy(rows, REAL), ways(found)[0]
     gains = {entry: gain(rows, entry, most).among(questions(found)) for entry in entries}
     known = {entry: value for entry, value in gains.items() if value.count}
     name = f"<strong>{escape(group)}</strong>: "
@@ -122,9 +126,9 @@ def signed(value: Estimate) -> str:
     return ("+" if value.mean > 0 else "") + measured(value, ACCURACY).replace(" %", " points", 1)
 
 
-def classes_told(found: Results, group: str, entry: str, trained_on: str) -> str:
+def classes_told(found: Results, group: str, entry: str, way: str) -> str:
     """The classes that changed beyond chance under a method, all together; else the one that gained most."""
-    named, gains = names_of(found, group), class_gains(found, group, entry, trained_on)
+    named, gains = names_of(found, group), class_gains(found, group, entry, way)
     if not gains:
         return ""
     sure = {label: value for label, value in gains.items() if verdict(value) in ("higher", "lower")}
@@ -135,12 +139,18 @@ def classes_told(found: Results, group: str, entry: str, trained_on: str) -> str
     return f"Classes that changed beyond chance: {', '.join(told)}."
 
 
-def class_gains(found: Results, group: str, entry: str, trained_on: str) -> dict[int, Estimate]:
-    """The gain of every class over seeds, as one of all classes (Bonferroni)."""
+def class_gains(found: Results, group: str, entry: str, way: str) -> dict[int, Estimate]:
+    """The gain of every class under a method, told together: from the additive model of class and seed of the gains."""
     rows, _ = in_group(found, group)
-    labels = sorted(rows["class_id"].unique())
-    gains = {label: gain(rows[rows["class_id"] == label], entry, trained_on) for label in labels}
-    return {label: value.among(len(labels)) for label, value in gains.items() if value.count}
+    tables = {
+        learned: part.pivot(index="class_id", columns="seed", values="share")
+        for learned, part in shares(rows).groupby("learned")
+    }
+    learned = f"{entry} {way}"
+    if not {learned, REAL} <= tables.keys():
+        return {}
+    fit = Fit(tables[learned] - tables[REAL])
+    return {label: fit.mean(label) for label in fit.values.index}
 
 
 def names_of(found: Results, group: str) -> dict[int, str]:
@@ -154,13 +164,13 @@ def gains(found: Results) -> HTML:
     parts, columns = [], [REAL, *reversed(ways(found))]
     for group in found.groups:
         rows, entries = in_group(found, group)
-        alone, body = measured(estimate(accuracies(of(rows, "", REAL)).tolist()), ACCURACY), []
+        alone, body = measured(accuracy(rows, REAL), ACCURACY), []
         for entry in entries:
             cells = [alone]
             for way in columns[1:]:
                 value = gain(rows, entry, way).among(questions(found))
-                accuracy = measured(estimate(accuracies(of(rows, entry, way)).tolist()), ACCURACY)
-                cells.append(f"{accuracy}<small>{emphasised(value)}</small>" if value.count else PENDING)
+                share = measured(accuracy(rows, f"{entry} {way}"), ACCURACY)
+                cells.append(f"{share}<small>{emphasised(value)}</small>" if value.count else PENDING)
             body.append([escape(entry), *cells])
         heads = ["", *(escape(told(way)) for way in columns)]
         parts.append(heading(group, len(found.groups)) + table(heads, body, "utility"))
@@ -228,4 +238,5 @@ def classes(found: Results) -> HTML:
 
 def published() -> HTML:
     """What others found, as context: other networks, pictures and generators."""
-    return HTML(table(["study", "setting", "result"], [[escape(cell) for cell in row] for row in PUBLISHED], "context"))
+    rows = pd.read_csv(PUBLISHED, dtype=str)
+    return HTML(table([*rows], [[escape(cell) for cell in row] for row in rows.to_numpy().tolist()], "context"))
