@@ -58,12 +58,12 @@ def export(plan: Plan, run: Job, folder: Path) -> None:
     if not run.marker.exists():
         raise ValueError(f"{run.path}: not made yet; run `snakemake {run.marker}` first")
     importable_torchvision()
+    model, settings = load_run(run), sample_of(plan, run).settings
+    plain = merged(model)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    model, settings = load_run(run), sample_of(plan, run).settings
     names = class_names(run.inputs["latents"].inputs["data"].path)
-    plain = merged(model)
     write_transformer(plain.state_dict(), plain.shape, partial / "transformer")
     library, kind = write_codec(settings["codec"], partial / "vae")
     scheduler = scheduler_of(settings["sampler"])

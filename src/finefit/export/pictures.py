@@ -35,7 +35,7 @@ MADE = ".finefit.json"  # in the folder: what all of its pictures have in common
 COMMON = ("seed", "sampler", "steps", "guidance", "scale")
 COLUMNS = ("class", "superclass", "number", *COMMON, "run", "digest")  # of what a picture is told
 SECONDS_BETWEEN_LOOKS = 2.0
-# Both read by IPTC-aware programs; the second is the newscode for "made by a trained algorithm".
+# DigitalSourceType is what other programs tell generated pictures by: IPTC's newscode for "by a trained algorithm".
 XMP = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
     'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '

@@ -47,7 +47,7 @@ def build_base(job: Job, out: Path, scratch: Path) -> None:
             f"base.patch {job.settings['patch']}"
         )
     check(state, shape, file)
-    if file.suffix == ".safetensors" and file.name != diffusers_layout.FILE:
+    if file.suffix == ".safetensors" and not diffusers_layout.is_layout_of(file):
         shutil.copyfile(file, out / "base.safetensors")
     else:
         save_file({name: value.contiguous() for name, value in sorted(state.items())}, out / "base.safetensors")
@@ -62,7 +62,7 @@ def read(file: Path) -> dict[str, Tensor]:
     """
     if file.suffix == ".safetensors":
         state = load_file(file)
-        return diffusers_layout.from_diffusers(state, file) if diffusers_layout.MARK in state else state
+        return diffusers_layout.from_diffusers(state, file) if diffusers_layout.is_layout_of(file) else state
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):  # the training code's arguments lie beside
             content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from finefit.models.embedders import position_embedding
@@ -34,6 +35,12 @@ COPIED = {  # into every block
 }
 PARTS = ("weight", "bias")
 SAMPLE_SIZE = 32  # diffusers' default, where a file comes without its config.json
+
+
+def is_layout_of(file: Path) -> bool:
+    """Whether a safetensors file is in this layout."""
+    with safe_open(file, "pt") as opened:
+        return MARK in opened.keys()
 
 
 def config(shape: Shape, rows: int) -> dict[str, Any]:
