@@ -1,20 +1,24 @@
 # make study               the study of params.yaml, through dvc and snakemake; make study STUDY=smoke runs studies/smoke.yaml
 # make test                the tests
+# make test-long           a thousand odd studies, folders and tables of each kind, where `make test` tries fifty
 # make lint                style, formats, the workflow and the types; changes nothing
 # make test-slurm          the smoke study on a SLURM started on this machine (root, Debian's packages; else it says why not)
-# make base                the shipped codec once more, and the base's third stage from its second (an hour and a half)
+# make base                the shipped codec once more, and the base's third stage from its second (an hour)
+# make base-photo          the codec of photographs once more, and the base trained with it (studies/base-photo.yaml says what it needs)
 # All set up .venv first, whenever requirements.lock or pyproject.toml changed. Killed? Repeat the command.
 
 STUDY_FILE := $(if $(STUDY),studies/$(STUDY).yaml,params.yaml)
+# Where a job fails, dvc leaves out every later stage; snakemake then makes what does not need it, and a draft report.
 # In a source archive: dvc needs git, snakemake does not.
 UNVERSIONED := $(if $(wildcard .git),,yes)
 PYTHON := $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study test lint test-slurm sheet base
+.PHONY: study test test-long lint test-slurm sheet base base-photo
 
 study: .venv/ready
-	$(if $(or $(STUDY),$(UNVERSIONED)),snakemake --configfile $(STUDY_FILE),dvc repro)
+	@finefit plan $(STUDY_FILE) > /dev/null
+	$(if $(or $(STUDY),$(UNVERSIONED)),snakemake --configfile $(STUDY_FILE),dvc repro || { snakemake; false; })
 	$(if $(UNVERSIONED),@echo "No git here: no version of the artifacts is kept. For that: git init && git add -A && git commit && make study")
 	@echo "The report: reports/$$(sed -n 's/^name: *//p' $(STUDY_FILE))/index.html"
 
@@ -25,6 +29,9 @@ SHOWN := streaked golden eight-petal flower, speckled wine oval leaf, tipped pin
 
 test: .venv/ready
 	pytest
+
+test-long: .venv/ready
+	FINEFIT_FUZZ=1000 pytest tests/test_fuzz.py
 
 lint: .venv/ready
 	ruff check
@@ -43,7 +50,12 @@ base: .venv/ready
 	finefit fit-codec data/base/patch-pca-2.safetensors
 	mkdir -p data/raw && git show 4926d70:data/base/mini-32.safetensors > data/raw/base-mini-32-second.safetensors
 	snakemake phase_finetune --configfile studies/base.yaml
-	finefit export-base data/base --study studies/base.yaml
+	finefit export-base data/base/mini-32.safetensors --study studies/base.yaml
+
+base-photo: .venv/ready
+	finefit fit-codec data/base/patch-pca-4.safetensors --photographs
+	snakemake phase_finetune --configfile studies/base-photo.yaml
+	finefit export-base data/base/photo-32.safetensors --study studies/base-photo.yaml
 
 # uv where it is installed (seconds), else pip (minutes). uv does not read pip's configuration, so it is told of the
 # local wheel folders that pip would search. The package itself is built by the pinned setuptools: nothing is fetched.

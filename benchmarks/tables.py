@@ -81,6 +81,14 @@ def shift(found: dict) -> list[Row]:
     ]
 
 
+def codecs(found: dict) -> list[Row]:
+    """Decibels of each codec on each set of pictures."""
+    return [
+        {key: f"{value:.1f}" if isinstance(value, float) else shown(value) for key, value in row.items()}
+        for row in found["rows"]
+    ]
+
+
 def shown(value: object) -> str:
     """A cell: numbers to four digits, whole ones with commas."""
     if value is None:
@@ -90,7 +98,7 @@ def shown(value: object) -> str:
     return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
 
 
-TABLES = {table.__name__: table for table in (speed, profile, samplers, packs, holes, shift)}
+TABLES = {table.__name__: table for table in (speed, profile, samplers, packs, holes, shift, codecs)}
 
 
 def rendered(text: str) -> str:

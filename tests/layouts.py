@@ -199,10 +199,33 @@ def grocery(root: Path) -> Found:
     return [("Golden-Delicious", "Apple"), ("Granny-Smith", "Apple"), ("Zucchini", "Zucchini")], 6, 3
 
 
+def tiny_imagenet(root: Path) -> Found:
+    folder = root / "tiny-imagenet-200"
+    wnids = ["n07753592", "n02094433", "n02085620"]
+    text(folder / "wnids.txt", *wnids)
+    synsets = ["Chihuahua", "Yorkshire terrier", "banana", "entity"]
+    text(
+        folder / "words.txt",
+        *(
+            f"{wnid}\t{name}, other word"
+            for wnid, name in zip(["n02085620", "n02094433", "n07753592", "n00001740"], synsets, strict=True)
+        ),
+    )
+    for wnid in wnids:
+        text(folder / f"train/{wnid}/{wnid}_boxes.txt", f"{wnid}_0.JPEG\t0\t0\t62\t62")
+        for number in (0, 1):
+            picture(folder / f"train/{wnid}/images/{wnid}_{number}.JPEG", format="JPEG")
+    lines = [f"val_{number}.JPEG\t{wnid}\t0\t0\t62\t62" for number, wnid in enumerate(wnids)]
+    text(folder / "val/val_annotations.txt", *lines)
+    for number in range(3):
+        picture(folder / f"val/images/val_{number}.JPEG", format="JPEG")
+    return [("Chihuahua", "dog"), ("Yorkshire terrier", "dog"), ("banana", "produce")], 6, 3
+
+
 LAYOUTS = {
     layout.__name__: layout
     for layout in (
         inat2021_mini, vegfru, imagenet, food101, sun397, df20_mini, caltech101, cub200_2011, artbench10, flowers102,
-        stanford_cars, grocery,
+        stanford_cars, grocery, tiny_imagenet,
     )
 }  # fmt: skip

@@ -12,8 +12,9 @@ from tiny import BASE, CODEC, SAMPLE, TRAIN, answer, run_of, shaken
 from finefit.codecs import patch_pca
 from finefit.deltas.network import network
 from finefit.diffusion.process import Diffusion
-from finefit.jobs import ranks, stopping
+from finefit.jobs import devices, ranks, stopping, store
 from finefit.jobs.devices import store_frozen_as_bfloat16
+from finefit.jobs.job import Job
 from finefit.models.shapes import CLASS_TABLE
 from finefit.sampling import sample
 from finefit.training import train
@@ -115,6 +116,27 @@ def test_a_hundred_steps_with_row_wise_updates_are_those_of_dense_adam(latents, 
 def test_the_class_table_alone_can_be_trained(latents, tmp_path):
     _, average = trained(latents, tmp_path / "labels", method="labels", references=["null"])
     assert average.keys() == {CLASS_TABLE}
+
+
+@pytest.mark.parametrize(("asked", "used"), [("float32", "float32"), ("bfloat16", "bfloat16"), ("auto", None)])
+def test_provenance_says_in_which_precision_the_network_ran(asked, used):
+    run = Job("finetune", "run", {"train": {"precision": asked}})
+    drawn = Job("sample", "drawn", {"seed": 0}, {"run": run})
+    here = "bfloat16" if devices.uses_bfloat16("auto", devices.device_here()) else "float32"
+    assert [store.precision(job) for job in (run, drawn)] == [used or here] * 2
+    assert store.precision(Job("evaluate", "scores", {}, {"sample": drawn})) is None
+
+
+@pytest.mark.parametrize(("amx", "avx512", "units"), [(1, 1, True), (0, 1, True), (0, 0, False)])
+def test_auto_is_bfloat16_where_the_processor_multiplies_it(amx, avx512, units, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: bool(amx))
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bool(avx512))
+    devices.cpu_has_bfloat16_matrices.cache_clear()
+    try:
+        assert devices.uses_bfloat16("auto", "cpu") is units
+        assert not devices.uses_bfloat16("float32", "cpu") and devices.uses_bfloat16("bfloat16", "cpu")
+    finally:
+        devices.cpu_has_bfloat16_matrices.cache_clear()
 
 
 def sampling_job() -> SimpleNamespace:

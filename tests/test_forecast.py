@@ -12,6 +12,7 @@ import pytest
 import yaml
 from clones import ROOT
 
+from finefit.jobs import machine
 from finefit.models.shapes import Shape
 from finefit.outlook import cost, doctor, forecast, prune
 from finefit.study.plan import Plan
@@ -60,6 +61,21 @@ def test_what_was_not_measured_says_so():
         assert (rate.basis == "estimated") == ("not measured" in rate.how)
 
 
+@pytest.mark.parametrize(
+    ("flags", "kind"),
+    [
+        ("avx2", "cpu"),
+        ("avx2 avx512f avx512_bf16", "cpu-avx512-bf16"),
+        ("avx512_bf16 amx_bf16 amx_tile", "cpu-bfloat16"),
+    ],
+)
+def test_a_machine_is_known_by_its_units(flags, kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
+    machine.CPUINFO.write_text(f"model name\t: one\nflags\t\t: fpu {flags} sse\n")
+    assert forecast.hardware_here() == kind
+    assert {rate.work for rate in cost.rates().values() if rate.hardware == kind} >= {"train", "sample"}
+
+
 def test_a_study_larger_than_the_disk_is_refused(monkeypatch):
     plan = paper("finediffusion", monkeypatch)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**10))
@@ -101,8 +117,9 @@ def test_prune_leaves_what_studies_dvc_and_running_jobs_name(here):
     with open(f"{running}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert prune.unused(studies) == [unused, left]
-        assert len(list(prune.prune(studies, delete=False))) == 3 and unused.exists()
-        list(prune.prune(studies, delete=True))
+        assert len(list(prune.listing([unused, left]))) == 3
+        shutil.rmtree(unused)
+        shutil.rmtree(left)
     assert [path.exists() for path in (used, recorded, unused, running, left)] == [True, True, False, True, False]
     manifest.unlink()  # what dvc recorded is not known any more: the whole folder stays
     unused.mkdir()

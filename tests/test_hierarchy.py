@@ -31,7 +31,8 @@ def project(tmp_path, monkeypatch):
     sources.table.cache_clear()
     folder._content.cache_clear()
     for name in ("Zander", "Äsche"):
-        picture(Path("fish") / name / "1.jpg")
+        for number in (1, 2):
+            picture(Path("fish") / name / f"{number}.jpg")
     Path("fish.csv").write_text(FISH)
     yield
     sources.table.cache_clear()
@@ -52,7 +53,7 @@ def made(plan: Plan) -> tuple[pd.DataFrame, Path]:
     return pd.read_csv(path / "hierarchy.csv"), path
 
 
-FOLDER = {"reader": "folder", "options": {"path": "fish"}}
+FOLDER = {"reader": "folder", "options": {"path": "fish", "test_every": 2}}
 
 
 def test_from_the_source():
@@ -91,7 +92,7 @@ def test_classes_without_a_row_or_value_are_all_told():
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        (FOLDER | {"taxonomy": "none.csv"}, "none.csv: not readable as a taxonomy"),
+        (FOLDER | {"taxonomy": "none.csv"}, "none.csv: no such table"),
         (FOLDER | {"taxonomy": "fish.csv", "hierarchy": "orders"}, r"use one of .*order.*\(did you mean order\?\)"),
         (FOLDER | {"hierarchy": "source"}, "hierarchy is 'source': use one of derived"),
         ({"reader": "inat2021_mini", "hierarchy": "genera"}, "use one of source, kingdom, .* genus"),
@@ -107,7 +108,12 @@ def test_default_is_the_sources_own_where_there_is_one():
     wanted = {"inat2021_mini": "source", "vegfru": "source", "food101": "derived", "flowers102": "derived"}
     for reader, superclass in wanted.items():
         assert planned(reader=reader).kind("hierarchy")[0].settings == {"superclass": superclass}
-    assert planned(**FOLDER).kind("hierarchy")[0].settings == {"superclass": "derived"}
+    for name in ("Karpfen", "Hecht"):
+        for number in (1, 2):
+            picture(Path("more") / name / f"{number}.jpg")
+            picture(Path("more") / f"{name} 2" / f"{number}.jpg")
+    of_four = planned(reader="folder", options={"path": "more", "test_every": 2})
+    assert of_four.kind("hierarchy")[0].settings == {"superclass": "derived"}
     assert planned(**FOLDER, taxonomy="fish.csv").kind("hierarchy")[0].settings["superclass"] == "source"
 
 
@@ -132,5 +138,5 @@ def test_derived_superclasses_are_mostly_the_true_ones_and_say_that_they_are_der
 
 
 def test_too_few_classes_to_derive_from():
-    with pytest.raises(ValueError, match="four classes or more; there are 2: give a taxonomy"):
-        made(planned(**FOLDER))
+    with pytest.raises(ValueError, match="for 4 classes or more; there are 2: give a taxonomy"):
+        planned(**FOLDER)

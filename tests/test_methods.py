@@ -181,9 +181,9 @@ def test_an_exported_base_tells_its_classes_and_its_null_row(tmp_path):
     (tmp_path / "provenance.json").write_text("{}")
     latents = SimpleNamespace(inputs={"data": SimpleNamespace(path=tmp_path)})
     run = SimpleNamespace(digest="abc", marker=tmp_path / "provenance.json", inputs={"latents": latents})
-    (tmp_path / "base").mkdir()
-    export_base(run, tmp_path / "base", model)
-    file = tmp_path / "base/mini-32.safetensors"
+    file = tmp_path / "base.safetensors"
+    export_base(run, file, model)
+    assert file.with_suffix(".provenance.json").read_text() == "{}"
     table, rows = read_class_table(file), model.y_embedder.embedding_table.weight
     assert (list(table.names), table.null_row) == (names, 4)
     torch.testing.assert_close(table.rows, rows.detach(), rtol=1e-3, atol=1e-4)

@@ -57,6 +57,16 @@ def test_two_ranks_stop_together_and_train_as_one(latents, tmp_path, monkeypatch
     assert (whole - shared).norm() < 1e-4 * whole.norm()
 
 
+def diverges() -> None:
+    """What a rank does whose loss is not finite."""
+    raise ValueError("training diverged: lower the rate")
+
+
+def test_what_a_rank_ends_with_is_told_by_the_process_that_launched_it():
+    with pytest.raises(ValueError, match="^training diverged: lower the rate$"):
+        ranks.launch(diverges, 2)
+
+
 def test_gradients_are_accumulated_where_memory_is_short():
     """Six rows on a device that holds two: halved until they fit, and the gradient is the whole mean's."""
     weight = torch.tensor([2.0], requires_grad=True)

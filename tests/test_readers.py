@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from layouts import LAYOUTS, text
 
 from finefit import datasets
 from finefit.data import archives, sources
-from finefit.datasets import inat2021_mini
+from finefit.datasets import embedded, inat2021_mini, joined, tiny_imagenet
 from finefit.outlook import data_check
+from finefit.study import reading
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = [name for name in datasets.names() if datasets.find(name).PUBLISHED and name != "embedded"]
@@ -93,6 +95,96 @@ def test_birds_have_families_and_orders():
     families = pd.read_csv(ROOT / "data/taxonomies/cub-families.csv")
     assert families["name"].is_unique and families.notna().all(axis=None)
     assert families.groupby("family")["order"].nunique().eq(1).all()
+
+
+def test_the_wordnet_table_holds_tiny_imagenets_classes_in_groups_of_their_ancestors():
+    """A superclass lies on its class's chain, and its classes' synsets all lie below it, as WordNet 3.0 has them."""
+    table = pd.read_csv(ROOT / "data/taxonomies/tiny-imagenet-wordnet.csv")
+    assert len(table) == tiny_imagenet.PUBLISHED.classes and table["wnid"].is_unique and table.notna().all(axis=None)
+    dogs = table[table["superclass"] == "dog"]["name"].tolist()
+    assert dogs == [
+        "Chihuahua", "Yorkshire terrier", "golden retriever", "Labrador retriever", "German shepherd",
+        "standard poodle",
+    ]  # fmt: skip
+    cats = table[table["superclass"] == "feline"]["name"].tolist()
+    assert cats == ["tabby", "Persian cat", "Egyptian cat", "cougar", "lion"]
+    assert set(table["depth_2"]) == {"object", "matter"} and (table["superclass"].value_counts().iloc[:-1] >= 5).all()
+
+
+def test_half_of_tiny_imagenet_is_checked_against_half_of_the_published_counts(tmp_path, monkeypatch):
+    LAYOUTS["tiny_imagenet"](tmp_path)
+    monkeypatch.setattr(archives, "unpacked", lambda rows: tmp_path)
+    monkeypatch.setattr(data_check, "state", lambda row: "here")
+    monkeypatch.setattr(tiny_imagenet, "PUBLISHED", dataclasses.replace(tiny_imagenet.PUBLISHED, classes=3, train=12,
+                                                                        test=3))  # fmt: skip
+    with pytest.raises(ValueError, match="6 train on disk, 12 published"):
+        data_check.check("tiny_imagenet", None)
+    study = reading.load(ROOT / "studies/tiny-imagenet.yaml")
+    assert "tiny_imagenet: 6 train" in data_check.check("tiny_imagenet", study)
+
+
+@pytest.fixture
+def joined_parts(tmp_path):
+    """Photographs beside drawings, both with a class named `banana` or a superclass that the other has."""
+    LAYOUTS["tiny_imagenet"](tmp_path)
+    parts = {"tiny_imagenet": {}, "embedded": {"domain": "source", "train_per_class": 8, "test_per_class": 8}}
+    return joined.Settings(parts), tmp_path
+
+
+def test_joined_data_sets_follow_each_other_and_are_read_as_by_themselves(joined_parts):
+    settings, root = joined_parts
+    drawings = embedded.Settings(domain="source", train_per_class=8, test_per_class=8)
+    photographs = tiny_imagenet.Settings()
+    table, index = joined.taxonomy(settings, root), joined.index(settings, root)
+    own = [*tiny_imagenet.taxonomy(photographs, root)["class_name"], *embedded.taxonomy(drawings, None)["class_name"]]
+    assert table["class_name"].tolist() == own
+    assert table["part"].tolist() == ["tiny_imagenet"] * 3 + ["embedded"] * (len(own) - 3)
+    assert index["key"].is_unique and set(index["class_name"]) == set(own)
+    first, second = tiny_imagenet.index(photographs, root), embedded.index(drawings, None)
+    assert len(index) == len(first) + len(second)
+    mixed = pd.concat([index.iloc[-3:], index.iloc[:2]])
+    pictures = joined.read(mixed, 16, settings, root)
+    assert (pictures[:3] == embedded.read(second.iloc[-3:], 16, drawings, None)).all()
+    assert (pictures[3:] == tiny_imagenet.read(first.iloc[:2], 16, photographs, root)).all()
+
+
+def test_check_finds_what_is_missing_of_a_joined_data_set(joined_parts, monkeypatch):
+    settings, root = joined_parts
+    monkeypatch.setattr(archives, "unpacked", lambda rows: root)
+    monkeypatch.setattr(data_check, "state", lambda row: "here")
+    content = yaml.safe_load((ROOT / "studies/tiny-imagenet.yaml").read_text())
+    content["data"] = {"both": {"reader": "joined", "resolutions": [32], "options": {"parts": settings.parts}}}
+    study = reading.parse(content, "both")
+    assert any(line.startswith("both: ") and line.endswith(" train") for line in data_check.check("both", study))
+    (root / "tiny-imagenet-200/val/images/val_1.JPEG").unlink()
+    with pytest.raises(ValueError, match="both: 1 pictures are missing: .*tiny-imagenet-200/val/images/val_1.JPEG"):
+        data_check.check("both", study)
+
+
+def test_a_class_that_two_joined_data_sets_share_is_written_with_its_part(joined_parts):
+    settings, root = joined_parts
+    words = root / "tiny-imagenet-200/words.txt"
+    words.write_text(words.read_text().replace("banana", "snail"))
+    names = joined.taxonomy(settings, root)["class_name"].tolist()
+    assert "tiny_imagenet/snail" in names and "embedded/snail" in names and "snail" not in names
+    rows = joined.index(settings, root).query("class_name == 'embedded/snail'").iloc[:1]
+    drawings = embedded.Settings(domain="source", train_per_class=8, test_per_class=8)
+    alone = embedded.index(drawings, None).query("class_name == 'snail'").iloc[:1]
+    assert (joined.read(rows, 16, settings, root) == embedded.read(alone, 16, drawings, None)).all()
+
+
+@pytest.mark.parametrize(
+    ("parts", "fault"),
+    [
+        ({"embedded": {}}, "name two readers"),
+        ({"embedded": {}, "nothing": {}}, "unknown data set 'nothing'"),
+        ({"embedded": {"colour": 1}, "food101": {}}, "parts.embedded: .*colour"),
+        ({"embedded": {}, "joined": {"parts": {}}}, "parts.joined: cannot be a part"),
+    ],
+)
+def test_wrong_parts_are_refused(parts, fault):
+    with pytest.raises(ValueError, match=fault):
+        joined.Settings(parts)
 
 
 def test_no_row_of_the_sources_table_is_without_a_way():

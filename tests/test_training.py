@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tiny import BASE, CODEC, SAMPLE, run_of
+from tiny import BASE, CODEC, ROOT, SAMPLE, run_of
 
 from finefit.codecs import patch_pca
 from finefit.deltas.network import network
@@ -38,16 +38,30 @@ def test_decoder_restores_more_than_the_components_hold(pictures):
     assert refined > decibels(images, codec.decode(latents)) + 1 > 20
 
 
-def test_components_are_those_of_scikit_learn(pictures):
+@pytest.mark.parametrize("side", [2, 4])
+def test_components_are_those_of_scikit_learn(pictures, side):
     from sklearn.decomposition import PCA
 
-    codec = patch_pca.PatchPCA()
+    codec = patch_pca.PatchPCA(side)
     patch_pca.fit_components(codec, torch.tensor(pictures))
-    patches = torch.nn.functional.pixel_unshuffle(torch.tensor(pictures).permute(0, 3, 1, 2) / 127.5 - 1, 2)
-    expected = PCA(4).fit(patches.permute(0, 2, 3, 1).reshape(-1, 12).double().numpy())
+    patches = torch.nn.functional.pixel_unshuffle(torch.tensor(pictures).permute(0, 3, 1, 2) / 127.5 - 1, side)
+    expected = PCA(side**2).fit(patches.permute(0, 2, 3, 1).reshape(-1, 3 * side**2).double().numpy())
     cosines = np.abs((codec.components.numpy() * expected.components_).sum(1))
     assert np.allclose(cosines, 1, atol=1e-5)
     assert np.allclose(codec.scale.numpy() ** 2, expected.explained_variance_, rtol=1e-3)
+
+
+def test_a_token_of_larger_patches_holds_one_patch(pictures):
+    """Changing 4 x 4 pixels changes the four latent pixels above them and no other, and comes back in the picture."""
+    codec = patch_pca.load(ROOT / "data/base/patch-pca-4.safetensors")
+    images = torch.tensor(pictures[:1])
+    changed = images.clone()
+    changed[:, 8:12, 4:8] = 255 - changed[:, 8:12, 4:8]
+    latents, others = codec.encode(images)[0], codec.encode(changed)[0]
+    assert latents.shape == (1, 4, 16, 16)
+    differs = (latents != others).any(1)[0]
+    assert differs[4:6, 2:4].all() and differs.sum() == 4
+    assert decibels(images, codec.decode(latents)) > 25
 
 
 def test_pack_gives_rows_flips_and_order(pictures, latents):

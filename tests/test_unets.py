@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from finefit.cli import app
 from finefit.jobs import stopping
-from finefit.unets import deltas, methods, parts, pipelines, training
+from finefit.unets import controlnet, deltas, methods, parts, pipelines, training
 from finefit.unets.edges import edges
 
 ROOT = Path(__file__).parent.parent
@@ -224,9 +224,20 @@ def test_the_guides_examples_train_and_their_deltas_draw_the_published_pictures(
     if command[0] == "dreambooth":
         deltas.load(out / "delta.safetensors", pipe.components)
         drawn = pipelines.sheet([pipelines.draw(pipe, prompt, range(4), 2)])
-        with Image.open(out / "samples.png") as sheet:
-            assert np.array_equal(np.array(sheet)[64:], np.array(drawn))
-            assert not np.array_equal(np.array(sheet)[:64], np.array(drawn))
+    else:
+        steering = controlnet.new_network("ControlNetModel", pipe.unet, seed=0)
+        deltas.load(out / "delta.safetensors", {"controlnet": steering})
+        from diffusers import AutoPipelineForText2Image  # opening a pipeline has made torchvision importable
+
+        pipe = AutoPipelineForText2Image.from_pipe(pipe, controlnet=steering)
+        pipe.set_progress_bar_config(disable=True)
+        files = pipelines.pictures(Path("pictures"))
+        shown = [controlnet.condition(file, None, 64) for file in files]
+        drawn = pipelines.sheet([controlnet.drawn(pipe, [prompt] * len(files), shown, 2)])
+    with Image.open(out / "samples.png") as sheet:
+        before, after = np.split(np.array(sheet)[-2 * drawn.height :], 2)
+    assert np.array_equal(after, np.array(drawn))
+    assert not np.array_equal(before, np.array(drawn))
 
 
 def test_a_stopped_training_goes_on_to_the_same_bytes(folder, monkeypatch, tmp_path):

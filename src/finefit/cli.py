@@ -13,7 +13,7 @@ import sys
 import typer
 
 from finefit.commands import data, jobs, networks, pictures, study, unets  # noqa: F401 (data adds its commands to jobs' group)
-from finefit.jobs import stopping
+from finefit.jobs import faults, stopping
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
 
@@ -39,13 +39,13 @@ def keep_freed_memory() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors of use end in one line and exit code 1, jobs told to stop with 75."""
+    """Run the command line; errors end in one line (see `jobs.faults`) and exit code 1, jobs told to stop with 75."""
     one_thread()
     keep_freed_memory()
     try:
         app()
-    except ValueError as error:
-        sys.exit(f"finefit: {error}")
     except stopping.ToBeContinued:
         print("finefit: told to stop, to be continued: the same command goes on from here", file=sys.stderr)
         sys.exit(stopping.EXIT_CODE)
+    except Exception as error:
+        sys.exit(f"finefit: {faults.line(error)}")

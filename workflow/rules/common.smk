@@ -1,48 +1,38 @@
 """The study of this run, its plan, and what all rules share."""
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import yaml
-
 from finefit.jobs.job import PHASES, Job
-from finefit.study import reading
+from finefit.study import reading, snapshots
 from finefit.study.config import Study  # and no more: `config` is Snakemake's own
 from finefit.study.plan import Plan
 from snakemake.exceptions import WorkflowError
 
 # A file given by --configfile is the whole study: it is never merged with params.yaml.
 if not workflow.overwrite_configfiles:
+    try:
+        reading.lines(Path("params.yaml"))  # says file and line of what Snakemake only calls no YAML
+    except ValueError as faults:
+        raise WorkflowError(str(faults)) from None
 
     configfile: "params.yaml"
 
 
+ORIGIN = Path(workflow.configfiles[-1])
+
+
 def read_study() -> Study:
     """The study that Snakemake's configuration holds; all its faults at once, with their lines."""
-    origin = Path(workflow.configfiles[-1])
     try:
-        lines = reading.line_numbers(yaml.compose(origin.read_text(encoding="utf-8")))
-        return reading.parse(config, origin.name, lines)
+        return reading.parse(config, str(ORIGIN), reading.lines(ORIGIN))
     except ValueError as faults:
         raise WorkflowError(str(faults)) from None
 
 
-def snapshot(study: Study) -> Path:
-    """Keep the study as it is now, for the jobs: an edit of its file during a run reaches no job of that run."""
-    text = yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False)
-    path = Path(f"scratch/studies/{hashlib.sha256(text.encode()).hexdigest()[:12]}.yaml")
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    return path
-
-
 STUDY = read_study()
-STUDY_FILE = snapshot(STUDY)
+STUDY_FILE = snapshots.keep(STUDY, ORIGIN)  # an edit of the study's file during a run reaches no job of that run
 workflow.config_settings.configfiles = [STUDY_FILE.absolute()]  # what jobs on other nodes read as their study
 PLAN = Plan(STUDY)
 DIGEST = {"report": "-{digest}"}  # a report keeps its address, so its marker's name bears the digest

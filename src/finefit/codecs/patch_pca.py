@@ -1,8 +1,12 @@
-"""A small deterministic codec for studies on a CPU: principal components of 2 x 2 patches, and a refining decoder.
+"""A small deterministic codec for studies on a CPU: principal components of patches, and a refining decoder.
 
-At 32 pixels a four-fold autoencoder blurs exactly the details that tell subclasses apart, while four of the twelve
-components of a two-fold patch keep them; every report states what the codec alone costs. The decoder adds to the
-linear reconstruction what a short convolutional network can restore from neighbouring patches.
+At 32 pixels a four-fold autoencoder blurs exactly the details that tell subclasses apart, while a third of a patch's
+components keep them; every report states what the codec alone costs. The decoder adds to the linear reconstruction what
+a short convolutional network can restore from neighbouring patches.
+
+Latents have half the picture's side and four channels, whatever the patch: the four components of a patch of 2 x 2
+pixels are one latent pixel, the sixteen of a patch of 4 x 4 are laid over 2 x 2 of them. As many numbers hold more of a
+larger patch. A token of a network (`base.patch`) should hold whole patches.
 """
 
 from __future__ import annotations
@@ -21,39 +25,46 @@ if TYPE_CHECKING:
     from diffusers import ModelMixin
 
 FACTOR, CHANNELS = 2, 4
-PATCH = FACTOR * FACTOR * 3
+COLOURS, WIDTH = 3, 48  # of pixels; of the correction
 
 
 class PatchPCA(nn.Module):
-    """Linear encoder to `CHANNELS` components of unit variance; linear decoder plus a convolutional correction."""
+    """Linear encoder to components of unit variance; linear decoder plus a convolutional correction.
+
+    Args:
+        side: pixels of a patch's side, a multiple of `FACTOR`; it keeps `side * side` of its components, a third.
+    """
 
     factor, channels = FACTOR, CHANNELS
 
-    def __init__(self, width: int = 48):
+    def __init__(self, side: int = 2):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(PATCH))
-        self.register_buffer("components", torch.zeros(CHANNELS, PATCH))
-        self.register_buffer("scale", torch.ones(CHANNELS))
+        kept, patch = side * side, side * side * COLOURS
+        self.side = side
+        self.register_buffer("mean", torch.zeros(patch))
+        self.register_buffer("components", torch.zeros(kept, patch))
+        self.register_buffer("scale", torch.ones(kept))
         self.refine = nn.Sequential(
-            nn.Conv2d(CHANNELS, width, 3, padding=1, padding_mode="replicate"),
+            nn.Conv2d(kept, WIDTH, 3, padding=1, padding_mode="replicate"),
             nn.GELU(),
-            nn.Conv2d(width, width, 3, padding=1, padding_mode="replicate"),
+            nn.Conv2d(WIDTH, WIDTH, 3, padding=1, padding_mode="replicate"),
             nn.GELU(),
-            nn.Conv2d(width, PATCH, 3, padding=1, padding_mode="replicate"),
+            nn.Conv2d(WIDTH, patch, 3, padding=1, padding_mode="replicate"),
         )
 
     def encode(self, images: Tensor) -> tuple[Tensor, None]:
         """uint8 `[n, h, w, 3]` to the latent's mean `[n, CHANNELS, h / 2, w / 2]`; its deviation is zero (None)."""
         pixels = images.permute(0, 3, 1, 2).float() / 127.5 - 1
-        patches = F.pixel_unshuffle(pixels, FACTOR) - self.mean.view(1, -1, 1, 1)
+        patches = F.pixel_unshuffle(pixels, self.side) - self.mean.view(1, -1, 1, 1)
         components = self.components / self.scale[:, None]
-        return torch.einsum("cp,nphw->nchw", components, patches), None
+        return F.pixel_shuffle(torch.einsum("cp,nphw->nchw", components, patches), self.side // FACTOR), None
 
     def reconstruct(self, latents: Tensor) -> Tensor:
         """Latents to pixels `[n, 3, h, w]` in about [-1, 1], differentiable."""
+        latents = F.pixel_unshuffle(latents, self.side // FACTOR)
         components = self.components * self.scale[:, None]
         linear = torch.einsum("cp,nchw->nphw", components, latents) + self.mean.view(1, -1, 1, 1)
-        return F.pixel_shuffle(linear + self.refine(latents), FACTOR)
+        return F.pixel_shuffle(linear + self.refine(latents), self.side)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -63,9 +74,10 @@ class PatchPCA(nn.Module):
 
 
 def load(weights: Path) -> PatchPCA:
-    """The codec whose safetensors file is `weights`."""
-    codec = PatchPCA()
-    codec.load_state_dict(load_file(weights))
+    """The codec whose safetensors file is `weights`; the number of components tells the patch."""
+    state = load_file(weights)
+    codec = PatchPCA(side=int(len(state["scale"]) ** 0.5))
+    codec.load_state_dict(state)
     return codec.eval()
 
 
@@ -74,15 +86,15 @@ def as_diffusers(codec: PatchPCA) -> ModelMixin:
     importable_torchvision()
     from finefit.codecs.patch_pca_decoder import PatchPCADecoder
 
-    decoder = PatchPCADecoder(FACTOR, CHANNELS)
+    decoder = PatchPCADecoder(codec.side)
     decoder.load_state_dict(codec.state_dict())
     return decoder.eval()
 
 
-def fit(images: Tensor, steps: int, seed: int = 0, batch: int = 64, lr: float = 3e-3) -> PatchPCA:
+def fit(images: Tensor, steps: int, side: int = 2, seed: int = 0, batch: int = 64, lr: float = 3e-3) -> PatchPCA:
     """Fit the codec to uint8 pictures `[n, h, w, 3]`: components in closed form, then the correction by Adam."""
     torch.manual_seed(seed)
-    codec = PatchPCA()
+    codec = PatchPCA(side)
     fit_components(codec, images)
     nn.init.zeros_(codec.refine[-1].weight)
     optimizer = torch.optim.Adam(codec.refine.parameters(), lr=lr)
@@ -103,21 +115,34 @@ def fit(images: Tensor, steps: int, seed: int = 0, batch: int = 64, lr: float = 
 def fit_components(codec: PatchPCA, images: Tensor) -> None:
     """Set mean, leading components and their deviations from the patches of `images`, in float64."""
     pixels = images.permute(0, 3, 1, 2).double() / 127.5 - 1
-    patches = F.pixel_unshuffle(pixels, FACTOR).permute(0, 2, 3, 1).reshape(-1, PATCH)
+    patches = F.pixel_unshuffle(pixels, codec.side).permute(0, 2, 3, 1).reshape(-1, len(codec.mean))
     mean = patches.mean(0)
     values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
-    leading = vectors.T.flip(0)[:CHANNELS]
+    kept = len(codec.scale)
+    leading = vectors.T.flip(0)[:kept]
     leading = leading * leading.sum(1, keepdim=True).sign()  # an eigenvector's sign is arbitrary: fix it
     codec.mean.copy_(mean)
     codec.components.copy_(leading)
-    codec.scale.copy_(values.flip(0)[:CHANNELS].sqrt())
+    codec.scale.copy_(values.flip(0)[:kept].sqrt())
 
 
 def fit_shipped(weights: Path) -> None:
-    """Fit the codec that the project ships, on the embedded source domain at 32 pixels, and write it to `weights`."""
+    """Fit the codec of drawings that the project ships, on the embedded source domain at 32 pixels, into `weights`."""
     from finefit.datasets import embedded
 
     settings = embedded.Settings(domain="source", train_per_class=400)
     rows = embedded.index(settings, None).query("split == 'train'")
     codec = fit(torch.from_numpy(embedded.read(rows, 32, settings, None)), steps=2000)
+    save_file(codec.state_dict(), weights)
+
+
+def fit_photographs(weights: Path) -> None:
+    """Fit the codec of photographs that the project ships, on Tiny ImageNet at 32 pixels, and write it to `weights`."""
+    from finefit.data.archives import unpacked
+    from finefit.datasets import tiny_imagenet
+
+    settings = tiny_imagenet.Settings(archive="tiny-imagenet-first250")
+    root = unpacked(tiny_imagenet.sources(settings))
+    rows = tiny_imagenet.index(settings, root).query("split == 'train'").iloc[::2]
+    codec = fit(torch.from_numpy(tiny_imagenet.read(rows, 32, settings, root)), steps=2000, side=4)
     save_file(codec.state_dict(), weights)

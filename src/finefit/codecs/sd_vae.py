@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from finefit.jobs.finite import require_finite
 from finefit.jobs.torchvision_shim import importable_torchvision
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class SDVAE(nn.Module):
         for part in latents.split(BATCH):
             with self.half():
                 pixels = self.autoencoder.decode(part.float() / SCALE).sample
+            require_finite("pictures that the autoencoder decoded", pixels)  # half precision may overflow
             pixels = (pixels.float().clamp(-1, 1) + 1) * 127.5
             pictures.append(pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous())
         return torch.cat(pictures)

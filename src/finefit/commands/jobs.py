@@ -15,6 +15,7 @@ from finefit.commands import PARAMS, StudyFile, plan_of
 from finefit.jobs import stopping, store
 from finefit.jobs.job import PHASES, Job
 from finefit.outlook.time_left import outlook
+from finefit.study import snapshots
 
 app = typer.Typer()
 
@@ -58,6 +59,7 @@ def job_command(kind: str) -> None:
     def command(path: Path, study: StudyFile = PARAMS, max_minutes: MaxMinutes = None) -> None:
         stopping.listen(max_minutes)
         planned = plan_of(study)
+        snapshots.keep(planned.study, study)
         job = planned.at(path)
         if job.kind != kind:
             raise ValueError(f"{path}: made by `finefit {job.kind}`, not by `finefit {kind}`")

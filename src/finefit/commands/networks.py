@@ -17,16 +17,20 @@ app = typer.Typer()
 
 
 @app.command("fit-codec")
-def fit_codec(weights: Path) -> None:
-    """Fit the small codec to the embedded source domain and write its weights: how the shipped one was made."""
-    from finefit.codecs.patch_pca import fit_shipped
+def fit_codec(
+    weights: Path,
+    photographs: Annotated[bool, typer.Option("--photographs", help="Patches of 4 x 4, on Tiny ImageNet.")] = False,
+) -> None:
+    """Fit the small codec to the embedded source domain and write its weights: how the shipped ones were made."""
+    from finefit.codecs import patch_pca
 
-    fit_shipped(weights)
+    fit = patch_pca.fit_photographs if photographs else patch_pca.fit_shipped
+    fit(weights)
 
 
 @app.command("export-base")
-def export_base(folder: Path, study: StudyFile = PARAMS) -> None:
-    """Write a study's only run, of a plain network, as a base, with its provenance: how the shipped one was made."""
+def export_base(file: Path, study: StudyFile = PARAMS) -> None:
+    """Write a study's only run, of a plain network, as a base (.safetensors), with its provenance beside it."""
     from finefit.deltas.delta import load_run
     from finefit.models.checkpoint import export_base
 
@@ -34,7 +38,7 @@ def export_base(folder: Path, study: StudyFile = PARAMS) -> None:
     runs = planned.kind("finetune")
     if len(runs) != 1:
         raise ValueError(f"{study}: a base is exported from a study with one run, and this one has {len(runs)}")
-    export_base(runs[0], folder, load_run(runs[0]))
+    export_base(runs[0], file, load_run(runs[0]))
 
 
 @app.command()

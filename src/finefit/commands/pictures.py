@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,9 @@ from finefit.jobs import stopping
 
 app = typer.Typer()
 
-ClassNames = Annotated[str, typer.Option("--classes", help="Names of classes, with commas between them.")]
+ClassNames = Annotated[
+    str, typer.Option("--classes", help="Names of classes, with commas between them; one with a comma in quotes.")
+]
 
 
 @app.command()
@@ -80,8 +83,15 @@ def pictures_command(
 
 
 def split(names: str) -> list[str]:
-    """Names from a list with commas."""
-    return [name.strip() for name in names.split(",") if name.strip()]
+    """Names from a list with commas: `beach,"church, indoor"` are two.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = [name.strip() for name in next(csv.reader([names], skipinitialspace=True), []) if name.strip()]
+    if not found and names.strip():
+        raise ValueError(f"{names!r}: no name in it")
+    return found
 
 
 @app.command("readme-table")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -63,10 +64,19 @@ def doctor_command(study: StudyFile = PARAMS) -> None:
 
 
 @app.command("prune")
-def prune_command(delete: Annotated[bool, typer.Option(help="Delete them, instead of listing them.")] = False) -> None:
-    """List artifacts that no study of this repository and no record of dvc names."""
-    for line in prune.prune([PARAMS, *sorted(Path("studies").glob("*.yaml"))], delete):
+def prune_command(delete: Annotated[bool, typer.Option(help="List them, ask, and delete them.")] = False) -> None:
+    """List artifacts that no study that stands or ran here and no record of dvc names."""
+    files = prune.studies([file for file in [PARAMS, *sorted(Path("studies").glob("*.yaml"))] if file.exists()])
+    print("Kept is what these need:", *files)
+    found = prune.unused(files)
+    for line in prune.listing(found):
         print(line)
+    if found and not delete:
+        print("`finefit prune --delete` asks whether to delete them")
+    elif found and typer.confirm("Delete them?"):
+        for path in found:
+            shutil.rmtree(path)
+        print("deleted")
 
 
 @app.command()

@@ -57,9 +57,10 @@ def unpack(archive: Path, folder: Path) -> None:
                 tar.extractall(folder, filter=plain_member)
         elif archive.name.endswith(ZIPS):
             with zipfile.ZipFile(archive) as file:
-                for member in file.infolist():
+                members = [member for member in file.infolist() if is_content(member.filename)]
+                for member in members:
                     refuse_unsafe(member.filename, stat.S_ISLNK(member.external_attr >> 16))
-                file.extractall(folder)
+                file.extractall(folder, members)
         else:
             shutil.copyfile(archive, folder / archive.name)
             return
@@ -73,9 +74,17 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def plain_member(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
-    """A tar member that is a file or folder within `folder`; everything else is refused."""
+    """A tar member that is a file or folder within `folder`; what is no content is left out, all else is refused."""
+    if not is_content(member.name):
+        return None
     refuse_unsafe(member.name, not (member.isreg() or member.isdir()))
     return tarfile.data_filter(member, folder)
+
+
+def is_content(name: str) -> bool:
+    """Whether a member is more than what a Mac packs beside every file: `__MACOSX/`, `._*` and `.DS_Store`."""
+    parts = PurePosixPath(name).parts
+    return not any(part in ("__MACOSX", ".DS_Store") or part.startswith("._") for part in parts)
 
 
 def refuse_unsafe(name: str, link: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from finefit.data.archives import is_content
 from finefit.data.pictures import read_files
 
 
@@ -17,7 +18,7 @@ def only(root: Path, pattern: str) -> Path:
     Raises:
         ValueError: there is none, or there are several.
     """
-    found = sorted(root.glob(pattern))
+    found = sorted(path for path in root.glob(pattern) if is_content(path.relative_to(root).as_posix()))
     if len(found) != 1:
         raise ValueError(f"{root}: expected one {pattern}, found {len(found)}; delete the folder and repeat")
     return found[0]

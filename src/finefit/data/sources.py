@@ -7,14 +7,14 @@ have no internet: `finefit fetch` runs before.
 
 from __future__ import annotations
 
-import csv
-import difflib
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
+from finefit.data import tables
+from finefit.data.names import nearest
 from finefit.jobs.checksums import checksum
 from finefit.jobs.locks import only_one
 
@@ -49,10 +49,28 @@ class Source:
 
 @lru_cache(maxsize=1)
 def table() -> dict[str, Source]:
-    """All sources by name."""
-    with open(TABLE, newline="", encoding="utf-8") as file:
-        rows = [Source(**row | {"bytes": int(row["bytes"] or 0)}) for row in csv.DictReader(file)]
-    return {row.name: row for row in rows}
+    """All sources by name.
+
+    Raises:
+        ValueError: the table is missing, or a row of it is damaged; the message says where.
+    """
+    if not TABLE.exists():
+        raise ValueError(f"{TABLE} is not in {Path.cwd()}: this is no FineFit project; {elsewhere()} and repeat")
+    columns = [field.name for field in fields(Source)]
+    found = tables.read(TABLE, tuple(column for column in columns if column != "by_hand"))
+    if unknown := sorted(set(found.columns) - set(columns)):
+        raise ValueError(f"{TABLE}:1: unknown column {', '.join(unknown)}; known are {', '.join(columns)}")
+    rows = {}
+    for line, row in zip(found.lines, found.rows, strict=True):
+        size = tables.number(row["bytes"] or "0", int, f"{TABLE}:{line}: bytes")
+        rows[row["name"]] = Source(**row | {"bytes": size})
+    return rows
+
+
+def elsewhere() -> str:
+    """What to do where this is not a project's folder."""
+    here = Path(__file__).parents[3]
+    return f"cd {here}" if (here / TABLE).exists() else "change to the project's folder"
 
 
 def find(name: str) -> Source:
@@ -62,8 +80,7 @@ def find(name: str) -> Source:
         ValueError: there is none of that name.
     """
     if name not in table():
-        close = difflib.get_close_matches(name, table(), n=1)
-        raise ValueError(f"{TABLE}: no source {name!r}" + (f" (did you mean {close[0]}?)" if close else ""))
+        raise ValueError(f"{TABLE}: no source {name!r}{nearest(name, table())}")
     return table()[name]
 
 

@@ -9,10 +9,17 @@ A data set's module defines `Settings` (a frozen dataclass) and
 - `taxonomy(settings, root)`: a table with a row per class, in class-id order: `class_name` and its ranks;
 - `read(rows, resolution, settings, root)`: those pictures, uint8 `[n, resolution, resolution, 3]`.
 
-It may define `pixels(settings)`, the side of its pictures where they are small; `SUPERCLASSES`, the order in which
-published checkpoints number them; `folder(root)`, where keys start if not at `root`; and, where no checksum identifies
-its pictures, `listing(settings)`, a digest that does. `root` is the folder with the content of its sources, None for a
-data set that needs none.
+It may define
+
+- `pixels(settings)`: the side of its pictures where they are small;
+- `SUPERCLASSES`: the order in which published checkpoints number them;
+- `folder(root)`: where keys start, if not at `root`; or `files(rows, settings, root)`, where the pictures of rows lie,
+  None for those that are drawn;
+- `listing(settings)`: a digest of its pictures where no checksum identifies them;
+- `counts(settings)`: classes, training and test pictures where they are known before the index, and then `taxonomy`
+  takes None as root; `faults(settings)`: what is then known to be wrong.
+
+`root` is the folder with the content of its sources, None for a data set that needs none.
 
 May import: jobs, data, procedural.
 """

@@ -48,7 +48,7 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
 
 def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per species in the archive's order: `class_name`, `superclass` (family), `order`."""
-    families = pd.read_csv(FAMILIES).set_index("name")
+    families = pd.read_csv(FAMILIES, keep_default_na=False).set_index("name")
     names = list(_names(only(root, "CUB_200_2011")).values())
     known = [name if name in families.index else name.split()[-1] for name in names]
     missing = sorted(set(known) - set(families.index))

@@ -51,7 +51,10 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
 
 def _metadata(root: Path) -> pd.DataFrame:
     parts = [
-        pd.read_csv(only(root, f"**/{name}"), low_memory=False).assign(split=split) for split, name in TABLES.items()
+        pd.read_csv(only(root, f"**/{name}"), low_memory=False, keep_default_na=False, na_values=[""]).assign(
+            split=split
+        )
+        for split, name in TABLES.items()
     ]
     return pd.concat(parts, ignore_index=True)
 

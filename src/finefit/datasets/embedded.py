@@ -27,6 +27,7 @@ DOMAINS, SPLITS = get_args(Domain), ("train", "test")  # a name's place is its n
 # The source's fine classes keep clear of these targets: their first classes under the first seeds.
 RESERVED_CLASSES, RESERVED_SEEDS = 32, 10
 LEAST = {"classes": 1, "train_per_class": 1, "test_per_class": 1, "seed": 0, "fine_classes": 0}
+MOST = {"classes": 8192, "train_per_class": 10**6, "test_per_class": 10**6, "seed": 2**63 - 1, "fine_classes": 8192}
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Settings:
             raise ValueError(f"domain is {self.domain!r}: use one of {', '.join(DOMAINS)}")
         for key, least in LEAST.items():
             value = getattr(self, key)
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"{key} is {value!r}: use a whole number of at least {least}")
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST[key]:
+                raise ValueError(f"{key} is {value!r}: use a whole number of at least {least}, at most {MOST[key]}")
         if not 0 <= self.shift <= 1:
             raise ValueError(f"shift is {self.shift!r}: use a number from 0 to 1")
         if self.fine_classes and self.domain == "target":

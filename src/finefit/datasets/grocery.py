@@ -49,7 +49,11 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
     lists = []
     for name, split in SPLIT_OF_LIST.items():
         rows = pd.read_csv(
-            folder(root) / f"{name}.txt", header=None, names=["key", "fine", "coarse"], skipinitialspace=True
+            folder(root) / f"{name}.txt",
+            header=None,
+            names=["key", "fine", "coarse"],
+            skipinitialspace=True,
+            keep_default_na=False,
         )
         lists.append(
             pd.DataFrame({"key": rows["key"], "class_name": names.loc[rows["fine"]].to_numpy(), "split": split})
@@ -74,7 +78,7 @@ def read(rows: pd.DataFrame, resolution: int, settings: Settings, root: Path) ->
 
 
 def _classes(root: Path) -> pd.DataFrame:
-    return pd.read_csv(folder(root) / "classes.csv").set_index("Class ID (int)").sort_index()
+    return pd.read_csv(folder(root) / "classes.csv", keep_default_na=False).set_index("Class ID (int)").sort_index()
 
 
 def folder(root: Path) -> Path:

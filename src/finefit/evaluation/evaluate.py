@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +13,18 @@ import torch
 from torch import Tensor
 
 from finefit.data import sources
+from finefit.evaluation.measured import measured
 from finefit.evaluation.reference import pictures
 from finefit.hierarchy.superclasses import superclass_of
+from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
 from finefit.metrics import probe
-from finefit.metrics.diversity import class_diversities, pairwise_diversity, probe_distance
+from finefit.metrics.diversity import class_diversities, mean_diversity, pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance, group_distances
 from finefit.metrics.kernel import kernel_distance
 from finefit.metrics.manifold import memorised_share, precision_recall
 
+Measures = dict[str, Callable[[], float]]
 REAL = ("features", "labels", "train-features")  # arrays of a reference that samples are compared with
 
 
@@ -41,11 +46,12 @@ def build(job: Job, out: Path, scratch: Path) -> None:
         "class_accuracy": (logits.argmax(1) == labels).numpy(),
         "superclass_accuracy": (supers[logits.argmax(1)] == supers[labels]).numpy(),
     }
+    require_finite("features of samples", features)
     diversities = class_diversities(images, labels, probe_distance(judge), reference.settings["diversity_pairs"], 0)
-    result = {"samples": len(images)} | feature_scores(features, real, train)
-    result |= {"diversity_probe": float(np.nanmean(diversities))}
+    measures = feature_measures(features, real, train) | {"diversity_probe": lambda: mean_diversity(diversities)}
+    measures |= published(images, labels, reference, job.settings["published"])
+    result = {"samples": len(images), "fid": None, "lpips": None} | measured(measures)
     result |= {metric: float(hits.mean()) for metric, hits in right.items()}
-    result |= published(images, labels, reference, job.settings["published"])
     (out / "metrics.json").write_text(json.dumps(result, indent=1) + "\n")
 
     distances, size = group_distances(features, supers[labels].numpy(), real, supers[real_labels].numpy(), seed=0)
@@ -71,15 +77,20 @@ def class_scores(labels: Tensor, right: dict[str, np.ndarray], diversities: np.n
 
 def feature_scores(features: np.ndarray, real: np.ndarray, train: np.ndarray) -> dict[str, float]:
     """Scores of samples' probe features `[n, d]` beside those of real test pictures and of training pictures."""
-    kernel, kernel_error = kernel_distance(real, features, seed=0)
-    precision, recall = precision_recall(*equal_numbers(real, features))
+    return measured(feature_measures(features, real, train))
+
+
+def feature_measures(features: np.ndarray, real: np.ndarray, train: np.ndarray) -> Measures:
+    """What is measured in the probe's features: see `feature_scores`."""
+    kernel = cache(lambda: kernel_distance(real, features, seed=0))
+    manifold = cache(lambda: precision_recall(*equal_numbers(real, features)))
     return {
-        "fd_probe": frechet_distance(features, real),
-        "kid_probe": kernel,
-        "kid_probe_error": kernel_error,
-        "precision_probe": precision,
-        "recall_probe": recall,
-        "memorised_probe": memorised_share(features, train, real),
+        "fd_probe": lambda: frechet_distance(features, real),
+        "kid_probe": lambda: kernel()[0],
+        "kid_probe_error": lambda: kernel()[1],
+        "precision_probe": lambda: manifold()[0],
+        "recall_probe": lambda: manifold()[1],
+        "memorised_probe": lambda: memorised_share(features, train, real),
     }
 
 
@@ -90,15 +101,16 @@ def equal_numbers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np
     return first, second
 
 
-def published(images: Tensor, labels: Tensor, reference: Job, weights: dict[str, dict]) -> dict[str, float | None]:
-    """The published metrics that the study asks for, by the published networks; None for those it does not."""
+def published(images: Tensor, labels: Tensor, reference: Job, weights: dict[str, dict]) -> Measures:
+    """The published metrics that the study asks for, by the published networks."""
     from finefit.metrics.published import fid, lpips_distance
 
-    values: dict[str, float | None] = dict.fromkeys(["fid", "lpips"])
-    if "fid" in weights:
+    def inception() -> float:
         real, _ = pictures(reference.inputs["data"], "test", reference.settings["resolution"])
-        values["fid"] = fid(real, images, sources.fetch(weights["fid"]["name"]))
-    if "lpips" in weights:
+        return fid(real, images, sources.fetch(weights["fid"]["name"]))
+
+    def perceptual() -> float:
         distance = lpips_distance(sources.fetch(weights["lpips"]["name"]))
-        values["lpips"] = pairwise_diversity(images, labels, distance, reference.settings["diversity_pairs"], seed=0)
-    return values
+        return pairwise_diversity(images, labels, distance, reference.settings["diversity_pairs"], seed=0)
+
+    return {name: take for name, take in {"fid": inception, "lpips": perceptual}.items() if name in weights}

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from finefit import codecs
+from finefit.evaluation.measured import measured
 from finefit.hierarchy.index import read_index, read_pictures
 from finefit.hierarchy.superclasses import superclass_of
+from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
 from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy, superclass_accuracy
@@ -41,25 +43,35 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     decoded = torch.cat([codec.decode(codec.encode(part)[0]) for part in test.split(256)])
     real = probe.in_batches(networks["probe"].features, test).numpy()
     recoded = probe.in_batches(networks["probe"].features, decoded).numpy()
+    known = probe.in_batches(networks["probe"].features, train).numpy()
     real_logits = probe.in_batches(networks["classifier"], test)
     half = min(settings["per_class"] * len(supers), len(test) // 2)
     distance = probe_distance(networks["probe"])
+    require_finite("features of real pictures", {"test": real, "decoded": recoded, "train": known})
     result = {
         "train_images": len(train),
         "test_images": len(test),
-        "classifier_class_accuracy": class_accuracy(real_logits, test_labels),
-        "classifier_superclass_accuracy": superclass_accuracy(real_logits, test_labels, supers),
-        "probe_class_accuracy": class_accuracy(probe.in_batches(networks["probe"], test), test_labels),
-        "fd_probe_floor": split_half_distance(real, half, seed=0, repeats=settings["split_halves"]),
         "fd_probe_floor_size": half,
-        "diversity_probe_real": pairwise_diversity(test, test_labels, distance, settings["diversity_pairs"], seed=0),
-        "codec_psnr": psnr(test, decoded),
-        "codec_fd_probe": frechet_distance(recoded, real),
-        "codec_class_accuracy": class_accuracy(probe.in_batches(networks["classifier"], decoded), test_labels),
     }
+    result |= measured(
+        {
+            "classifier_class_accuracy": lambda: class_accuracy(real_logits, test_labels),
+            "classifier_superclass_accuracy": lambda: superclass_accuracy(real_logits, test_labels, supers),
+            "probe_class_accuracy": lambda: class_accuracy(probe.in_batches(networks["probe"], test), test_labels),
+            "fd_probe_floor": lambda: split_half_distance(real, half, seed=0, repeats=settings["split_halves"]),
+            "diversity_probe_real": lambda: pairwise_diversity(
+                test, test_labels, distance, settings["diversity_pairs"], seed=0
+            ),
+            "codec_psnr": lambda: psnr(test, decoded),
+            "codec_fd_probe": lambda: frechet_distance(recoded, real),
+            "codec_class_accuracy": lambda: class_accuracy(
+                probe.in_batches(networks["classifier"], decoded), test_labels
+            ),
+        }
+    )
     np.save(out / "features.npy", real)
     np.save(out / "labels.npy", test_labels.numpy())
-    np.save(out / "train-features.npy", probe.in_batches(networks["probe"].features, train).numpy())
+    np.save(out / "train-features.npy", known)
     np.save(out / "gallery.npy", gallery(test, test_labels, len(supers)))
     (out / "reference.json").write_text(json.dumps(result, indent=1) + "\n")
 

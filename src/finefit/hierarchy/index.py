@@ -15,7 +15,7 @@ from finefit.jobs.job import Job
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
-    """Phase "data": list a data set's pictures (`index.csv`) and classes (`classes.csv`), fetching what it needs.
+    """List a data set's pictures (`index.csv`) and classes (`classes.csv`), fetching what it needs.
 
     Raises:
         ValueError: a picture's class is not in the taxonomy, or a class has no training picture.

@@ -38,6 +38,12 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     classes[["class_id", "class_name", "superclass_id", "superclass"]].to_csv(out / "hierarchy.csv", index=False)
 
 
+def read_hierarchy(hierarchy: Job) -> pd.DataFrame:
+    """A row per class: `class_id`, `class_name`, `superclass_id`, `superclass`. Names are text, "NA" and "null" too."""
+    text = {"class_name": str, "superclass": str}
+    return pd.read_csv(hierarchy.path / "hierarchy.csv", dtype=text, keep_default_na=False)
+
+
 def superclass_of(hierarchy: Job) -> np.ndarray:
     """Superclass number of every class, int64 `[classes]`."""
-    return pd.read_csv(hierarchy.path / "hierarchy.csv")["superclass_id"].to_numpy(copy=True)
+    return read_hierarchy(hierarchy)["superclass_id"].to_numpy(copy=True)

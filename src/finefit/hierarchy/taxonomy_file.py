@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
-import pandas as pd
+from finefit.data import names, tables
+
+CLASS = "class_name"
 
 
 def ranks(path: Path) -> tuple[str, ...]:
@@ -13,31 +17,31 @@ def ranks(path: Path) -> tuple[str, ...]:
     Raises:
         ValueError: it is missing, no CSV file, or has no column `class_name`, or no other.
     """
-    columns = list(_table(path).columns)
-    if "class_name" not in columns or len(columns) < 2:
-        raise ValueError(
-            f"{path}: has the columns {', '.join(columns)}; needs class_name and at least one rank, as superclass"
-        )
-    return tuple(column for column in columns if column != "class_name")
+    columns = tables.read(path, (CLASS,)).columns
+    if len(columns) < 2:
+        raise ValueError(f"{path}: has the column {CLASS} alone; needs at least one rank beside it, as superclass")
+    return tuple(column for column in columns if column != CLASS)
 
 
-def superclasses(path: Path, rank: str, class_names: pd.Series) -> list[str]:
-    """The given rank of every class, in the order asked.
+def superclasses(path: Path, rank: str, class_names: Iterable[str]) -> list[str]:
+    """The given rank of every class, in the order asked; a class is found whatever its spelling's case and form.
 
     Raises:
-        ValueError: classes are missing from the file, stand in it twice, or have no value; all are listed.
+        ValueError: classes are missing from the file, stand in it twice, or have no value, or two values differ only in
+            their spelling; all are listed.
     """
-    table = _table(path).set_index("class_name")
-    twice = sorted(set(table.index[table.index.duplicated()]))
-    missing = [name for name in class_names if name not in table.index or not table.loc[[name], rank].iloc[0].strip()]
-    faults = [f"appears twice: {name}" for name in twice] + [f"has no {rank} for: {name}" for name in missing]
+    table = tables.read(path, (CLASS, rank))
+    spellings = Counter(names.canonical(row[CLASS]) for row in table.rows)
+    found = {names.canonical(row[CLASS]): row[rank] for row in table.rows}
+    twice = [
+        f"{path}:{line}: appears twice: {row[CLASS]}"
+        for line, row in zip(table.lines, table.rows, strict=True)
+        if spellings[names.canonical(row[CLASS])] > 1
+    ]
+    wanted = list(class_names)
+    missing = [name for name in wanted if not found.get(names.canonical(name))]
+    faults = twice + [f"{path}: has no {rank} for: {name}" for name in missing]
+    faults += [f"{path}: {rank}: {names.told(group)}" for group in names.alike(row[rank] for row in table.rows)]
     if faults:
-        raise ValueError("\n".join(f"{path}: {fault}" for fault in faults))
-    return table.loc[class_names, rank].tolist()
-
-
-def _table(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise ValueError(f"{path}: not readable as a taxonomy in CSV ({error})") from None
+        raise ValueError("\n".join(faults))
+    return [found[names.canonical(name)] for name in wanted]

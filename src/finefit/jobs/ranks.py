@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, record
 
 from finefit.jobs import stopping
 
@@ -26,11 +27,11 @@ def launch(function: Callable, processes: int, *arguments: Any) -> None:
 
     Raises:
         ToBeContinued: the ranks were told to stop.
+        ValueError: a rank raised it.
     """
     if processes == 1:
         return function(*arguments)
     from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     config = LaunchConfig(
@@ -50,9 +51,21 @@ def launch(function: Callable, processes: int, *arguments: Any) -> None:
     except ChildFailedError as error:
         if all(failure.exitcode == stopping.EXIT_CODE for failure in error.failures.values()):
             raise stopping.ToBeContinued from None
+        if said := fault_of(error):
+            raise ValueError(said) from None
         raise
 
 
+def fault_of(error: ChildFailedError) -> str:
+    """The ValueError that a rank ended with, empty where none did."""
+    for failure in error.failures.values():
+        said = failure.message["message"] if isinstance(failure.message, dict) else failure.message
+        if said.startswith("ValueError: "):
+            return said.removeprefix("ValueError: ")
+    return ""
+
+
+@record  # what a rank ends with reaches the process that launched it
 def one_rank(function: Callable, *arguments: Any) -> None:
     """What each process runs; ends with the code for "to be continued" when told to stop. The first rank reports."""
     stopping.listen()

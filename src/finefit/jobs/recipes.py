@@ -13,7 +13,7 @@ RECIPES = {
     "sample": 1,
     "reference": 2,
     "denoise": 1,
-    "evaluate": 3,
+    "evaluate": 4,
     "utility": 1,
     "report": 3,
 }

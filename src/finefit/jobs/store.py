@@ -1,7 +1,7 @@
 """Publishing artifacts: worked on in scratch, made visible by one rename, described by their provenance.
 
 A killed job finds its scratch folder again; a half-written artifact cannot be seen; two processes that want the same
-artifact make it once.
+artifact make it once. A failed job leaves its reason beside its state, and the next attempt takes it away.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from finefit.jobs import faults, stopping
 from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
 from finefit.jobs.locks import only_one
@@ -22,6 +24,7 @@ from finefit.jobs.machine import hardware, peak_bytes
 from finefit.jobs.progress import earlier_seconds
 
 SCRATCH = Path("scratch")
+FAILED = "failed.txt"  # in a job's scratch folder: why it failed when it was last tried
 VERSIONS = ("torch", "numpy", "pandas")
 
 
@@ -39,20 +42,59 @@ def produce(job: Job, build: Callable[[Job, Path, Path], None]) -> None:
     with only_one(SCRATCH / f"{job.digest}.lock", str(job.path)):
         if job.marker.exists():
             return
-        for source in job.inputs.values():
-            check(source)
-        out = scratch / "out"
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
-        start = time.monotonic() - earlier_seconds(scratch)
-        build(job, out, scratch)
-        write_provenance(job, out, time.monotonic() - start)
-        if job.path.exists() and any(job.path.iterdir()):  # a report that is replaced
-            shutil.rmtree(SCRATCH / "replaced", ignore_errors=True)
-            job.path.rename(SCRATCH / "replaced")
-        job.path.parent.mkdir(parents=True, exist_ok=True)
-        out.rename(job.path)
-        shutil.rmtree(scratch)
+        (scratch / FAILED).unlink(missing_ok=True)
+        try:
+            make(job, build, scratch)
+        except stopping.ToBeContinued:
+            raise
+        except Exception as error:
+            note_failure(scratch, error)
+            raise
+
+
+def make(job: Job, build: Callable[[Job, Path, Path], None], scratch: Path) -> None:
+    """Make a job's artifact in its scratch folder and publish it; see `produce`."""
+    for source in job.inputs.values():
+        check(source)
+    out = scratch / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    start = time.monotonic() - earlier_seconds(scratch)
+    build(job, out, scratch)
+    write_provenance(job, out, time.monotonic() - start)
+    publish(out, job.path)
+    shutil.rmtree(scratch)
+
+
+def publish(out: Path, target: Path) -> None:
+    """Let a finished folder appear at `target` at once, in place of a report that stands there.
+
+    A folder on another disk, as where scratch is a link, is copied beside the target first.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial, replaced = (target.with_name(f".{target.name}.{word}") for word in ("partial", "replaced"))
+    for left in (partial, replaced):
+        shutil.rmtree(left, ignore_errors=True)
+    if out.stat().st_dev != target.parent.stat().st_dev:
+        shutil.copytree(out, partial)
+        out = partial
+    if target.exists() and any(target.iterdir()):
+        target.rename(replaced)
+    out.rename(target)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def note_failure(scratch: Path, error: Exception) -> None:
+    """Keep why a job failed, for the report; a disk that is full may not even take that."""
+    with suppress(OSError):
+        scratch.mkdir(parents=True, exist_ok=True)
+        (scratch / FAILED).write_text(faults.line(error) + "\n", encoding="utf-8")
+
+
+def failure(job: Job) -> str:
+    """Why a job failed when it was last tried, in a line; empty where it did not, or is tried again now."""
+    file = SCRATCH / job.digest / FAILED
+    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
 
 
 def check(job: Job) -> dict:
@@ -63,13 +105,27 @@ def check(job: Job) -> dict:
     """
     if not job.marker.exists():
         raise ValueError(f"{job.path}: not made yet; run `snakemake {job.marker}` first")
-    provenance = json.loads(job.marker.read_text())
+    provenance = read_json(job.marker)
     if provenance["digest"] != job.digest:
         raise ValueError(f"{job.path}: belongs to job {provenance['digest']}, not {job.digest}; delete it and repeat")
     for name, recorded in provenance["files"].items():
+        if not (job.path / name).exists():
+            raise ValueError(f"{job.path / name}: missing since it was published; delete {job.path} and repeat")
         if checksum(job.path / name) != recorded:
             raise ValueError(f"{job.path / name}: altered since it was published; delete {job.path} and repeat")
     return provenance
+
+
+def read_json(file: Path) -> dict:
+    """A JSON file of an artifact.
+
+    Raises:
+        ValueError: it was cut off or altered.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file}: damaged ({error}); delete {file.parent} and repeat") from None
 
 
 def write_provenance(job: Job, out: Path, seconds: float) -> None:
@@ -86,10 +142,21 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
         "code": code_version(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         "hardware": hardware(),
+        "precision": precision(job),
         "seconds": round(seconds, 2),
         "peak_bytes": peak_bytes(),
     }
     (out / job.marker.name).write_text(json.dumps(provenance, indent=1) + "\n")
+
+
+def precision(job: Job) -> str | None:
+    """What the network of a fine-tuning or sampling job runs in here, "float32" or "bfloat16"; None of other jobs."""
+    asked = job.inputs.get("run", job).settings.get("train", {}).get("precision")
+    if asked is None:
+        return None
+    from finefit.jobs.devices import device_here, uses_bfloat16  # torch, which other jobs need not have
+
+    return "bfloat16" if uses_bfloat16(asked, device_here()) else "float32"
 
 
 def code_version() -> dict[str, str | bool]:

@@ -10,6 +10,7 @@ in `finefit.latents.pack`.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ import torch
 from finefit import codecs
 from finefit.codecs import Codec
 from finefit.jobs.devices import device_here
+from finefit.jobs.finite import require_finite
 from finefit.jobs.locks import claimed
 from finefit.jobs.progress import progress
 
@@ -83,6 +85,8 @@ def pack(
         place.mkdir(parents=True, exist_ok=True)
     shards = range(-(-len(labels) // SHARD_ROWS))
     targets = {number: folder / f"latents-{number:05d}.npy" for number in shards}
+    for target in targets.values():
+        put_aside_if_cut_off(target)
     while missing := [number for number in shards if not targets[number].exists()]:
         taken = 0
         for number in missing:
@@ -107,15 +111,28 @@ def encode_shard(
     target: Path, rows: range, what: str, read: Callable[[int, int], np.ndarray], codec: Codec, device: str
 ) -> None:
     """Encode the pictures `rows` into the file `target`, which stands there only when it is whole."""
-    partial, shard = target.with_suffix(".partial"), None
-    for start in progress(range(rows.start, rows.stop, BATCH), f"{what}, batches"):
-        stop = min(start + BATCH, rows.stop)
-        views = encode_flips(codec, read(start, stop), device)
-        if shard is None:  # the first batch tells the shape
-            shard = np.lib.format.open_memmap(partial, "w+", np.float16, (len(rows), *views.shape[1:]))
-        shard[start - rows.start : stop - rows.start] = views
-    shard.flush()
+    partial = target.with_suffix(".partial")
+    with open(partial, "wb") as shard:  # no memory map, whose writer a full disk kills
+        for start in progress(range(rows.start, rows.stop, BATCH), f"{what}, batches"):
+            stop = min(start + BATCH, rows.stop)
+            views = encode_flips(codec, read(start, stop), device)
+            require_finite(f"latents of pictures {start} to {stop - 1} in half precision", views)
+            if start == rows.start:  # the first batch tells the shape
+                head = np.lib.format.header_data_from_array_1_0(views) | {"shape": (len(rows), *views.shape[1:])}
+                np.lib.format.write_array_header_1_0(shard, head)
+            shard.write(np.ascontiguousarray(views).data)
     partial.replace(target)
+
+
+def put_aside_if_cut_off(shard: Path) -> None:
+    """Take away a shard that is shorter than its head says, as after a power failure, and tell."""
+    try:
+        np.load(shard, mmap_mode="r")
+    except FileNotFoundError:
+        pass
+    except (ValueError, EOFError) as error:
+        print(f"{shard}: cut off ({error}); it is encoded anew", file=sys.stderr)
+        shard.unlink()
 
 
 @torch.no_grad()

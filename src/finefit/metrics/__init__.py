@@ -5,3 +5,7 @@ pictures (`frechet.split_half_distance`; `diversity.pairwise_diversity` and accu
 
 May import: jobs.
 """
+
+
+class TooFew(ValueError):
+    """There are too few pictures for a measure to have a value; the message says which and how many it takes."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from finefit.metrics import TooFew
+
 
 def class_accuracy(logits: Tensor, labels: Tensor) -> float:
     """Share of the rows of `logits` `[n, classes]` whose largest entry is at the class of `labels` `[n]`."""
@@ -24,5 +26,5 @@ def superclass_accuracy(logits: Tensor, labels: Tensor, superclass_of: Tensor) -
 def share(right: Tensor) -> float:
     """Share of true entries; none of none is refused, since it is neither right nor wrong."""
     if not len(right):
-        raise ValueError("accuracy of no pictures is undefined: give at least one row of logits")
+        raise TooFew("accuracy of no pictures is undefined: give at least one row of logits")
     return right.double().mean().item()

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finefit.metrics import TooFew
 from finefit.metrics.probe import Probe
 
 Distance = Callable[[Tensor, Tensor], Tensor]  # two uint8 `[n, h, w, 3]` to `[n]`
@@ -21,9 +22,20 @@ BATCH = 256
 def pairwise_diversity(images: Tensor, labels: Tensor, distance: Distance, pairs_per_class: int, seed: int) -> float:
     """Mean distance over random pairs of one class, then over classes; higher is not better by itself (see above).
 
-    Args and errors: as `class_diversities`.
+    Args: as `class_diversities`; errors: as `mean_diversity`.
     """
-    return float(np.nanmean(class_diversities(images, labels, distance, pairs_per_class, seed)))
+    return mean_diversity(class_diversities(images, labels, distance, pairs_per_class, seed))
+
+
+def mean_diversity(diversities: np.ndarray) -> float:
+    """Mean of `class_diversities` over those classes that have pairs.
+
+    Raises:
+        TooFew: no class has two pictures.
+    """
+    if np.isnan(diversities).all():
+        raise TooFew("no class has two pictures, so there is no pair to measure")
+    return float(np.nanmean(diversities))
 
 
 def class_diversities(
@@ -36,9 +48,6 @@ def class_diversities(
         labels: class ids `[n]`; a class with a single picture has no pairs and is left out.
         distance: `probe_distance(...)` or `published.lpips_distance(...)`.
         pairs_per_class: how many different pairs, or all that a class has.
-
-    Raises:
-        ValueError: no class has two pictures.
     """
     means = np.full(int(labels.max()) + 1, np.nan)
     for label in labels.unique().tolist():
@@ -49,8 +58,6 @@ def class_diversities(
         distances = [distance(images[left], images[right]).cpu() for left, right in parts]
         if distances:
             means[label] = torch.cat(distances).double().mean().item()
-    if np.isnan(means).all():
-        raise ValueError("no class has two pictures, so there is no pair to measure")
     return means
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from finefit.metrics import TooFew
+
 
 def statistics(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean `[d]` and unbiased covariance `[d, d]` of features `[n, d]`, in float64."""
     if len(features) < 2:
-        raise ValueError(f"{len(features)} row(s) of features have no covariance: give at least two")
+        raise TooFew(f"{len(features)} row(s) of features have no covariance: give at least two")
     features = np.asarray(features, np.float64)
     return features.mean(0), np.atleast_2d(np.cov(features, rowvar=False))
 
@@ -39,7 +41,7 @@ def split_half_distance(features: np.ndarray, size: int, seed: int, repeats: int
     own number and not with zero.
     """
     if 2 * size > len(features):
-        raise ValueError(f"two disjoint halves of {size} need {2 * size} rows of features, not {len(features)}")
+        raise TooFew(f"two disjoint halves of {size} need {2 * size} rows of features, not {len(features)}")
     features = np.asarray(features)
     orders = [np.random.default_rng([seed, repeat]).permutation(len(features)) for repeat in range(repeats)]
     halves = [(features[order[:size]], features[order[size : 2 * size]]) for order in orders]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from finefit.metrics import TooFew
+
 SUBSETS, LARGEST_SUBSET = 100, 1000  # as clean-fid and the paper's own code
 
 
@@ -20,7 +22,7 @@ def kernel_distance(
     """
     size = min(len(real), len(generated), largest)
     if size < 2:
-        raise ValueError(f"a subset of {size} row(s) of features has no pairs: give at least two of each kind")
+        raise TooFew(f"a subset of {size} row(s) of features has no pairs: give at least two of each kind")
     random = np.random.RandomState(seed)
     real, generated = np.asarray(real, np.float64), np.asarray(generated, np.float64)
     values = []

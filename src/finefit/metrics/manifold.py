@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finefit.metrics import TooFew
+
 NEIGHBOUR = 3  # k of precision and recall, as published
 BATCH = 1024
 
@@ -22,7 +24,7 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = NEIGHBOUR
     """
     for name, features in (("real", real), ("generated", generated)):
         if len(features) <= k:
-            raise ValueError(f"{len(features)} {name} pictures have no {k}-th neighbour: give more than {k}")
+            raise TooFew(f"{len(features)} {name} pictures have no {k}-th neighbour: give more than {k}")
     return covered(generated, real, k), covered(real, generated, k)
 
 
@@ -37,10 +39,22 @@ def memorised_share(generated: np.ndarray, train: np.ndarray, test: np.ndarray, 
     """Share of generated pictures that lie nearer to a training picture than nearly all real test pictures do.
 
     The bound is the given quantile of test pictures' distances to their nearest training picture; pictures that are
-    neither copied nor far off score the quantile itself (after van den Burg and Williams 2021).
+    neither copied nor far off score the quantile itself (after van den Burg and Williams 2021). Test pictures that are
+    themselves copies of training pictures say nothing of it and are left out.
+
+    Raises:
+        TooFew: there is no test picture, or each is a copy.
     """
-    bound = np.quantile(nearest(test, train, 1)[:, 0].numpy(), quantile)
-    return float((nearest(generated, train, 1)[:, 0].numpy() < bound).mean())
+    apart = nearest(test, train, 1)[:, 0].numpy() if len(test) else np.zeros(0)
+    apart = apart[~copied(apart, test)]
+    if not len(apart):
+        raise TooFew(f"of {len(test)} test pictures none is other than a training picture, so there is no bound")
+    return float((nearest(generated, train, 1)[:, 0].numpy() < np.quantile(apart, quantile)).mean())
+
+
+def copied(apart: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Which pictures are copies: `apart` `[n]` from their nearest by no more than rounding of their features."""
+    return apart <= 1e-5 * np.linalg.norm(np.asarray(features, np.float64), axis=1)
 
 
 def nearest(points: np.ndarray, support: np.ndarray, k: int) -> torch.Tensor:

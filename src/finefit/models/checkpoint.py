@@ -7,17 +7,19 @@ import csv
 import json
 import pickle
 import shutil
+import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from finefit.data import sources
+from finefit.jobs.finite import require_finite
 from finefit.models import diffusers_layout
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 
 # Not taken from a base: its class table is another domain's, and positions follow from the resolution.
 OWN = {CLASS_TABLE, "pos_embed"}
-AVERAGES = ("ema", "model")  # where training code keeps the weights inside its checkpoint, best first
+AVERAGES = ("ema", "model", "state_dict")  # where training code keeps the weights inside its checkpoint, best first
+WRAPPERS = ("module.", "_orig_mod.")  # before every name, by DistributedDataParallel and torch.compile
+LFS = b"version https://git-lfs"
 
 
 def build_base(job: Job, out: Path, scratch: Path) -> None:
@@ -57,21 +61,53 @@ def read(file: Path) -> dict[str, Tensor]:
     """A checkpoint's tensors under the published names: safetensors (in diffusers' layout too), or a torch file that
     holds them bare, under "ema" or under "model".
 
+    What wrappers put before the names (`WRAPPERS`) is taken off.
+
     Raises:
-        ValueError: the file is neither, or would have to run code to be read.
+        ValueError: the file is neither, is cut off, would have to run code to be read, or holds NaN.
     """
-    if file.suffix == ".safetensors":
-        state = load_file(file)
-        return diffusers_layout.from_diffusers(state, file) if diffusers_layout.is_layout_of(file) else state
+    content = loaded(file)
+    content = next((content[key] for key in AVERAGES if isinstance(content.get(key), dict)), content)
+    state = {unwrapped(str(name)): value for name, value in content.items()}
+    if other := sorted(name for name, value in state.items() if not isinstance(value, Tensor)):
+        raise ValueError(
+            f"{file}: no checkpoint: {', '.join(other[:3])} are no tensors, and neither {AVERAGES} is there"
+        )
+    require_finite(str(file), {name: value for name, value in state.items() if value.is_floating_point()})
+    return diffusers_layout.from_diffusers(state, file) if diffusers_layout.MARK in state else state
+
+
+def loaded(file: Path) -> dict:
+    """What a checkpoint's file holds.
+
+    Raises:
+        ValueError: it cannot be read, or not safely.
+    """
+    if not file.is_file():
+        raise ValueError(f"{file}: no such file")
+    with open(file, "rb") as opened:
+        head = opened.read(64)
+    if head.startswith(LFS):
+        raise ValueError(f"{file}: a pointer of git LFS in place of the file itself; run `git lfs pull`")
     try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
         with torch.serialization.safe_globals([argparse.Namespace]):  # the training code's arguments lie beside
-            content = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{file}: no checkpoint that can be read safely: {str(error).splitlines()[0]}") from None
-    for key in AVERAGES:
-        if isinstance(content.get(key), dict):
-            return content[key]
+            options = {"mmap": True} if zipfile.is_zipfile(file) else {}  # torch before 1.6 wrote no zip
+            content = torch.load(file, map_location="cpu", weights_only=True, **options)
+    except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError, SafetensorError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{file}: no checkpoint that can be read safely, or cut off: {why}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{file}: no checkpoint: holds a {type(content).__name__} in place of tensors by name")
     return content
+
+
+def unwrapped(name: str) -> str:
+    """A tensor's name without what wrappers put before it."""
+    while name.startswith(WRAPPERS):
+        name = name.partition(".")[2]
+    return name
 
 
 def shape_of(state: dict[str, Tensor], file: Path) -> Shape:
@@ -167,8 +203,8 @@ def read_class_table(file: Path) -> ClassTable:
     return ClassTable(rows, tuple(about.get("classes", ())), about.get("null_row", len(rows) - 1))
 
 
-def export_base(run: Job, folder: Path, model: DiT) -> None:
-    """Write a run's whole network as `mini-32.safetensors`, half precision, and its provenance beside it.
+def export_base(run: Job, file: Path, model: DiT) -> None:
+    """Write a run's whole network in half precision as `file` (.safetensors), and its provenance beside it.
 
     The file's metadata hold what `read_class_table` tells of it (in one entry: safetensors shuffles several).
     """
@@ -176,5 +212,5 @@ def export_base(run: Job, folder: Path, model: DiT) -> None:
         classes = [row["class_name"] for row in csv.DictReader(table)]
     about = {"run": run.digest, "classes": classes, "null_row": model.y_embedder.null_row}
     halves = {name: value.half() for name, value in sorted(model.state_dict().items())}
-    save_file(halves, folder / "mini-32.safetensors", {"finefit": json.dumps(about)})
-    shutil.copyfile(run.marker, folder / "mini-32.provenance.json")
+    save_file(halves, file, {"finefit": json.dumps(about)})
+    shutil.copyfile(run.marker, file.with_suffix(".provenance.json"))

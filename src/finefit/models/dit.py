@@ -15,6 +15,8 @@ from finefit.models.embedders import LabelEmbedder, TimestepEmbedder, position_e
 from finefit.models.gelu import gelu
 from finefit.models.shapes import Shape
 
+FUSED_FROM = 1025  # tokens
+
 
 class Attention(nn.Module):
     """Multi-head self-attention over tokens `[n, tokens, dim]`."""
@@ -157,10 +159,16 @@ class DiT(nn.Module):
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Scaled dot-product attention; on a CPU never in bfloat16, whose fused backward pass is ten times slower there."""
+    """Scaled dot-product attention of `[n, heads, tokens, dim]`; on a CPU in bfloat16 by plain matrix products.
+
+    torch's fused kernel has a backward pass there two to ten times slower than these three lines. What they keep grows
+    with the square of the tokens: from `FUSED_FROM` on the kernel takes over, in float32, in which it is faster.
+    """
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
         with torch.autocast("cpu", enabled=False):
-            return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
+            if q.shape[2] >= FUSED_FROM:
+                return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
+            return (q * q.shape[3] ** -0.5 @ k.transpose(2, 3)).softmax(-1) @ v
     return F.scaled_dot_product_attention(q, k, v)
 
 

@@ -7,14 +7,13 @@ more where activations are recomputed.
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
 from finefit import datasets, methods
 from finefit.codecs import CODECS, Facts
-from finefit.data import sources
+from finefit.data import sources, tables
 from finefit.jobs.job import Job
 from finefit.models.shapes import Shape
 
@@ -51,8 +50,10 @@ class Counts:
 @lru_cache(maxsize=1)
 def rates() -> dict[tuple[str, str], Rate]:
     """The table by hardware and work."""
-    with open(TABLE, newline="", encoding="utf-8") as file:
-        rows = [Rate(**row | {key: float(row[key]) for key in ("rate", "low", "high")}) for row in csv.DictReader(file)]
+    found, rows = tables.read(TABLE, tuple(field.name for field in fields(Rate))), []
+    for line, row in zip(found.lines, found.rows, strict=True):
+        numbers = {key: tables.number(row[key], float, f"{TABLE}:{line}: {key}") for key in ("rate", "low", "high")}
+        rows.append(Rate(**row | numbers))
     return {(row.hardware, row.work): row for row in rows}
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
 
 from finefit import datasets
 from finefit.data import archives, sources
 from finefit.data.sources import Source
 from finefit.hierarchy.index import read_index
+from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
 from finefit.study import config
 from finefit.study.config import Study
@@ -51,15 +57,45 @@ def check(name: str, study: Study | None) -> list[str]:
         "train": int((index["split"] == "train").sum()),
         "test": int((index["split"] == "test").sum()),
     }
-    faults = [f"{name}: {fault}" for fault in differences(found, reader.PUBLISHED)]
-    if root:
-        folder = reader.folder(root) if hasattr(reader, "folder") else root
-        if missing := [key for key in index["key"] if not (folder / key).exists()]:
-            faults.append(f"{name}: {len(missing)} pictures are missing in {folder}: {', '.join(missing[:SHOWN])}, ...")
+    faults = [f"{name}: {fault}" for fault in differences(found, published(reader, settings))]
+    paths = files(reader, index, settings, root)
+    if missing := [str(path) for path in paths if path and not path.exists()]:
+        faults.append(f"{name}: {len(missing)} pictures are missing: {', '.join(missing[:SHOWN])}, ...")
     if faults:
         raise ValueError("\n".join(faults))
+    told = copies(paths, (index["split"] == "test").tolist())
+    notes = [f"{name}: {len(told)} test pictures are copies of training pictures, and flatter a model that memorises:"]
+    notes = notes + told[:SHOWN] + ["..."] * (len(told) > SHOWN) if told else []
     basis = [f"{name}: as its index says, {made.path}; delete that to read the data set again"] if made else []
-    return [f"{name}: {count} {what}" for what, count in found.items() if count is not None] + basis
+    return [f"{name}: {count} {what}" for what, count in found.items() if count is not None] + notes + basis
+
+
+def files(reader: ModuleType, index: pd.DataFrame, settings: Any, root: Path | None) -> list[Path | None]:
+    """Paths of the pictures of an index, None for those that are drawn."""
+    if hasattr(reader, "files"):
+        return reader.files(index, settings, root)
+    folder = reader.folder(root) if hasattr(reader, "folder") and root else root
+    return [folder / key if folder else None for key in index["key"]]
+
+
+def copies(paths: list[Path | None], tests: list[bool]) -> list[str]:
+    """Test pictures with the bytes of a training picture, each with that; only files of one length are read.
+
+    Args:
+        paths: of all pictures, None for those that are drawn.
+        tests: whether each tests.
+    """
+    by_size: dict[int, list[tuple[Path, bool]]] = {}
+    for path, test in zip(paths, tests, strict=True):
+        if path:
+            by_size.setdefault(path.stat().st_size, []).append((path, test))
+    found = []
+    for group in by_size.values():
+        if len({test for _, test in group}) == 2:
+            trained = {checksum(path): path for path, test in group if not test}
+            pairs = [(path, trained.get(checksum(path))) for path, test in group if test]
+            found += [f"  {path} is {original}" for path, original in pairs if original]
+    return sorted(found)
 
 
 def index_of(name: str, study: Study | None) -> Job | None:
@@ -73,9 +109,18 @@ def how(source: Source) -> str:
     return sources.advice(source) if source.by_hand else f"Run `finefit fetch {source.name}`. {sources.advice(source)}"
 
 
-def differences(found: dict[str, int | None], published: datasets.Published | None) -> list[str]:
+def published(reader: ModuleType, settings: Any) -> datasets.Published | None:
+    """What a data set's publishers say of it; where its settings ask for a part, of that part."""
+    facts = reader.PUBLISHED
+    if facts is None or not hasattr(reader, "counts"):
+        return facts
+    classes, train, test = reader.counts(settings)
+    return replace(facts, classes=classes, train=train, test=test)
+
+
+def differences(found: dict[str, int | None], facts: datasets.Published | None) -> list[str]:
     """What of the counts found is not as published."""
-    wanted = {what: getattr(published, what) for what in found} if published else {}
+    wanted = {what: getattr(facts, what) for what in found} if facts else {}
     return [
         f"{found[what]} {what} on disk, {count} published"
         for what, count in wanted.items()

@@ -10,13 +10,15 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import yaml
 
 from finefit.data import sources
-from finefit.jobs import locks, store
+from finefit.jobs import faults, locks, store
+from finefit.jobs.job import PHASES
 from finefit.outlook import forecast
 from finefit.study.plan import Plan
 
@@ -33,7 +35,7 @@ def findings(plan: Plan, rows: set[str]) -> Iterator[Finding]:
     yield from gpus()
     yield from slurm()
     yield from disk(plan, rows)
-    yield from scratch()
+    yield from folders()
     yield from present(rows)
 
 
@@ -108,15 +110,36 @@ def disk(plan: Plan, rows: set[str]) -> Iterator[Finding]:
         yield "fails", "disk", str(error).removeprefix("Disk: ")
 
 
-def scratch() -> Iterator[Finding]:
-    """Whether the file system of scratch/ has the locks that keep two processes from making one artifact."""
+def folders() -> Iterator[Finding]:
+    """Whether a job can do in scratch/ and in every artifact folder what it does there: lock, write, publish."""
     store.SCRATCH.mkdir(exist_ok=True)
-    try:
-        with locks.claimed(store.SCRATCH / "doctor.lock"):
-            pass
-        yield "ok", "scratch", f"{store.SCRATCH.absolute()} can be locked; every node must see this folder"
-    except OSError as error:
-        yield "fails", "scratch", f"{store.SCRATCH.absolute()} cannot be locked ({error}); use another file system"
+    for folder in dict.fromkeys(Path(folder) for _, folder in PHASES.values()):
+        here = store.SCRATCH / f"doctor-{os.getpid()}"
+        target = folder / f".doctor-{os.getpid()}"
+        try:
+            with locks.claimed(here.with_suffix(".lock")):
+                here.mkdir()
+                (here / "file").write_bytes(b"written")
+                store.publish(here, target)
+        except OSError as error:
+            yield "fails", str(folder), faults.line(error)
+        else:
+            away = folder.stat().st_dev != store.SCRATCH.stat().st_dev
+            copied = "; on another disk than scratch, so artifacts are copied" if away else ""
+            yield "ok", str(folder), f"jobs can publish from {store.SCRATCH.resolve()}{copied}"
+        finally:
+            for left in (here, target):
+                shutil.rmtree(left, ignore_errors=True)
+            with suppress(OSError):
+                here.with_suffix(".lock").unlink()
+        if others := foreign(folder):
+            yield "note", str(folder), f"{others[0]} and {len(others) - 1} more belong to other users"
+
+
+def foreign(folder: Path) -> list[Path]:
+    """What another user owns among a folder's artifacts."""
+    found = [folder, *folder.glob("*"), *folder.glob("*/*")] if folder.exists() else []
+    return [path for path in found if path.lstat().st_uid != os.getuid()]
 
 
 def present(rows: set[str]) -> Iterator[Finding]:

@@ -13,9 +13,12 @@ from typing import Any
 from finefit.data import sources
 from finefit.jobs import machine
 from finefit.jobs.job import PHASES, Job
+from finefit.jobs.store import read_json
 from finefit.outlook import cost
 from finefit.study.plan import Plan
 
+# Rows of the table of rates by what /proc/cpuinfo calls the units that multiply bfloat16 matrices, the fastest first.
+CPU_KINDS = {"amx_bf16": "cpu-bfloat16", "avx512_bf16": "cpu-avx512-bf16"}
 COLUMNS = "{:<10} {:>5} {:>5}   {:>30}   {:>30}   {:>9}"
 
 
@@ -116,7 +119,7 @@ def siblings(job: Job) -> Iterator[dict[str, Any]]:
     for name in names_in(folder.absolute()):
         path = folder / name if job.kind == "report" else folder / name / "provenance.json"
         if name.startswith(stem) and len(name.removeprefix(stem).removesuffix(".json")) == 8 and path.exists():
-            yield json.loads(path.read_text())
+            yield read_json(path)
 
 
 @lru_cache(maxsize=256)
@@ -149,4 +152,5 @@ def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def hardware_here() -> str:
     """This machine's row in the table of rates, as if it had no GPU."""
-    return "cpu-bfloat16" if "amx_bf16" in machine.cpuinfo() else "cpu"
+    said = machine.cpuinfo().split()
+    return next((kind for flag, kind in CPU_KINDS.items() if flag in said), "cpu")

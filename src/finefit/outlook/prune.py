@@ -1,13 +1,12 @@
 """`finefit prune`: artifacts that no study and no record of dvc names any more.
 
-Kept is what a study of this repository (params.yaml, studies/*.yaml) is made of, what dvc.lock records, and what a
-running job works on. Reports keep their address and are never removed.
+Kept is what a study is made of that stands in this repository (params.yaml, studies/*.yaml) or ran here, wherever its
+file lies; what dvc.lock records; and what a running job works on. Reports keep their address and are never removed.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,15 +16,24 @@ from finefit.jobs.job import PHASES
 from finefit.jobs.locks import claimed
 from finefit.jobs.store import SCRATCH
 from finefit.outlook.forecast import size
-from finefit.study import reading
+from finefit.study import reading, snapshots
 from finefit.study.plan import Plan
 
 LOCK, CACHE = Path("dvc.lock"), Path(".dvc/cache/files/md5")
 FOLDERS = {Path(folder) for _, folder in PHASES.values()} - {Path("reports")}
 
 
+def studies(study_files: list[Path]) -> list[Path]:
+    """The given study files, and those of every study that ran here; of a file that is gone, its newest snapshot."""
+    ran = [origin if origin.exists() else kept for origin, kept in snapshots.newest().items()]
+    return list(dict.fromkeys([*study_files, *ran]))
+
+
 def unused(study_files: list[Path]) -> list[Path]:
     """Folders that may go: published artifacts, and what stopped jobs left in scratch.
+
+    Args:
+        study_files: what `studies` gives.
 
     Raises:
         ValueError: a study has faults, so that what it needs is not known.
@@ -61,14 +69,11 @@ def locked(scratch: Path) -> bool:
         return not free
 
 
-def prune(study_files: list[Path], delete: bool) -> Iterator[str]:
-    """Say what may go, line by line, and delete it if asked."""
-    total, found = 0, unused(study_files)
+def listing(found: list[Path]) -> Iterator[str]:
+    """A line for each folder that may go, and their number and size."""
+    total = 0
     for path in found:
         content = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-        yield f"{'deleted' if delete else 'unused '}  {size(content):>8}  {path}"
+        yield f"unused   {size(content):>8}  {path}"
         total += content
-        if delete:
-            shutil.rmtree(path)
-    advice = "" if delete or not found else "; `finefit prune --delete` removes them"
-    yield f"{len(found)} unused folders, {size(total)}{advice}"
+    yield f"{len(found)} unused folders, {size(total)}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from statistics import mean
 
 from finefit.jobs.machine import cores
 from finefit.jobs.progress import clock
+from finefit.jobs.store import read_json
 from finefit.study.plan import Plan
 
 
@@ -20,7 +20,7 @@ def outlook(plan: Plan) -> str:
     missing = []
     for job in plan.jobs:
         if job.marker.exists():
-            seconds.setdefault(job.kind, []).append(json.loads(job.marker.read_text())["seconds"])
+            seconds.setdefault(job.kind, []).append(read_json(job.marker)["seconds"])
         else:
             missing.append(job.kind)
     left = sum(mean(seconds[kind]) for kind in missing if kind in seconds) / cores()

@@ -5,7 +5,7 @@ The way of a number: an artifact's JSON file, `collect` (tidy tables), `scores` 
 `claims` (what it means for the papers), `notebooks/` (order and prose), `site` and `template.html` (the pages).
 `record` and `kept` write down and read back what `gathered` makes one ledger of.
 
-May import: jobs, models, methods, study, outlook, unets.
+May import: jobs, hierarchy, models, methods, study, outlook, unets.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def metrics(found: Results) -> dict[str, float]:
     values = {}
     for group in found.references:
         for key, value in (found.reference(group) or {}).items():
-            values[f"{group}/real/{key}"] = value
+            if not math.isnan(value):
+                values[f"{group}/real/{key}"] = value
     for _, row in found.main.iterrows():
         name = f"{row['group']}/{row['variant']}"
         values |= {f"{name}/{metric}": row[metric].mean for metric in METRICS if row[metric].count}

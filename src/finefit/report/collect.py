@@ -1,14 +1,20 @@
-"""A study's artifacts as tidy tables. What is not made yet is a row with `state` "pending" and nan for its numbers."""
+"""A study's artifacts as tidy tables.
+
+What is not made yet is a row with `state` "pending" and nan for its numbers; "failed" where its job, or one that it is
+built on, failed when it was last tried.
+"""
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
+from finefit.hierarchy.superclasses import read_hierarchy
+from finefit.jobs import store
 from finefit.jobs.job import Job
 from finefit.report.scores import COST, METRICS, RUN, Scores
 from finefit.study import reading
@@ -61,15 +67,20 @@ class Results(Scores):
         return pd.concat(parts) if parts else pd.DataFrame(columns=["step", "loss", "group", "entry", "seed"])
 
     def reference(self, group: str) -> dict[str, float] | None:
-        """The real pictures' own values of a group (reference.json), None while pending."""
-        return content(self.references[group], "reference.json") or None
+        """The real pictures' own values of a group (reference.json), None while pending; nan where one has none."""
+        values = content(self.references[group], "reference.json")
+        return {key: math.nan if one is None else one for key, one in values.items() if key != "absent"} or None
+
+    def absent(self, group: str) -> dict[str, str]:
+        """Why real pictures of a group lack some of their own values."""
+        return content(self.references[group], "reference.json").get("absent", {})
 
     def classes(self, group: str) -> pd.DataFrame | None:
         """Classes of a group's data set: `class_id`, `class_name`, `superclass`; None while pending."""
         hierarchy = self.references[group].inputs["hierarchy"]
         if not hierarchy.marker.exists():
             return None
-        return pd.read_csv(hierarchy.path / "hierarchy.csv", dtype={"class_name": str, "superclass": str})
+        return read_hierarchy(hierarchy)
 
     def class_scores(self, row: pd.Series) -> pd.DataFrame | None:
         """Scores of each class, a row per `class_id`, means over the seeds of a row of `variants`; None if pending."""
@@ -83,7 +94,8 @@ class Results(Scores):
         entry = entry_of(run, group)
         references = self.plan.study.method_settings(entry).guidance
         known = dict.fromkeys((*METRICS, *RUN, *COST), float("nan"))
-        known |= {metric: value for metric, value in content(job, "metrics.json").items() if value is not None}
+        scores = content(job, "metrics.json")
+        known |= {metric: value for metric, value in scores.items() if value is not None and metric != "absent"}
         known |= content(run, "run.json")
         known |= content(self.denoising[run.digest], "denoising.json")
         made, drawn = content(run, run.marker.name), content(sample, sample.marker.name)
@@ -99,7 +111,9 @@ class Results(Scores):
             "scale": scale,
             "main": scale == self.plan.study.sample.scale or not references,
             "seed": run.settings["seed"],
-            "state": "done" if job.marker.exists() else "pending",
+            "state": "done" if job.marker.exists() else "failed" if failure(job) else "pending",
+            "failure": "" if job.marker.exists() else failure(job),
+            "absent": scores.get("absent", {}),
             **known,
             "job": job,
         }
@@ -115,8 +129,19 @@ def read(study: str | Path) -> Results:
 
 
 def content(job: Job, file: str) -> dict:
-    """A JSON file of a published artifact; empty while the artifact is pending."""
-    return json.loads((job.path / file).read_text()) if job.marker.exists() else {}
+    """A JSON file of a published artifact; empty while the artifact is pending.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    return store.read_json(job.path / file) if job.marker.exists() else {}
+
+
+def failure(job: Job) -> str:
+    """Why an artifact is not there: the failure of its job, or of one that it is built on; empty where none failed."""
+    if job.marker.exists():
+        return ""
+    return store.failure(job) or next(filter(None, map(failure, job.inputs.values())), "")
 
 
 def group_of(job: Job) -> str:

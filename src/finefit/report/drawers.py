@@ -14,7 +14,7 @@ from finefit import methods
 from finefit.jobs.job import Job
 from finefit.report.collect import Results, content
 from finefit.report.scores import METRICS
-from finefit.report.text import PENDING, duration, heading, link, measured, size, slug, table
+from finefit.report.text import DASH, PENDING, duration, heading, link, measured, size, slug, table
 from finefit.study import config
 
 STEPS = {"finetune": "fine-tuned", "sample": "sampled", "evaluate": "evaluated", "denoise": "denoising loss"}
@@ -42,7 +42,10 @@ def drawers(found: Results) -> HTML:
     for group, reference in found.references.items():
         parts.append(heading(group, len(found.references)))
         base = [found.denoising_of_base[group]] if group in found.denoising_of_base else []
-        values = [[key, f"{value:,.6g}"] for key, value in (found.reference(group) or {}).items()]
+        values = [
+            [key, DASH if math.isnan(value) else f"{value:,.6g}"]
+            for key, value in (found.reference(group) or {}).items()
+        ]
         body = table(["", "value"], values, "seeds") + chain([reference, *base])
         parts.append(drawer(reference_anchor(found, group), "real pictures and codec", body))
         for _, row in found.variants[found.variants["group"] == group].iterrows():
@@ -99,6 +102,8 @@ def made(job: Job) -> str:
         "hardware": escape(", ".join(f"{name}: {value}" for name, value in record["hardware"].items())),
         "versions": escape(", ".join(f"{name} {value}" for name, value in record["versions"].items())),
     }
+    if record.get("precision"):  # that of the network, of jobs that run one
+        told["precision"] = record["precision"]
     return f'<details class="job"><summary>{title}</summary>{facts(told | planned(job))}</details>'
 
 

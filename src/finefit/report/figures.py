@@ -69,7 +69,7 @@ def label_beside(axis: Axes, part: pd.DataFrame) -> None:
 def floor_lines(axis: Axes, real: dict | None) -> None:
     """What can be reached: the distance of real pictures to real pictures, and of real pictures through the codec."""
     for key, name, dash in (("fd_probe_floor", "real pictures", "-"), ("codec_fd_probe", "codec alone", ":")):
-        if real:
+        if real and not math.isnan(real[key]):
             axis.axhline(real[key], color=FAINT, linestyle=dash, linewidth=1)
             where = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
             axis.annotate(f"{name} {number(real[key])}", (1, real[key]), (0, 2), ha="right", fontsize=8, **where)
@@ -91,7 +91,8 @@ def guidance_curves(found: Results) -> HTML:
             trace(right, curve, "diversity_probe", 1, found, f"{entry}, {guidance}")
         left.set(xlabel="class accuracy (%)", ylabel="fd_probe", title=group if len(groups) > 1 else "")
         right.set(xlabel="diversity_probe", ylabel="fd_probe")
-        if real := found.reference(group):
+        real = found.reference(group)
+        if real and not math.isnan(real["diversity_probe_real"]):
             right.axvline(real["diversity_probe_real"], color=FAINT, linewidth=1)
             where = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "rotation": 90}
             right.annotate("real", (real["diversity_probe_real"], 0.02), (-9, 0), fontsize=8, **where)

@@ -31,6 +31,8 @@ def facts(found: Results) -> HTML:
         "evaluations": f"{done} of {len(found.evaluations)} done" if done < len(found.evaluations) else f"{done}",
         "computing time": duration(seconds) if seconds else "none yet",
     }
+    if used := {content(job, job.marker.name).get("precision") for job in found.plan.jobs} - {None}:
+        told["precision"] = " and ".join(sorted(used))  # runs on several kinds of machine
     shown = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in told.items())
     return HTML(f'<dl class="facts">{shown}</dl>')
 

@@ -69,6 +69,7 @@ class Scores(ABC):
             row = dict(zip(ROW, values, strict=True))
             row |= {metric: self.fit(row["group"], metric, row["main"]).mean(key(row, metric)) for metric in METRICS}
             row |= {cost: estimate(part[cost]) for cost in COST} | {column: part[column].max() for column in RUN}
+            row |= {"failure": first(part, "failure", ""), "absent": first(part, "absent", {})}
             row |= {"seeds": list(part["seed"]), "planned": len(part), "done": int((part["state"] == "done").sum())}
             rows.append(row | ({"jobs": list(part["job"])} if "job" in part else {}))
         return pd.DataFrame(rows)
@@ -112,6 +113,11 @@ class Scores(ABC):
     @cached_property
     def _fits(self) -> dict[tuple[str, str, bool], Fit]:
         return {}
+
+
+def first(part: pd.DataFrame, column: str, default: Any) -> Any:
+    """The first value of a column that says something; a kept report has no such column."""
+    return next((value for value in part.get(column, ()) if value), default)
 
 
 def key(row: pd.Series | dict[str, Any], metric: str) -> str:

@@ -22,7 +22,7 @@ from finefit.report.tables import named
 from finefit.report.text import PENDING, heading, link
 
 CLASSES, REAL, SAMPLES = 16, 3, 8  # shown at most: classes of a sheet, real pictures and samples of a class
-QUALITY = 75  # of WebP, which is lossy: the pictures are for looking at, and their numbers stand in the artifacts
+QUALITY = 65  # of WebP, which is lossy: the pictures are for looking at, and their numbers stand in the artifacts
 ACROSS, LARGEST = 64, 128  # pixels on the screen that a small picture is enlarged to, a large one reduced to
 
 

@@ -13,9 +13,11 @@ from finefit.report.drawers import anchor, reference_anchor
 from finefit.report.style import colour
 from finefit.report.text import (
     ABSENT,
+    DASH,
     PENDING,
     duration,
     heading,
+    lacking,
     link,
     measured,
     number,
@@ -64,12 +66,12 @@ def has(found: Results, metric: str) -> bool:
 
 def floors(found: Results, group: str) -> list[list[str]]:
     """The first cells of two rows: real pictures against real pictures, and real pictures through the codec."""
-    real, mark = found.reference(group), reference_anchor(found, group)
+    real, mark, reasons = found.reference(group), reference_anchor(found, group), found.absent(group)
     if real is None:
         return [["real pictures", PENDING], ["codec alone", PENDING]]
 
     def cell(key: str, metric: str) -> str:
-        return link(mark, shown(real[key], metric))
+        return lacking(reasons[key]) if key in reasons else link(mark, shown(real[key], metric))
 
     halves = f"real pictures<small>{real['fd_probe_floor_size']:,} against {real['fd_probe_floor_size']:,}</small>"
     accuracies = [cell(f"classifier_{metric}", metric) for metric in ("class_accuracy", "superclass_accuracy")]
@@ -85,15 +87,25 @@ def method_row(found: Results, row: pd.Series, metrics: list[str]) -> list[str]:
     if row["planned"] == 1 or row["done"] < row["planned"]:
         told = "one seed" if row["planned"] == 1 else f"{row['done']} of {row['planned']} seeds"
         name += f'<small class="under">{told}</small>'
+    if row["failure"]:
+        name += f'<small class="under failed">failed: {escape(row["failure"])}</small>'
     cells = []
     for metric in metrics:
-        absent = ABSENT if metric in PUBLISHED and row["done"] else ""
+        absent = without(row, metric) or (ABSENT if metric in PUBLISHED and row["done"] else "")
         text = measured(row[metric], metric, absent)
         cells.append(link(mark, text) if row[metric].count else text)
-        if metric == "diversity_probe" and real and row[metric].count:
-            more = row[metric].mean - real["diversity_probe_real"]
+        beside = real["diversity_probe_real"] if real and metric == "diversity_probe" else math.nan
+        if row[metric].count and not math.isnan(beside):
+            more = row[metric].mean - beside
             cells[-1] += f"<small>{'+' if more > 0 else ''}{number(more, 2)} to real</small>"
-    return [name, *cells, *(link(mark, text) if text else PENDING for text in costs(row))]
+    return [name, *cells, *(link(mark, text) if text else without(row) or PENDING for text in costs(row))]
+
+
+def without(row: pd.Series, metric: str = "") -> str:
+    """What stands in a cell without a value: a dash and its reason, a dash where the job failed; else nothing."""
+    if metric in row["absent"]:
+        return lacking(row["absent"][metric])
+    return DASH if row["failure"] and not row["done"] else ""
 
 
 def named(found: Results, row: pd.Series) -> str:
@@ -119,7 +131,7 @@ def scores(found: Results) -> HTML:
     for group in found.references:
         rows = []
         for _, row in of_group(found.main, group).iterrows():
-            cells = [measured(row[metric], metric) for metric in FURTHER]
+            cells = [measured(row[metric], metric, without(row, metric)) for metric in FURTHER]
             linked = [
                 link(anchor(row), text) if row[metric].count else text
                 for metric, text in zip(FURTHER, cells, strict=True)
@@ -139,7 +151,7 @@ def sweep(found: Results) -> HTML:
         part = part[part["entry"].isin(swept)].sort_values(["guidance", "scale"])
         rows = []
         for _, row in part.iterrows():
-            cells = [measured(row[metric], metric) for metric in metrics]
+            cells = [measured(row[metric], metric, without(row, metric)) for metric in metrics]
             linked = [link(anchor(row), cell) if row["done"] else cell for cell in cells]
             rows.append([escape(row["entry"]), row["guidance"], f"{row['scale']:g}", *linked])
         head = ["", "guidance", "scale", *(COLUMNS[metric] for metric in metrics)]

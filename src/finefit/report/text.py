@@ -10,6 +10,7 @@ from finefit.report.statistics import Estimate
 
 PENDING = '<span class="pending">pending</span>'
 ABSENT = '<span class="note">weights absent</span>'
+DASH = "–"  # instead of a value that a measure does not have
 CAPTIONS = {  # for those who hear the page
     "results": "Scores and costs of every method",
     "pairs": "Differences between methods",
@@ -20,6 +21,7 @@ CAPTIONS = {  # for those who hear the page
     "denoising": "Held-out denoising loss",
     "utility": "What samples are worth to a classifier",
     "context": "What other studies found",
+    "tuning": "Learning rates that were chosen",
     "claims": "Claims and their verdicts",
     "exhibits": "Tables and figures of the papers",
     "published": "Published values beside this study's",
@@ -33,6 +35,8 @@ def number(value: float, digits: int = 3, beside: float = 0.0) -> str:
     Args:
         beside: a number that it stands next to; both then have the decimal places of the larger one.
     """
+    if math.isnan(value):
+        return DASH
     largest = max(abs(value), abs(beside))
     places = max(0, digits - 1 - math.floor(math.log10(largest))) if largest else 0
     return f"{value:,.{places}f}".replace("-", "−")
@@ -52,8 +56,15 @@ def measured(found: Estimate, metric: str, absent: str = "") -> str:
 
 
 def shown(value: float, metric: str) -> str:
-    """A metric's value as text; accuracies, which are shares, in percent."""
+    """A metric's value as text; accuracies, which are shares, in percent; a dash where there is none."""
+    if math.isnan(value):
+        return DASH
     return f"{100 * value:.1f} %".replace("-", "−") if metric in PERCENT else number(value)
+
+
+def lacking(reason: str) -> str:
+    """A dash, and below it why there is no value; `reason` is text."""
+    return f"{DASH}<small>{escape(reason)}</small>"
 
 
 def probability(p: float) -> str:

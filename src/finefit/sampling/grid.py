@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from finefit.data.names import canonical, nearest
+from finefit.hierarchy.superclasses import read_hierarchy
 from finefit.jobs.job import Job
 from finefit.sampling.trained import load
 from finefit.study.plan import Plan
@@ -39,8 +41,9 @@ def pictures(plan: Plan, entry: str, names: list[str], count: int, seed: int) ->
 def job_of(plan: Plan, entry: str, seed: int) -> Job:
     """The sample job of an entry and seed at the study's main scale (first data set, first guidance)."""
     if entry not in plan.study.methods:
+        known = plan.study.methods
         raise ValueError(
-            f"no method {entry!r} in study {plan.study.name!r}: use one of {', '.join(plan.study.methods)}"
+            f"no method {entry!r} in {plan.study.name}{nearest(entry, known)}: use one of {', '.join(known)}"
         )
     if seed not in plan.study.seeds:
         raise ValueError(f"no seed {seed} in study {plan.study.name!r}: it has {', '.join(map(str, plan.study.seeds))}")
@@ -55,12 +58,24 @@ def sample_of(plan: Plan, run: Job) -> Job:
 
 def ids_of(plan: Plan, run: Job, names: list[str]) -> list[int]:
     """Class ids of class names of the data set that a run was trained on."""
-    classes = classes_of(plan, run)
-    known = classes.set_index("class_name")["class_id"]
-    unknown = [name for name in names if name not in known]
+    known = classes_of(plan, run).set_index("class_name")["class_id"]
+    spelled = {canonical(name): name for name in known.index}
+    unknown = [name for name in names if canonical(name) not in spelled]
     if unknown:
-        raise ValueError(f"no class {unknown[0]!r}: the data set has {', '.join(known.index[:20])}")
-    return [int(known[name]) for name in names]
+        hint = nearest(unknown[0], known.index)
+        raise ValueError(f"no class {unknown[0]!r}{hint}: the data set has {', '.join(known.index[:20])}")
+    return [int(known[spelled[canonical(name)]]) for name in names]
+
+
+def check_file(file: Path) -> None:
+    """Raise ValueError where a picture cannot be written to `file`; before anything is drawn."""
+    endings = sorted(ending for ending, kind in Image.registered_extensions().items() if kind in Image.SAVE)
+    if file.suffix.lower() not in endings:
+        raise ValueError(
+            f"{file}: pictures are not written as {file.suffix or 'a file without ending'!r}; use .png or .jpg"
+        )
+    if not file.absolute().parent.is_dir():
+        raise ValueError(f"{file}: there is no folder {file.absolute().parent}; make it first")
 
 
 def classes_of(plan: Plan, run: Job) -> pd.DataFrame:
@@ -74,9 +89,7 @@ def classes_of(plan: Plan, run: Job) -> pd.DataFrame:
     hierarchy = reference.inputs["hierarchy"]
     if not hierarchy.marker.exists():
         raise ValueError(f"{hierarchy.path}: not made yet; run `snakemake {hierarchy.marker}` first")
-    return pd.read_csv(
-        hierarchy.path / "hierarchy.csv", dtype={"class_name": str, "superclass": str}, keep_default_na=False
-    )
+    return read_hierarchy(hierarchy)
 
 
 def grid(rows: dict[str, np.ndarray], columns: list[str]) -> Image.Image:
@@ -107,11 +120,13 @@ def grid(rows: dict[str, np.ndarray], columns: list[str]) -> Image.Image:
 
 def of_method(plan: Plan, entry: str, names: list[str], count: int, seed: int, file: Path) -> None:
     """Write a grid of one method: a row per class."""
+    check_file(file)
     drawn = pictures(plan, entry, names, count, seed)
     grid(dict(zip(names, drawn, strict=True)), []).save(file)
 
 
 def of_methods(plan: Plan, entries: list[str], names: list[str], seed: int, file: Path) -> None:
     """Write a grid of methods side by side: a row per class, a column per method, the same noise along a row."""
+    check_file(file)
     drawn = np.concatenate([pictures(plan, entry, names, 1, seed) for entry in entries], axis=1)
     grid(dict(zip(names, drawn, strict=True)), entries).save(file)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,7 @@ from finefit.deltas.delta import load_run
 from finefit.diffusion import samplers
 from finefit.jobs import ranks, stopping
 from finefit.jobs.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
+from finefit.jobs.finite import require_finite
 from finefit.jobs.progress import earlier_seconds, keep_seconds, progress
 from finefit.models.dit import DiT
 
@@ -35,6 +39,7 @@ def sample_batches(job: Job, scratch: Path) -> None:
 
     Raises:
         ToBeContinued: the job was told to stop; finished batches are kept.
+        ValueError: latents are not finite.
     """
     device, settings = device_here(), job.settings
     model, precision = load_to_sample(job.inputs["run"], device)
@@ -44,8 +49,10 @@ def sample_batches(job: Job, scratch: Path) -> None:
     for first in progress(range(0, len(batches), ranks.count()), "sampling batches"):
         mine = first + ranks.number()
         path = scratch / f"batch-{mine:06d}.npz"
-        if mine < len(batches) and not path.exists():
-            images = codec.decode(sample(model, *batches[mine], settings, precision, device)).cpu().numpy()
+        if mine < len(batches) and not whole(path):
+            latents = sample(model, *batches[mine], settings, precision, device)
+            require_finite(f"latents that {settings['sampler']} gave in batch {mine}", latents)
+            images = codec.decode(latents).cpu().numpy()
             with open(path.with_suffix(".partial"), "wb") as file:
                 np.savez(file, images=images, labels=batches[mine][0].numpy())
             path.with_suffix(".partial").rename(path)
@@ -53,6 +60,19 @@ def sample_batches(job: Job, scratch: Path) -> None:
             keep_seconds(scratch, time.monotonic() - start)
         if ranks.any_rank(stopping.asked()):
             raise stopping.ToBeContinued
+
+
+def whole(path: Path) -> bool:
+    """Whether a batch is there; one that was cut off is told and taken away."""
+    if not path.exists():
+        return False
+    try:
+        with np.load(path) as batch:
+            return len(batch["images"]) == len(batch["labels"])
+    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        print(f"{path}: cut off ({error}); it is sampled anew", file=sys.stderr)
+        path.unlink()
+        return False
 
 
 def load_to_sample(run: Job, device: str) -> tuple[DiT, str]:

@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from finefit import datasets, methods
 from finefit.codecs import CODECS
+from finefit.data.names import nearest
 from finefit.data.sources import find
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs.checksums import checksum
 from finefit.methods import MethodSettings
 from finefit.models.shapes import SIZES
-from finefit.study import sweeps
+from finefit.study import limits, sweeps
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Timestep = Annotated[int, Field(ge=0, le=999)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what numpy's and torch's generators both take
 
 
 class Strict(BaseModel):
-    """A section: unknown keys are errors, values do not change after reading."""
+    """A section: unknown keys are errors, numbers are finite, values do not change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def no_flag_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse YAML's yes and no where a number stands, which would count as 1 and 0."""
+        flags = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, bool)]
+        if flags and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError(f"{'yes' if flags[0] else 'no'} in place of a number or name; quote it if it is a name")
+        return value
 
 
 class DataSettings(Strict):
@@ -122,7 +142,7 @@ class Study(Strict):
     """A whole study: every combination of data set, resolution, method and seed is one fine-tuning."""
 
     name: Name
-    seeds: Annotated[list[int], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     data: Annotated[dict[Name, DataSettings], Field(min_length=1)]
     codec: CodecSettings
     base: BaseSettings
@@ -149,7 +169,11 @@ class Study(Strict):
         given = self.model_fields_set
         for name, section in self.data.items() if "data" in given else ():
             faulty = faults_of(f"data.{name}.options", partial(self.reader_settings, name))
-            yield from faulty or faults_of(f"data.{name}", partial(self.hierarchy, name))
+            faulty = faulty or faults_of(f"data.{name}", partial(self.hierarchy, name))
+            yield from faulty
+            if not faulty:
+                reader, settings = self.reader(name), self.reader_settings(name)
+                yield from (f"data.{name}: {fault}" for fault in limits.data(reader, settings, self.hierarchy(name)))
             yield from (f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions))
             if not faulty and {"codec", "base"} <= given:
                 yield from faults_of(f"data.{name}.resolutions", partial(self.check_resolutions, name))
@@ -163,6 +187,10 @@ class Study(Strict):
             yield f"codec.name: {self.codec.name!r} is none of {', '.join(CODECS)}"
         if "codec" in given:
             yield from faults_of("codec.weights", partial(find, self.codec.weights))
+        if "sample" in given:
+            yield from (
+                f"sample.{fault}" for fault in limits.sample(self.sample, self.codec if "codec" in given else None)
+            )
         if {"sample", "methods"} <= given:
             for name in sorted(set(self.sample.sweep) - set(self.methods)):
                 yield f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}"
@@ -203,7 +231,10 @@ class Study(Strict):
 
     def method(self, name: str) -> ModuleType:
         """The method module that the entry `name` runs: its key `method`, or its own name."""
-        return methods.find(self.methods[name].get("method", name))
+        wanted = self.methods[name].get("method", name)
+        if not isinstance(wanted, str):
+            raise ValueError(f"method is {wanted!r}: use one of {', '.join(methods.names())}")
+        return methods.find(wanted)
 
     def method_settings(self, name: str) -> MethodSettings:
         """The method's settings of entry `name`."""
@@ -227,18 +258,28 @@ def build(settings: type, given: dict[str, Any]) -> Any:
     known = [field.name for field in fields(settings)]
     for key in given:
         if key not in known:
-            raise ValueError(f"{key}: unknown key{nearest(key, known)}; known are {', '.join(known)}")
+            raise ValueError(f"{one_line(key)}: unknown key{nearest(key, known)}; known are {', '.join(known)}")
     try:
-        return adapter(settings).validate_python(given)
+        built = adapter(settings).validate_python(given)
     except ValidationError as error:
         texts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}".strip(": ") for e in error.errors(include_url=False)]
         raise ValueError("; ".join(text.replace("Value error, ", "") for text in texts)) from None
+    for name, value in vars(built).items():
+        numbers = value.values() if isinstance(value, dict) else [value]
+        if any(isinstance(one, float) and not math.isfinite(one) for one in numbers):
+            raise ValueError(f"{name}: {value} is not finite; use a number")
+    return built
 
 
 @cache
 def adapter(settings: type) -> TypeAdapter:
     """What validates a dataclass of settings; made once for each, since making it takes milliseconds."""
     return TypeAdapter(settings)
+
+
+def one_line(key: str) -> str:
+    """A key as it is, or quoted where it would not stay on one line."""
+    return key if key.isprintable() else repr(key)
 
 
 def faults_of(where: str, check: Callable[[], object]) -> list[str]:
@@ -253,9 +294,3 @@ def faults_of(where: str, check: Callable[[], object]) -> list[str]:
 def repeated(values: list) -> list:
     """Values that appear more than once."""
     return sorted({value for value in values if values.count(value) > 1})
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the known name that `name` may have meant, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from finefit.study.config import Study
+from finefit.study.config import Study, one_line
 
 
 def load(path: Path) -> Study:
@@ -19,14 +19,32 @@ def load(path: Path) -> Study:
     Raises:
         ValueError: the file is missing, is no YAML mapping, or has faults; the message lists all of them.
     """
+    numbers = lines(path)
+    return parse(yaml.safe_load(path.read_text(encoding="utf-8-sig")), str(path), numbers)
+
+
+def lines(path: Path) -> dict[str, int]:
+    """Line of every key of a study file, by its dotted path.
+
+    Raises:
+        ValueError: the file is missing, is no YAML, or gives a key twice; the message says the line.
+    """
     if not path.is_file():
         raise ValueError(f"{path}: no such study file; studies are params.yaml and studies/*.yaml")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        lines = line_numbers(yaml.compose(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"{path}: not readable as YAML: {error}") from None
-    return parse(content, str(path), lines)
+        text = path.read_text(encoding="utf-8-sig")
+        yaml.safe_load(text)
+        return line_numbers(yaml.compose(text, yaml.SafeLoader))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        tabs = "; indent with blanks, not with tabs" if "\\t" in str(error) else ""
+        raise ValueError(f"{path}:{line}: not readable as YAML: {error.problem}{tabs}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not readable as YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: not readable as YAML: nested too deeply, or within itself") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def parse(content: Any, origin: str, lines: dict[str, int] | None = None) -> Study:
@@ -36,7 +54,7 @@ def parse(content: Any, origin: str, lines: dict[str, int] | None = None) -> Stu
     except ValidationError as error:
         found = []
         for fault in error.errors(include_url=False):
-            where, what = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+            where, what = one_line(".".join(map(str, fault["loc"]))), fault["msg"].removeprefix("Value error, ")
             found += what.split("\n") if not where else [f"{where}: {what} (found {fault['input']!r:.80})"]
         if isinstance(content, dict) and any(fault["loc"] for fault in error.errors()):
             found += well_formed(content).faults()

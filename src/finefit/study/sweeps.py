@@ -28,7 +28,7 @@ def expand(methods: dict[str, Any]) -> dict[str, Any]:
 
 def entries(name: str, settings: Any) -> list[tuple[str, Any]]:
     """The entries that one stands for."""
-    if not isinstance(settings, dict) or "sweep" not in settings:
+    if not isinstance(name, str) or not isinstance(settings, dict) or "sweep" not in settings:
         return [(name, settings)]
     sweep = settings["sweep"]
     lists = isinstance(sweep, dict) and sweep and all(isinstance(v, list) and v for v in sweep.values())

@@ -6,6 +6,7 @@ continue, and its result equals the uninterrupted one's.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -20,6 +21,7 @@ from torch.func import functional_call
 from finefit.diffusion.process import TRAIN_STEPS, Diffusion
 from finefit.jobs import ranks, stopping
 from finefit.jobs.devices import store_frozen_as_bfloat16, uses_bfloat16
+from finefit.jobs.finite import require_finite
 from finefit.jobs.progress import earlier_seconds, keep_seconds, progress
 from finefit.latents.pack import Pack
 from finefit.models.dit import DiT
@@ -58,6 +60,7 @@ def train(
 
     Raises:
         ToBeContinued: the job was told to stop; the state is kept.
+        ValueError: the loss, or what was trained, is not finite.
     """
     diffusion, low = Diffusion(), uses_bfloat16(settings.precision, device)
     if low:
@@ -74,6 +77,7 @@ def train(
 
     since_record = torch.zeros((), device=device)
     first, record = state.load(state_file, optimizer, since_record)
+    recent: list[Tensor] = []  # losses, looked at many at once: to look is to wait for the GPU
     start = time.monotonic() - earlier_seconds(state_file.parent)
     due = time.monotonic() + SECONDS_BETWEEN_STATES
     rows_at_once = settings.batch_size
@@ -85,11 +89,15 @@ def train(
         ranks.add([loss, *(leaf.grad for leaf in leaves if leaf.grad is not None)])
         optimizer.step(step)
         since_record += loss
+        recent.append(loss)
+        if (step + 1) % STEPS_PER_RECORD == 0 or step + 1 == settings.steps:
+            require_converging(recent, step, record, max(rates.values()))
         if (step + 1) % STEPS_PER_RECORD == 0:
             record.append({"step": step + 1, "loss": since_record.item() / STEPS_PER_RECORD})
             since_record.zero_()
         told = ranks.any_rank(stopping.asked())
         if ranks.number() == 0 and (told or time.monotonic() > due):
+            require_converging(recent, step, record, max(rates.values()))
             now = time.monotonic()
             state.save(state_file, optimizer, since_record, step + 1, record)
             keep_seconds(state_file.parent, now - start)
@@ -97,7 +105,30 @@ def train(
         if told:
             raise stopping.ToBeContinued
     optimizer.finish()
+    require_finite(f"what was trained in {settings.steps} steps", optimizer.average | trained)
     return optimizer.average, record
+
+
+def require_converging(losses: list[Tensor], step: int, record: list[dict], rate: float) -> None:
+    """Raise ValueError where a loss is not finite, and forget all but the last.
+
+    Args:
+        losses: those of the last steps up to `step` (counted from 0).
+        record: mean losses of the steps before.
+        rate: the largest peak learning rate, which the message names.
+    """
+    values = torch.stack(losses).tolist() if losses else []
+    del losses[:-1]
+    bad = next((place for place, loss in enumerate(values) if not math.isfinite(loss)), None)
+    if bad is None:
+        return
+    before = values[bad - 1] if bad else record[-1]["loss"] if record else None
+    last = "none before it was finite" if before is None else f"the last finite loss was {before:.4g}"
+    number = step + 2 - len(values) + bad
+    raise ValueError(
+        f"training diverged: the loss is {values[bad]} at step {number}, {last}; the learning rate is {rate:g} "
+        "(lr with its largest multiplier): lower it"
+    )
 
 
 def backward(

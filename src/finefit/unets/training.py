@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from finefit.jobs import stopping
+from finefit.jobs.finite import require_finite
 from finefit.jobs.progress import progress
 from finefit.unets import deltas, methods
 
@@ -91,6 +92,7 @@ def fit(request: Request, work: Path, parts: dict[str, nn.Module], loss: Callabl
 
     Raises:
         stopping.ToBeContinued: told to stop; the state is kept.
+        ValueError: what was trained is not finite; the last state that was is kept.
     """
     from accelerate import Accelerator
 
@@ -123,12 +125,14 @@ def fit(request: Request, work: Path, parts: dict[str, nn.Module], loss: Callabl
         told = stopping.asked()
         if told or time.monotonic() - max(kept, begun) > SECONDS_BETWEEN_STATES:
             kept = time.monotonic()
+            require_finite(f"what was trained in {step + 1} steps at a rate of {request.rate:g}", weights)
             state |= {"step": step + 1, "seconds": kept - begun}
             state |= {"weights": {n: p.detach() for n, p in weights.items()}, "optimizer": optimizer.state_dict()}
             torch.save(state, work / "state.new")
             (work / "state.new").replace(work / "state.pt")
         if told and step + 1 < request.steps:
             raise stopping.ToBeContinued
+    require_finite(f"what was trained in {request.steps} steps at a rate of {request.rate:g}", weights)
     deltas.save(work / "delta.safetensors", parts)
     facts = {
         "trained_parameters": sum(parameter.numel() for parameter in weights.values()),

@@ -1,0 +1,102 @@
+"""What went wrong, in one line: faults of use and of the machine are told, bugs are written down with their traceback.
+
+A ValueError that this project raises says `FILE[:LINE][: KEY]: what was found; what to do`. One that a library raises
+below us is a bug of ours, as is everything else that nobody expected.
+"""
+
+from __future__ import annotations
+
+import errno
+import getpass
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+BUGS = Path("logs/bugs")
+FULL = (errno.ENOSPC, errno.EDQUOT)
+# What torch, safetensors and numpy say when a write comes to no end; their errors bear no number.
+FULL_TEXTS = ("No space left on device", "unexpected pos", "requested and", "file write failed")
+
+
+def line(error: BaseException) -> str:
+    """One line about an error; a bug's traceback goes into a file that the line names."""
+    return expected(error) or written_down(error)
+
+
+def expected(error: BaseException) -> str:
+    """What a fault of use or of the machine is, and what to do; empty for a bug."""
+    if disk_is_full(error):
+        return full(Path("scratch"))
+    if isinstance(error, OSError) and error.filename is not None:
+        return of_system(error)
+    if isinstance(error, ValueError) and raised_here(error):
+        return str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"out of memory ({str(error).splitlines()[0] if str(error) else 'RAM'}); lower batch_size, or use more"
+    return ""
+
+
+def raised_here(error: BaseException) -> bool:
+    """Whether this project's own code raised an error, rather than a library that it called."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and frames[-1].f_globals.get("__name__", "").split(".")[0] in ("finefit", "__main__")
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error comes from a disk without room."""
+    return any(
+        getattr(one, "errno", None) in FULL
+        or (not isinstance(one, ValueError) and any(text in str(one) for text in FULL_TEXTS))
+        for one in chain(error)
+    )
+
+
+def full(folder: Path) -> str:
+    """What to say of a full disk."""
+    return f"{folder.absolute()}: its disk is full; free some and repeat: what was kept is gone on from"
+
+
+def of_system(error: OSError) -> str:
+    """What the system refused, of which file, and what to do."""
+    path = Path(os.fsdecode(error.filename))
+    if error.errno in (errno.EACCES, errno.EPERM):
+        nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+        owner = owner_of(nearest)
+        return (
+            f"{path}: {nearest} belongs to {owner} and {getpass.getuser()} may not do that; copy the project, "
+            f"or have {owner} run `chmod -R g+w {nearest}`"
+        )
+    if error.errno == errno.EROFS:
+        return f"{path}: its file system is read-only; make the folder a link to one that can be written"
+    return f"{path}: {error.strerror}"
+
+
+def owner_of(path: Path) -> str:
+    """Name of a file's owner, the number where it has none here."""
+    try:
+        return path.owner()
+    except KeyError:
+        return f"user {path.stat().st_uid}"
+
+
+def written_down(error: BaseException) -> str:
+    """Write a bug's traceback into a file of `BUGS`; gives the line about it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]} ({Path(last.filename).name}:{last.lineno})"
+    file = BUGS / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    text = "".join(traceback.format_exception(error))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        return f"a bug of FineFit: {what}; please report it with this:\n{text}"
+    return f"a bug of FineFit: {what}; please report it with {file}, which holds the traceback"

@@ -1,0 +1,129 @@
+"""Learning rates that a study compares: what each method's is chosen by, and the curves that it is chosen from.
+
+Entries of one method that differ in nothing but `lr` and `lr_multipliers` are one question. Its answer is the entry of
+the lowest held-out denoising loss: of all scores the one with the least noise, on pictures that no run was trained on.
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+
+import pandas as pd
+from IPython.display import HTML
+
+from finefit.models.shapes import CLASS_TABLE
+from finefit.report.collect import Results
+from finefit.report.drawers import made_from
+from finefit.report.figures import PENDING
+from finefit.report.scores import Scores
+from finefit.report.selection import settings_of
+from finefit.report.style import COLOURS, MARKERS, chart, panels
+from finefit.report.tables import of_group
+from finefit.report.text import heading, number, table
+
+SCORE = "denoising_loss"
+RATES = ("lr", "lr_multipliers")
+LABELS = {SCORE: "denoising loss", "fd_probe": "fd_probe"}
+HEAD = ["", "learning rate", "times for the class table", "denoising loss", "fd_probe there", "lowest fd_probe at"]
+
+
+def tried(found: Scores, group: str) -> pd.DataFrame:
+    """A row per entry of a group that has a rate to choose: `question`, `method`, `lr`, `table`, its scores, `row`.
+
+    `table` is the multiplier of the class table's rate; `question` tells methods apart, and their other settings.
+    """
+    rows = []
+    for _, row in of_group(found.main, group).drop_duplicates("entry").iterrows():
+        settings = settings_of(found.study, row["entry"])
+        other = {key: value for key, value in settings.items() if key not in RATES}
+        rows.append(
+            {
+                "question": json.dumps(other, sort_keys=True, default=str),
+                "method": settings["method"],
+                "lr": settings["lr"],
+                "table": table_multiplier(settings["lr_multipliers"]),
+                SCORE: row[SCORE].mean,
+                "fd_probe": row["fd_probe"].mean,
+                "row": row,
+            }
+        )
+    known = pd.DataFrame(rows)
+    return known[known.groupby("question")["lr"].transform("size") > 1] if len(known) else known
+
+
+def table_multiplier(multipliers: dict[str, float]) -> float:
+    """How many times a method's rate its class table learns at."""
+    return next((factor for key, factor in multipliers.items() if key in CLASS_TABLE), 1.0)
+
+
+def chosen(found: Scores, group: str) -> pd.DataFrame:
+    """The row of `tried` that each question's rule chooses; questions of which nothing is known yet are left out."""
+    known = tried(found, group)
+    known = known[known[SCORE].notna()] if len(known) else known
+    return known.loc[known.groupby("question", sort=False)[SCORE].idxmin()] if len(known) else known
+
+
+def at_edge(known: pd.DataFrame, best: pd.Series) -> list[str]:
+    """Which of "lr" and "table" are best at the end of what was tried, all else being the best's."""
+    own = known[known["question"] == best["question"]]
+    edges = []
+    for axis, other in (("lr", "table"), ("table", "lr")):
+        values = own.loc[own[other] == best[other], axis]
+        if values.nunique() > 1 and best[axis] in (values.min(), values.max()):
+            edges.append(axis)
+    return edges
+
+
+def choices(found: Results) -> HTML:
+    """Per group: the rate that each method gets, whether the grid went far enough, and what fd_probe would choose."""
+    parts = []
+    for group in found.groups:
+        known = tried(found, group)
+        body = [cells(known, best) for _, best in chosen(found, group).iterrows()]
+        parts.append(heading(group, len(found.groups)) + table(HEAD, body, "tuning") if body else "")
+    return HTML("".join(parts) or "<p>This study compares no learning rates of one method.</p>")
+
+
+def cells(known: pd.DataFrame, best: pd.Series) -> list[str]:
+    """A method's line of `choices`."""
+    edges = at_edge(known, best)
+    own = known[(known["question"] == best["question"]) & known["fd_probe"].notna()]
+    nearest = own.loc[own["fd_probe"].idxmin()] if len(own) else None
+
+    def told(axis: str) -> str:
+        return f"{best[axis]:g}" + ("<small>at the edge of what was tried</small>" if axis in edges else "")
+
+    other = "" if nearest is None else f"{nearest['lr']:g} × {nearest['table']:g}: {number(nearest['fd_probe'])}"
+    distance = "" if pd.isna(best["fd_probe"]) else number(best["fd_probe"])
+    return [escape(best["method"]), told("lr"), told("table"), number(best[SCORE], 4), distance, other]
+
+
+def curves(found: Results) -> HTML:
+    """Denoising loss and fd_probe over learning rates, a line per method and multiplier of the class table's rate."""
+    groups = [group for group in found.groups if len(chosen(found, group))]
+    if not groups:
+        return PENDING if any(len(tried(found, group)) for group in found.groups) else HTML("")
+    figure, axes = panels(2, 3.9, len(groups))
+    shown: list[Any] = []
+    for place, group in enumerate(groups):
+        known, best = tried(found, group), chosen(found, group)
+        for axis, (metric, label) in zip(axes[2 * place :], LABELS.items(), strict=False):
+            for order, method in enumerate(best["method"]):
+                own, shape = COLOURS[order % len(COLOURS)], MARKERS[order % len(MARKERS)]
+                for factor, part in known[known["method"] == method].groupby("table"):
+                    part, main = part.sort_values("lr"), factor in set(best.loc[best["method"] == method, "table"])
+                    style = {"color": own, "marker": shape, "linestyle": "-" if main else ":"}
+                    axis.plot(part["lr"], part[metric], label=method if main else None, markersize=4, **style)
+            axis.scatter(best["lr"], best[metric], s=90, facecolors="none", edgecolors="black", linewidths=0.9)
+            axis.set(xscale="log", xlabel="learning rate", ylabel=label)
+        shown += list(known["row"])
+    axes[0].legend(fontsize=8)
+    return chart(
+        figure,
+        "Denoising loss and distance over learning rates, one line per method",
+        "A ring marks what the rule chose: the lowest denoising loss. Dotted lines are other multipliers of the class "
+        "table's rate. The distance was not used to choose.",
+        made_from(pd.DataFrame(shown)),
+    )

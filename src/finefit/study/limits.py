@@ -1,0 +1,58 @@
+"""What can be known of a study's numbers before anything is computed, and would else be found out at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from finefit.codecs import CODECS
+from finefit.hierarchy import taxonomy_file
+
+if TYPE_CHECKING:
+    from finefit.study.config import CodecSettings, SampleSettings
+
+# Of the 1,000 steps that models are trained on a sampler takes each once; dpmpp needs one more for its start.
+MOST_STEPS = {"ancestral": 1000, "ddim": 1000, "dpmpp": 999}
+LEAST_STEPS = {"ancestral": 2, "ddim": 2, "dpmpp": 1}  # a respaced process of one step has no variance
+LEAST_DERIVED = 4  # classes that superclasses are derived from
+
+
+def sample(settings: SampleSettings, codec: CodecSettings | None) -> Iterator[str]:
+    """Faults of the way pictures are sampled, each beginning with its key."""
+    least, most = LEAST_STEPS[settings.sampler], MOST_STEPS[settings.sampler]
+    if not least <= settings.steps <= most:
+        yield f"steps: {settings.steps} steps of {settings.sampler}: use {least} to {most}, as many as training has"
+    channels = CODECS[codec.name].channels if codec and codec.name in CODECS else settings.guided_channels
+    if settings.guided_channels > channels:
+        yield f"guided_channels: {settings.guided_channels} of {channels} channels of a latent: use {channels} at most"
+    low, high = settings.guidance_interval
+    if low > high:
+        yield f"guidance_interval: [{low}, {high}] is empty: give the smaller timestep first"
+
+
+def data(reader: ModuleType, settings: Any, hierarchy: dict[str, Any]) -> Iterator[str]:
+    """Faults of a data set whose pictures are known before its index is made.
+
+    Args:
+        reader: a module of `finefit.datasets`.
+        settings: its settings.
+        hierarchy: settings of the job that makes its superclasses.
+    """
+    yield from reader.faults(settings) if hasattr(reader, "faults") else ()
+    if not hasattr(reader, "counts"):
+        return
+    classes, _, _ = reader.counts(settings)
+    if hierarchy["superclass"] == "derived" and classes < LEAST_DERIVED:
+        yield (
+            f"superclasses are derived for {LEAST_DERIVED} classes or more; there are {classes}: give a taxonomy, or "
+            "two levels of folders"
+        )
+    if "taxonomy" in hierarchy:
+        path, wanted = Path(hierarchy["taxonomy"]["path"]), hierarchy["superclass"]
+        rank = "superclass" if wanted == "source" else wanted
+        try:
+            taxonomy_file.superclasses(path, rank, reader.taxonomy(settings, None)["class_name"])
+        except ValueError as error:
+            yield from str(error).splitlines()

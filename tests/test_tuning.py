@@ -1,0 +1,63 @@
+"""Learning rates are chosen by the rule, and a grid that ends too early says so."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from finefit.report import tuning
+from finefit.report.scores import COST, METRICS, RUN, Scores
+from finefit.study import reading
+from finefit.study.config import Study
+
+ROOT = Path(__file__).parent.parent
+RATES, TABLE = [1e-3, 1e-2, 1e-1], [1.0, 5.0, 25.0]
+
+
+class Curves(Scores):
+    """Scores that were never computed by a study."""
+
+    study, evaluations = None, None  # a table of its own instead of the abstract ones
+
+    def __init__(self, study: Study, evaluations: pd.DataFrame):
+        self.study, self.evaluations = study, evaluations
+
+
+def curves(best: dict[str, tuple[float, float]]) -> Curves:
+    """Every entry's loss is a parabola over the logarithms of its two rates, with its foot at `best`."""
+    content = yaml.safe_load((ROOT / "studies/smoke.yaml").read_text())
+    content["methods"] = {
+        name: {"sweep": {"lr": RATES, "lr_multipliers": [{"y_embedder": factor} for factor in TABLE]}} for name in best
+    } | {"labels": {"lr": 0.1}}
+    study = reading.parse(content, "study.yaml")
+    rows = []
+    for entry in study.methods:
+        settings = study.method_settings(entry)
+        lr, table = best.get(study.methods[entry].get("method", entry), (0.1, 1.0))
+        asked = settings.lr, settings.lr_multipliers.get("y_embedder", 1.0)
+        loss = math.log(asked[0] / lr) ** 2 + 0.1 * math.log(asked[1] / table) ** 2
+        row = {"group": "embedded-32", "variant": entry, "entry": entry, "guidance": "null", "scale": 1.5, "main": True}
+        row |= {"seed": 0, "state": "done"} | dict.fromkeys((*METRICS, *RUN, *COST), math.nan)
+        rows.append(row | {"denoising_loss": loss, "fd_probe": -loss})
+    return Curves(study, pd.DataFrame(rows))
+
+
+def test_the_lowest_denoising_loss_decides_and_nothing_else():
+    found = curves({"bitfit": (1e-2, 5.0), "difffit": (2e-2, 4.0)})
+    best = tuning.chosen(found, "embedded-32").set_index("method")
+    assert sorted(best.index) == ["bitfit", "difffit"]  # labels has one rate: nothing to choose
+    assert best["lr"].to_dict() == {"bitfit": 1e-2, "difffit": 1e-2}
+    assert best["table"].to_dict() == {"bitfit": 5.0, "difffit": 5.0}
+
+
+@pytest.mark.parametrize(
+    "foot, edges", [((1e-2, 5.0), []), ((1.0, 5.0), ["lr"]), ((1e-2, 0.1), ["table"]), ((1e-4, 99.0), ["lr", "table"])]
+)
+def test_a_choice_at_the_end_of_the_grid_is_told(foot, edges):
+    found = curves({"bitfit": foot})
+    (_, best), *_ = tuning.chosen(found, "embedded-32").iterrows()
+    assert tuning.at_edge(tuning.tried(found, "embedded-32"), best) == edges
