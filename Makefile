@@ -14,13 +14,18 @@ UNVERSIONED := $(if $(wildcard .git),,yes)
 PYTHON := $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study test test-long lint test-slurm base base-photo
+.PHONY: study test test-long lint test-slurm sheet base base-photo
 
 study: .venv/ready
 	@finefit plan $(STUDY_FILE) > /dev/null
 	$(if $(or $(STUDY),$(UNVERSIONED)),snakemake --configfile $(STUDY_FILE),dvc repro || { snakemake; false; })
 	$(if $(UNVERSIONED),@echo "No git here: no version of the artifacts is kept. For that: git init && git add -A && git commit && make study")
 	@echo "The report: reports/$$(sed -n 's/^name: *//p' $(STUDY_FILE))/index.html"
+
+# The classes that the README's picture shows: one of each kind.
+SHOWN := streaked golden eight-petal flower, speckled wine oval leaf, tipped pink swallow-tailed butterfly, \
+    spotted silver fork-tailed fish, streaked tan flat mushroom, wing-barred orange short-tailed bird, \
+    banded slate dark snail, spotted emerald slender beetle
 
 test: .venv/ready
 	pytest
@@ -37,6 +42,9 @@ lint: .venv/ready
 
 test-slurm: .venv/ready
 	pytest -n 0 -m slurm -rs -s tests/test_slurm.py
+
+sheet: .venv/ready
+	finefit compare docs/sheet.png --methods full,difffit,finediffusion --classes "$(SHOWN)"
 
 base: .venv/ready
 	finefit fit-codec data/base/patch-pca-2.safetensors

@@ -24,7 +24,7 @@ from finefit.commands.jobs import builder
 from finefit.data import sources
 from finefit.datasets import folder
 from finefit.jobs import store
-from finefit.outlook import forecast
+from finefit.outlook import forecast, new_study
 from finefit.study import reading
 from finefit.study.plan import Plan
 
@@ -57,11 +57,14 @@ def block(language: str) -> str:
 
 
 def test_the_guide_ends_with_a_sample_grid(project, monkeypatch, capsys):
-    content = yaml.safe_load(block("yaml"))
+    new, check, run, grid = block("console").splitlines()
+    command(new, monkeypatch)
+    told = capsys.readouterr().out.splitlines()
+    assert told[1:3] == [check, run] and re.sub("--classes [^ ]+", "--classes curlew,robin", told[3]) == grid
+    content = yaml.safe_load(Path("photographs.yaml").read_text())
     for section, values in QUICK.items():
         content[section] |= values
     Path("photographs.yaml").write_text(yaml.safe_dump(content))
-    check, run, grid = block("console").splitlines()
     command(check, monkeypatch)
     assert "4 classes" in capsys.readouterr().out
     assert run == "snakemake --configfile photographs.yaml"
@@ -75,7 +78,7 @@ def test_the_guide_ends_with_a_sample_grid(project, monkeypatch, capsys):
 
 
 def test_pictures_are_opened_for_the_index_and_neither_to_plan_nor_to_check_again(project, monkeypatch, capsys):
-    Path("photographs.yaml").write_text(block("yaml"))
+    command(block("console").splitlines()[0], monkeypatch)
     opened, really_open = [], Image.open
     monkeypatch.setattr(Image, "open", lambda path: opened.append(path) or really_open(path))
     plan = Plan(reading.load(Path("photographs.yaml")))
@@ -84,9 +87,37 @@ def test_pictures_are_opened_for_the_index_and_neither_to_plan_nor_to_check_agai
     (data,) = plan.kind("data")
     store.produce(data, builder("data"))
     assert len(opened) == 40
-    command(block("console").splitlines()[0], monkeypatch)
+    command(block("console").splitlines()[1], monkeypatch)
     said = capsys.readouterr().out
     assert "32 train" in said and "8 test" in said and f"as its index says, {data.path}" in said and len(opened) == 40
+
+
+def test_a_new_study_says_what_it_found(project):
+    for picture_ in sorted(Path("photographs/songbirds/wren").iterdir())[4:]:
+        picture_.unlink()
+    file = Path("photographs.yaml")
+    told = new_study.write(Path("photographs"), None, file)
+    text = file.read_text()
+    assert "34 pictures of 4 classes, short side 40 pixels" in text
+    assert "wren (4), " in text and "1 of these have fewer than 5: none is kept for testing" in text
+    assert all(f"#     {line}" in text for line in told[1:])
+    with pytest.raises(ValueError, match="photographs.yaml: stands there already"):
+        new_study.write(Path("photographs"), None, file)
+    with pytest.raises(ValueError, match="2 classes without superclasses"):
+        new_study.write(Path("photographs/waders"), None, Path("waders.yaml"))
+    Path("table.csv").write_text("class_name,superclass\ncurlew,waders\nsnipe,waders\n")
+    new_study.write(Path("photographs/waders"), Path("table.csv"), Path("waders.yaml"))
+    assert reading.load(Path("waders.yaml")).data["waders"].taxonomy == "table.csv"
+
+
+@pytest.mark.parametrize(("memory", "batch"), [(12e9, 16), (16e9, 32), (80e9, 64)])
+def test_on_a_gpu_the_published_base_is_proposed(project, monkeypatch, memory, batch):
+    """By the rule: 34 bytes for each of 256 tokens of 1,152 channels in 28 blocks, 0.281 GB a picture, beside 6 GB."""
+    monkeypatch.setattr(new_study, "gpu_bytes", lambda: memory)
+    new_study.write(Path("photographs"), None, Path("photographs.yaml"))
+    study = reading.load(Path("photographs.yaml"))
+    assert (study.base.weights, study.codec.name, study.train.batch_size) == ("dit-xl-2-256", "sd_vae", batch)
+    assert study.data["photographs"].resolutions == [256]
 
 
 def command(line: str, monkeypatch) -> None:

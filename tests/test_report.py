@@ -271,7 +271,7 @@ def test_beside_a_failing_notebook_the_other_pages_stand(tmp_path, monkeypatch):
     assert "This page is partial" in partial and "division by zero" in partial
 
 
-@pytest.mark.parametrize("notebook", [*site.PAGES, "ledger"])
+@pytest.mark.parametrize("notebook", [*site.PAGES, *site.UTILITY, "ledger"])
 def test_notebooks_call_what_exists_and_state_no_number(notebook):
     cells = nbformat.read(ROOT / f"notebooks/{notebook}.ipynb", as_version=4).cells
     code = [cell.source for cell in cells if cell.cell_type == "code"]

@@ -51,6 +51,7 @@ def test_stages_and_outs_are_the_plans_phases_and_folders():
 @pytest.mark.parametrize("phase", DVC["stages"])
 def test_a_stage_lists_the_sections_that_its_jobs_digests_cover(phase):
     smoke = yaml.safe_load((ROOT / "studies/smoke.yaml").read_text(encoding="utf-8"))
+    smoke["evaluate"]["utility"] = {"per_class": 2, "steps": 2}
     changes = {
         "name": "other",
         "seeds": [1],
@@ -60,7 +61,7 @@ def test_a_stage_lists_the_sections_that_its_jobs_digests_cover(phase):
         "train": smoke["train"] | {"steps": 7},
         "methods": smoke["methods"] | {"full": {"lr": 0.5}},
         "sample": smoke["sample"] | {"per_class": 3, "scale": 3.0},
-        "evaluate": smoke["evaluate"] | {"probe_steps": 3},
+        "evaluate": smoke["evaluate"] | {"probe_steps": 3, "utility": {"per_class": 3, "steps": 2}},
     }
 
     def digests(study: dict) -> set[str]:
@@ -76,7 +77,7 @@ def test_defaults_are_as_dvc_records_them():
 
     source = ROOT / "src/finefit/study/config.py"
     sections = parse_py(source.read_text(encoding="utf-8"), str(source))
-    for section in ("TrainSettings", "SampleSettings", "EvaluateSettings"):
+    for section in ("TrainSettings", "SampleSettings", "EvaluateSettings", "UtilitySettings"):
         assert yaml.safe_load(yaml.safe_dump(json.loads(json.dumps(sections[section])))) == sections[section]
 
 

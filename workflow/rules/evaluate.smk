@@ -88,6 +88,25 @@ rule evaluate:
         command("evaluate")
 
 
+rule utility:
+    """What one run's samples, or real pictures alone, are worth to a classifier."""
+    input:
+        needed("utility"),
+    output:
+        update(marker("utility")),
+    log:
+        log_of("utility"),
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=16000,
+        runtime=720,
+    message:
+        "utility {wildcards.artifact}"
+    shell:
+        command("utility")
+
+
 rule report:
     """Tables, figures and the page."""
     input:

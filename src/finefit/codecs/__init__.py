@@ -1,7 +1,8 @@
 """Codecs between pictures and latents; one file per codec, found by its name, and a row of `CODECS` for planning.
 
-A codec module offers `load(weights)`, which gives a `Codec`. The constants that scale latents to unit variance live
-inside the codec and nowhere else.
+A codec module offers `load(weights)`, which gives a `Codec`, and `as_diffusers(codec)`, the same decoder as a module of
+diffusers; where its class is not diffusers' own, the file that defines it stands alone and is copied along. The
+constants that scale latents to unit variance live inside the codec and nowhere else.
 
 May import: jobs, data, datasets.
 """
@@ -10,11 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from finefit.data import sources
 
 if TYPE_CHECKING:
+    from diffusers import ModelMixin
     from torch import Tensor
 
 
@@ -50,4 +53,14 @@ class Codec(Protocol):
 
 def load(settings: dict) -> Codec:
     """The codec that a job's settings name, with its verified weights."""
-    return import_module(f"finefit.codecs.{settings['name']}").load(sources.fetch(settings["weights"]["name"]))
+    return module_of(settings).load(sources.fetch(settings["weights"]["name"]))
+
+
+def as_diffusers(settings: dict) -> ModelMixin:
+    """That codec's decoder as a module of diffusers, which gives pixels in [-1, 1]."""
+    return module_of(settings).as_diffusers(load(settings))
+
+
+def module_of(settings: dict) -> ModuleType:
+    """The module of the codec that a job's settings name."""
+    return import_module(f"finefit.codecs.{settings['name']}")

@@ -12,11 +12,17 @@ larger patch. A token of a network (`base.patch`) should hold whole patches.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from finefit.jobs.torchvision_shim import importable_torchvision
+
+if TYPE_CHECKING:
+    from diffusers import ModelMixin
 
 FACTOR, CHANNELS = 2, 4
 COLOURS, WIDTH = 3, 48  # of pixels; of the correction
@@ -73,6 +79,16 @@ def load(weights: Path) -> PatchPCA:
     codec = PatchPCA(side=int(len(state["scale"]) ** 0.5))
     codec.load_state_dict(state)
     return codec.eval()
+
+
+def as_diffusers(codec: PatchPCA) -> ModelMixin:
+    """Its decoder as a module of diffusers."""
+    importable_torchvision()
+    from finefit.codecs.patch_pca_decoder import PatchPCADecoder
+
+    decoder = PatchPCADecoder(codec.side)
+    decoder.load_state_dict(codec.state_dict())
+    return decoder.eval()
 
 
 def fit(images: Tensor, steps: int, side: int = 2, seed: int = 0, batch: int = 64, lr: float = 3e-3) -> PatchPCA:

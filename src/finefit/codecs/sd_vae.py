@@ -81,6 +81,11 @@ def load(weights: Path) -> SDVAE:
         return SDVAE(kind.from_pretrained(folder, local_files_only=True).eval())
 
 
+def as_diffusers(codec: SDVAE) -> AutoencoderKL:
+    """It is one."""
+    return codec.autoencoder
+
+
 def autoencoder_kind() -> type[AutoencoderKL]:
     """The class of diffusers; imported only now, as it is large and imports torchvision."""
     importable_torchvision()

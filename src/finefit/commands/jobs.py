@@ -30,6 +30,7 @@ BUILDERS = {
     "denoise": "evaluation.denoising.build",
     "judge": "evaluation.judge.build",
     "evaluate": "evaluation.evaluate.build",
+    "utility": "evaluation.utility.build",
     "report": "report.build",
 }
 

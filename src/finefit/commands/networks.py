@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from finefit.commands import PARAMS, StudyFile, plan_of
 from finefit.jobs.job import Job
+from finefit.study.plan import Plan
 
 app = typer.Typer()
 
@@ -61,20 +63,41 @@ def import_(
     """Read a published checkpoint (DiT's layout or FineDiffusion's) and write what it trained as a delta."""
     from finefit.deltas.published import import_checkpoint
 
-    print(f"{checkpoint}: {import_checkpoint(checkpoint, run_at(run, study), delta)}")
+    print(f"{checkpoint}: {import_checkpoint(checkpoint, finetuning(plan_of(study), run), delta)}")
+
+
+class Form(StrEnum):
+    """What `finefit export` can write."""
+
+    checkpoint = "checkpoint"
+    diffusers = "diffusers"
 
 
 @app.command()
-def export(run: Path, checkpoint: Path, study: StudyFile = PARAMS) -> None:
-    """Write a run, merged into its base, as a checkpoint that published code reads (.pt or .safetensors)."""
-    from finefit.deltas.published import export_run
+def export(
+    run: Path,
+    target: Annotated[Path, typer.Argument(help="The file to write (.pt or .safetensors), or the pipeline's folder.")],
+    to: Annotated[Form, typer.Option(help="A checkpoint that published code reads, or a pipeline of diffusers.")] = (
+        Form.checkpoint
+    ),
+    study: StudyFile = PARAMS,
+) -> None:
+    """Write a run, merged into its base, for other programs: as a checkpoint, or as a pipeline with its model card."""
+    if to == Form.diffusers:
+        from finefit.export.diffusers_folder import export
 
-    print(f"{checkpoint}: {export_run(run_at(run, study), checkpoint)}")
+        planned = plan_of(study)
+        export(planned, finetuning(planned, run), target)
+        print(target)
+    else:
+        from finefit.deltas.published import export_run
+
+        print(f"{target}: {export_run(finetuning(plan_of(study), run), target)}")
 
 
-def run_at(path: Path, study: Path) -> Job:
-    """The fine-tuning that stands, or will stand, at `path`."""
-    job = plan_of(study).at(path)
+def finetuning(plan: Plan, path: Path) -> Job:
+    """The fine-tuning of a study that stands, or will stand, at `path`."""
+    job = plan.at(path)
     if job.kind != "finetune":
         raise ValueError(f"{path}: is of kind {job.kind!r}, not a fine-tuning; see runs/")
     return job

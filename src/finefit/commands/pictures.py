@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from finefit.commands import PARAMS, StudyFile, plan_of
+from finefit.jobs import stopping
 
 app = typer.Typer()
 
@@ -47,6 +49,37 @@ def compare(
     planned = plan_of(study)
     of_methods(planned, split(methods) or list(planned.study.methods), split(classes), seed, file)
     print(file)
+
+
+class Ending(StrEnum):
+    """Kinds of files that pictures are written as."""
+
+    png = "png"
+    webp = "webp"
+
+
+@app.command("pictures")
+def pictures_command(
+    run: Annotated[Path, typer.Argument(help="A fine-tuning of the study, below runs/.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Where superclass/class/00000.png go; continued where it was cut short.")
+    ],
+    per_class: Annotated[int | None, typer.Option(min=1, help="Pictures of every class.")] = None,
+    balance: Annotated[
+        int | None, typer.Option(min=1, help="Fill classes up to so many, training pictures counted; rare ones first.")
+    ] = None,
+    classes: Annotated[str, typer.Option(help="Names of classes, with commas; all where left out.")] = "",
+    ending: Annotated[Ending, typer.Option("--format", help="Of the files; both keep every pixel.")] = Ending.png,
+    study: StudyFile = PARAMS,
+) -> None:
+    """Fill a folder with generated pictures, each tagged; the same command goes on, or helps another process."""
+    stopping.listen()
+    from finefit.commands.networks import finetuning
+    from finefit.export.pictures import fill
+
+    planned = plan_of(study)
+    count = fill(planned, finetuning(planned, run), folder, per_class, split(classes), balance, ending)
+    print(f"{folder}: {count:,} pictures, listed in metadata.csv")
 
 
 def split(names: str) -> list[str]:

@@ -40,6 +40,18 @@ def verify(study: StudyFile = PARAMS) -> None:
     print(f"{len(jobs)} artifacts are as they were published")
 
 
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="Photographs: superclass/class/picture.jpg or class/picture.jpg.")],
+    taxonomy: Annotated[Path | None, typer.Option(help="A table with a superclass for every class.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The study to write; FOLDER's name with .yaml if not given.")] = None,
+) -> None:
+    """Write a study for a folder of photographs, with comments, as it suits this machine; say what to run next."""
+    from finefit.outlook import new_study
+
+    print("\n".join(new_study.write(folder, taxonomy, out or Path(f"{folder.resolve().name}.yaml"))))
+
+
 @app.command("doctor")
 def doctor_command(study: StudyFile = PARAMS) -> None:
     """Check GPU, cluster, disk, packages and weights before a study is started."""

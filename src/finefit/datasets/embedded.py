@@ -37,6 +37,8 @@ class Settings:
     Attributes:
         classes: subclasses of the target.
         fine_classes: classes of the source beside its shapes; 0 are the eight superclasses, undivided.
+        rarest: training pictures of the target's last class, to which they fall geometrically from `train_per_class`
+            (the long tail of Cui et al. 2019, section 5); None: as many of every class.
         shift: how far 0..1 the target's pictures are from the source's in light, palette and drawing.
     """
 
@@ -47,6 +49,7 @@ class Settings:
     seed: int = 0
     fine_classes: int = 0
     shift: float = 0.0
+    rarest: int | None = None
 
     def __post_init__(self) -> None:
         if self.domain not in DOMAINS:
@@ -59,6 +62,10 @@ class Settings:
             raise ValueError(f"shift is {self.shift!r}: use a number from 0 to 1")
         if self.fine_classes and self.domain == "target":
             raise ValueError("fine_classes divides the source's superclasses; classes counts a target's")
+        if self.rarest is not None and (self.domain == "source" or not 1 <= self.rarest <= self.train_per_class):
+            raise ValueError(
+                f"rarest is {self.rarest!r}: use 1 to train_per_class ({self.train_per_class}), of a target"
+            )
         if self.shift and self.domain == "source":
             raise ValueError("shift is the target's distance from the source, which has none itself")
 
@@ -145,10 +152,14 @@ def _per_class(settings: Settings, names: pd.Series) -> list[dict[str, int]]:
     """Pictures of each class, by its name, in each split."""
     of_kind = -(-settings.fine_classes // len(SUPERCLASSES)) or 1  # classes that a superclass of the source has
     shapes = SHAPES if settings.domain == "source" else {}
-    return [
+    train, test = (
         {name: -(-count * of_kind // 8) if name in shapes else count for name in names}
         for count in (settings.train_per_class, settings.test_per_class)
-    ]
+    )
+    if settings.rarest is not None:
+        tail = np.geomspace(settings.train_per_class, settings.rarest, len(names)).round().astype(int)
+        train = dict(zip(names, tail.tolist(), strict=True))
+    return [train, test]
 
 
 @cache

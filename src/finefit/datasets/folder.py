@@ -115,15 +115,15 @@ def index(settings: Settings, root: Path | None) -> pd.DataFrame:
     if content.others:
         print(f"{settings.path}: {len(content.others)} files are no pictures and are left out:", file=sys.stderr)
         print("\n".join(f"  {path}" for path in content.others), file=sys.stderr, flush=True)
-    table = _table(settings)
-    place = table.groupby("class_name").cumcount()
-    table["split"] = np.where(place % settings.test_every == settings.test_every - 1, "test", "train")
-    return table[["key", "class_name", "split"]]
+    rows = table(settings)
+    place = rows.groupby("class_name").cumcount()
+    rows["split"] = np.where(place % settings.test_every == settings.test_every - 1, "test", "train")
+    return rows[["key", "class_name", "split"]]
 
 
 def taxonomy(settings: Settings, root: Path | None) -> pd.DataFrame:
     """One row per class, sorted by superclass and class: `class_name`, and `superclass` where there are two levels."""
-    return _table(settings)[["class_name", *ranks(settings)]].drop_duplicates(ignore_index=True)
+    return table(settings)[["class_name", *ranks(settings)]].drop_duplicates(ignore_index=True)
 
 
 def read(rows: pd.DataFrame, resolution: int, settings: Settings, root: Path | None) -> np.ndarray:
@@ -136,7 +136,7 @@ def files(rows: pd.DataFrame, settings: Settings, root: Path | None) -> list[Pat
     return [Path(settings.path) / key for key in rows["key"]]
 
 
-def _table(settings: Settings) -> pd.DataFrame:
+def table(settings: Settings) -> pd.DataFrame:
     """`key`, `class_name`, `superclass` of every picture; a name that two superclasses share is written with both."""
     keys = list(_content(settings.path).pictures)
     folders = [key.rpartition("/")[0] for key in keys]

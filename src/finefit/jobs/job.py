@@ -28,6 +28,7 @@ PHASES = {
     "denoise": ("evaluate", "metrics"),
     "judge": ("evaluate", "metrics"),
     "evaluate": ("evaluate", "metrics"),
+    "utility": ("utility", "utility"),
     "report": ("report", "reports"),
 }
 

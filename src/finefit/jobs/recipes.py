@@ -15,5 +15,6 @@ RECIPES = {
     "denoise": 1,
     "judge": 1,
     "evaluate": 5,
+    "utility": 1,
     "report": 4,
 }

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from finefit.data import sources
 from finefit.jobs.finite import require_finite
+from finefit.models import diffusers_layout
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
 from finefit.models.shapes import CLASS_TABLE, SIZES, Shape
@@ -50,14 +51,15 @@ def build_base(job: Job, out: Path, scratch: Path) -> None:
             f"base.patch {job.settings['patch']}"
         )
     check(state, shape, file)
-    if file.suffix == ".safetensors":
+    if file.suffix == ".safetensors" and not diffusers_layout.is_layout_of(file):
         shutil.copyfile(file, out / "base.safetensors")
     else:
         save_file({name: value.contiguous() for name, value in sorted(state.items())}, out / "base.safetensors")
 
 
 def read(file: Path) -> dict[str, Tensor]:
-    """A checkpoint's tensors: safetensors, or a torch file that holds them bare, under "ema" or under "model".
+    """A checkpoint's tensors under the published names: safetensors (in diffusers' layout too), or a torch file that
+    holds them bare, under "ema" or under "model".
 
     What wrappers put before the names (`WRAPPERS`) is taken off.
 
@@ -72,7 +74,7 @@ def read(file: Path) -> dict[str, Tensor]:
             f"{file}: no checkpoint: {', '.join(other[:3])} are no tensors, and neither {AVERAGES} is there"
         )
     require_finite(str(file), {name: value for name, value in state.items() if value.is_floating_point()})
-    return state
+    return diffusers_layout.from_diffusers(state, file) if diffusers_layout.MARK in state else state
 
 
 def loaded(file: Path) -> dict:

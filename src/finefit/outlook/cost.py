@@ -105,6 +105,11 @@ def work(job: Job) -> dict[str, float]:
         if "weights" not in settings:  # of networks from outside only the reading is counted
             pictures = size.train + size.test + JUDGED * size.classes * settings["per_class"]
             amounts["judge"] = pictures * settings["resolution"] ** 2
+    elif job.kind == "utility":
+        sets = 1 + len(settings["ratios"]) if "sample" in job.inputs else 1
+        steps = sets * settings["classifiers"] * settings["steps"]
+        pixels = settings["resolution"] ** 2
+        amounts |= {"read": size.train + size.test, "judge": steps * PROBE_STEP_PIXELS / 2 * pixels}
     elif job.kind == "evaluate":
         pictures = size.classes * job.inputs["sample"].settings["per_class"]
         amounts["judge"] = 2 * pictures * resolution(job) ** 2

@@ -47,7 +47,8 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     flat(found, found.variants).to_csv(out / "sweep.csv", index=False)
     kept.write(found, out)
     record.write(found, out)
-    site.build(study, found.plan.study.name, out)
+    asked = site.UTILITY if found.study.evaluate.utility else {}
+    site.build(study, found.plan.study.name, out, asked)
 
 
 def draft(job: Job) -> Path:

@@ -22,24 +22,29 @@ PAGES = {  # notebook, and what the reader calls its page; the first is the site
     "factors": "Factors",
     "theory": "Theory",
 }
+UTILITY = {"utility": "Utility"}  # where the study asks for it
 
 
-def build(study: Path, name: str, out: Path) -> None:
+def build(study: Path, name: str, out: Path, also: Mapping[str, str] | None = None) -> None:
     """Execute every notebook on a study and write its page, and the executed copy under `notebooks/`.
+
+    Args:
+        also: further notebooks with their titles.
 
     Raises:
         ValueError: notebooks failed. All pages are in `out` then, those of failed notebooks up to the failing cell.
     """
     kept = out / "notebooks"
     kept.mkdir()
+    pages = {**PAGES, **(also or {})}
     with ThreadPoolExecutor(2) as pool:  # a kernel's start is mostly waiting
-        told = list(pool.map(partial(page, study=study, name=name, out=out), PAGES))
+        told = list(pool.map(partial(page, study=study, name=name, out=out, pages=pages), pages))
     failures = [failure for failure in told if failure]
     if failures:
         raise ValueError("\n".join([*failures, f"The other pages: {out / address('study')}"]))
 
 
-def page(notebook: str, study: Path, name: str, out: Path) -> str:
+def page(notebook: str, study: Path, name: str, out: Path, pages: Mapping[str, str]) -> str:
     """Make one page; what failed, or nothing."""
     source, executed, failure = NOTEBOOKS / f"{notebook}.ipynb", out / f"notebooks/{notebook}.ipynb", ""
     try:
@@ -48,7 +53,7 @@ def page(notebook: str, study: Path, name: str, out: Path) -> str:
         failure = f"{error}\nThe page up to there: {out / address(notebook)}"
         if not executed.exists():
             nbformat.write(nbformat.v4.new_notebook(), executed)
-    (out / address(notebook)).write_text(render(executed, notebook, name, failure), encoding="utf-8")
+    (out / address(notebook)).write_text(render(executed, notebook, name, failure, pages), encoding="utf-8")
     return failure
 
 

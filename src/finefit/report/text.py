@@ -24,6 +24,8 @@ CAPTIONS = {  # for those who hear the page
     "bands": "Scores by number of training pictures",
     "neighbours": "Samples beside the nearest training pictures",
     "denoising": "Held-out denoising loss",
+    "utility": "What samples are worth to a classifier",
+    "context": "What other studies found",
     "tuning": "Learning rates that were chosen",
     "claims": "Claims and their verdicts",
     "exhibits": "Tables and figures of the papers",

@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
+import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from finefit import codecs
 from finefit.data.names import canonical, nearest
 from finefit.hierarchy.superclasses import read_hierarchy
-from finefit.jobs.devices import device_here
 from finefit.jobs.job import Job
-from finefit.sampling.sample import load_to_sample, sample
+from finefit.sampling.trained import load
 from finefit.study.plan import Plan
 
 PAPER, INK, MARGIN = "white", "black", 6
@@ -35,11 +33,8 @@ def pictures(plan: Plan, entry: str, names: list[str], count: int, seed: int) ->
     run = drawn.inputs["run"]
     if not run.marker.exists():
         raise ValueError(f"{run.path}: not made yet; run `snakemake {run.marker}` first")
-    labels = torch.tensor(ids_of(plan, run, names)).repeat_interleave(count)
-    device = device_here()
-    model, precision = load_to_sample(run, device)
-    latents = sample(model, labels, torch.arange(count).repeat(len(names)), drawn.settings, precision, device)
-    decoded = codecs.load(drawn.settings["codec"]).to(device).decode(latents).cpu().numpy()
+    ids = np.repeat(ids_of(plan, run, names), count).tolist()
+    decoded = load(run.path).draw(ids, [*range(count)] * len(names), drawn.settings)
     return decoded.reshape(len(names), count, *decoded.shape[1:])
 
 
@@ -52,18 +47,18 @@ def job_of(plan: Plan, entry: str, seed: int) -> Job:
         )
     if seed not in plan.study.seeds:
         raise ValueError(f"no seed {seed} in study {plan.study.name!r}: it has {', '.join(map(str, plan.study.seeds))}")
-    jobs = [job for job in plan.kind("sample") if job.inputs["run"].name.endswith(f"/{entry}-s{seed}")]
+    return sample_of(plan, next(run for run in plan.kind("finetune") if run.name.endswith(f"/{entry}-s{seed}")))
+
+
+def sample_of(plan: Plan, run: Job) -> Job:
+    """The sample job of a run at the study's main scale (first guidance)."""
+    jobs = [job for job in plan.kind("sample") if job.inputs["run"] is run]
     return next((job for job in jobs if job.settings["scale"] == plan.study.sample.scale), jobs[0])
 
 
 def ids_of(plan: Plan, run: Job, names: list[str]) -> list[int]:
     """Class ids of class names of the data set that a run was trained on."""
-    group = run.name.partition("/")[0]
-    reference = next(job for job in plan.kind("reference") if job.name.startswith(f"{group}/"))
-    hierarchy = reference.inputs["hierarchy"]
-    if not hierarchy.marker.exists():
-        raise ValueError(f"{hierarchy.path}: not made yet; run `snakemake {hierarchy.marker}` first")
-    known = read_hierarchy(hierarchy).set_index("class_name")["class_id"]
+    known = classes_of(plan, run).set_index("class_name")["class_id"]
     spelled = {canonical(name): name for name in known.index}
     unknown = [name for name in names if canonical(name) not in spelled]
     if unknown:
@@ -81,6 +76,20 @@ def check_file(file: Path) -> None:
         )
     if not file.absolute().parent.is_dir():
         raise ValueError(f"{file}: there is no folder {file.absolute().parent}; make it first")
+
+
+def classes_of(plan: Plan, run: Job) -> pd.DataFrame:
+    """Classes of the data set that a run was trained on: `class_id`, `class_name`, `superclass_id`, `superclass`.
+
+    Raises:
+        ValueError: its hierarchy is not made yet.
+    """
+    group = run.name.partition("/")[0]
+    reference = next(job for job in plan.kind("reference") if job.name.startswith(f"{group}/"))
+    hierarchy = reference.inputs["hierarchy"]
+    if not hierarchy.marker.exists():
+        raise ValueError(f"{hierarchy.path}: not made yet; run `snakemake {hierarchy.marker}` first")
+    return read_hierarchy(hierarchy)
 
 
 def grid(rows: dict[str, np.ndarray], columns: list[str]) -> Image.Image:

@@ -118,6 +118,18 @@ class SampleSettings(Strict):
     batch_size: Positive = 64
 
 
+class UtilitySettings(Strict):
+    """What a classifier gains by samples: `per_class` samples of every class, `ratios` of generated to real pictures.
+
+    For every seed of the study `classifiers` are trained on each set, for `steps` of 64 pictures.
+    """
+
+    per_class: Positive
+    steps: Positive
+    ratios: Annotated[list[Positive], Field(min_length=1)] = [1, 10]
+    classifiers: Positive = 2
+
+
 class EvaluateSettings(Strict):
     """Networks that judge samples, trained on the real training pictures; `published` metrics need their weights."""
 
@@ -128,6 +140,7 @@ class EvaluateSettings(Strict):
     denoising_timesteps: Positive = 10
     published: list[Literal["fid", "lpips"]] = []  # "fid" is judge `inception`
     judges: list[str] = []  # beside the study's own probe: dinov2-base, timm/resnet50.a1_in1k
+    utility: UtilitySettings | None = None
 
 
 class Study(Strict):

@@ -36,7 +36,9 @@ class Plan:
             for evaluation in self._evaluations(name, resolution)
         ]
         settings = {"study": study.model_dump(mode="json")}
-        scored = [*evaluations, *self.kind("denoise")]
+        if study.evaluate.utility is None:  # as it was before there was one
+            del settings["study"]["evaluate"]["utility"]
+        scored = [*evaluations, *self.kind("denoise"), *self.kind("utility")]
         self.report = self._add("report", study.name, settings, {job.path.as_posix(): job for job in scored})
 
     def phase(self, name: str) -> list[Job]:
@@ -88,7 +90,7 @@ class Plan:
         hierarchy = self._add("hierarchy", name, study.hierarchy(name), {"data": data})
         pixels = {"resolution": resolution}
         latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})
-        judged_by = study.evaluate.model_dump(exclude={"published", "judges", *DENOISING})
+        judged_by = study.evaluate.model_dump(exclude={"published", "judges", "utility", *DENOISING})
         per_class = study.data[name].per_class or study.sample.per_class
         judged_by |= {"per_class": per_class, "codec": self._codec()}
         reference = self._add(
@@ -103,6 +105,7 @@ class Plan:
             for seed in study.seeds:
                 run = self._finetune(f"{group}/{entry}-s{seed}", entry, seed, latents, hierarchy)
                 self._denoise(run.name, {"run": run})
+                self._utility(run, entry, resolution, data)
                 for guided in self._guidances(entry):
                     sample = self._sample(run, guided | {"per_class": per_class})
                     inputs = {"sample": sample, "reference": reference}
@@ -146,6 +149,19 @@ class Plan:
         inputs |= {} if row else {"reference": reference}
         weights = {"weights": _source(row)} if row else {}
         return self._add("judge", f"{group}/judges/{judges.slug(name)}", {"judge": name} | weights | settings, inputs)
+
+    def _utility(self, run: Job, entry: str, resolution: int, data: Job) -> None:
+        """What a run's samples (main scale, first guidance) are worth, and real pictures alone under the same seed."""
+        asked = self.study.evaluate.utility
+        if asked is None:
+            return
+        settings = asked.model_dump(exclude={"per_class"}) | {"resolution": resolution, "seed": run.settings["seed"]}
+        alone = {key: value for key, value in settings.items() if key != "ratios"}
+        self._add("utility", f"{run.name.partition('/')[0]}/real-s{run.settings['seed']}", alone, {"data": data})
+        guided = self._guidances(entry)
+        main = next((own for own in guided if own["scale"] == self.study.sample.scale), guided[0])
+        sample = self._sample(run, main | {"per_class": asked.per_class})
+        self._add("utility", sample.name, settings, {"data": data, "sample": sample})
 
     def _denoise(self, name: str, inputs: dict[str, Job]) -> Job:
         settings = self.study.evaluate.model_dump(include=DENOISING)

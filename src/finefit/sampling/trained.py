@@ -1,0 +1,187 @@
+"""A fine-tuned run opened from its folder alone, ready to draw: `finefit.load` and every command that draws use it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from finefit import codecs
+from finefit.codecs import Codec
+from finefit.deltas.delta import load_delta
+from finefit.jobs.devices import device_here
+from finefit.models.checkpoint import read_base
+from finefit.models.dit import DiT
+from finefit.sampling.sample import frozen, sample
+
+Guidance = Literal["null", "superclass", "none"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A run's network and codec on the device that this process has, and the names of its classes.
+
+    Attributes:
+        path: the run's folder.
+        classes: names in the order of class ids.
+        guidance: what the method dropped labels to in training, hence what sampling can be guided away from.
+        precision: as in training.
+    """
+
+    path: Path
+    model: DiT
+    codec: Codec
+    classes: tuple[str, ...]
+    guidance: tuple[str, ...]
+    precision: str
+    device: str
+
+    def sample(
+        self,
+        classes: Sequence[str | int],
+        seed: int = 0,
+        *,
+        steps: int = 20,
+        scale: float = 1.5,
+        guidance: Guidance | None = None,
+        sampler: Literal["dpmpp", "ddim", "ancestral"] = "dpmpp",
+    ) -> list[Image.Image]:
+        """Draw a picture of each of the given classes, in their order.
+
+        The k-th picture of a class depends on the class, k and the seed: not on what else is drawn beside it.
+
+        Args:
+            classes: names or ids; a class given twice is drawn twice, from other noise.
+            seed: of the noise.
+            steps: of the sampler.
+            scale: of guidance; 1 is none.
+            guidance: away from what; the first that the run was trained with where left out.
+
+        Raises:
+            ValueError: no such class, or the run was not trained for that guidance.
+        """
+        ids = self.ids(classes)
+        settings = {
+            "seed": seed,
+            "sampler": sampler,
+            "steps": steps,
+            "scale": scale,
+            "guidance": self.chosen(guidance, scale),
+            "guided_channels": 3,
+            "guidance_interval": (0, 999),
+        }
+        return [Image.fromarray(picture) for picture in self.draw(ids, numbered(ids), settings)]
+
+    def draw(self, ids: Sequence[int], numbers: Sequence[int], settings: dict[str, Any]) -> np.ndarray:
+        """Draw picture `numbers[i]` of class `ids[i]`, for all i at once: uint8 `[n, r, r, 3]`.
+
+        Args:
+            settings: those of a "sample" job: see `finefit.sampling.sample.sample`.
+        """
+        labels, which = torch.tensor(ids), torch.tensor(numbers)
+        latents: Tensor = sample(self.model, labels, which, settings, self.precision, self.device)
+        return self.codec.decode(latents).cpu().numpy()
+
+    def ids(self, classes: Sequence[str | int]) -> list[int]:
+        """Class ids of names or ids.
+
+        Raises:
+            ValueError: there is no such class.
+        """
+        known: dict[str | int, int] = {number: number for number in range(len(self.classes))}
+        known |= {name: number for number, name in enumerate(self.classes)}
+        for name in classes:
+            if name not in known:
+                raise ValueError(f"no class {name!r}: the run has {', '.join(self.classes[:20])}")
+        return [known[name] for name in classes]
+
+    def chosen(self, guidance: str | None, scale: float) -> str:
+        """What is guided away from: as asked for, else the first that the run was trained with; nothing at scale 1.
+
+        Raises:
+            ValueError: the run was not trained for it.
+        """
+        if guidance not in (None, "none", *self.guidance):
+            raise ValueError(f"guidance {guidance!r}: {self.path} was trained for {', '.join(self.guidance) or 'none'}")
+        return "none" if scale == 1 or not self.guidance else guidance or self.guidance[0]
+
+
+def load(path: Path) -> Trained:
+    """Open a run by its folder; the working directory is the repository's root, below which its inputs stand.
+
+    Raises:
+        ValueError: it is no folder of a run, or an input is not made or is another one now.
+    """
+    run = provenance(path)
+    if run["kind"] != "finetune":
+        raise ValueError(f"{path}: is of kind {run['kind']!r}, not a fine-tuning; see runs/")
+    latents, base = provenance(input_of(run, "latents")), run["inputs"].get("base")
+    weights = None
+    if base:
+        provenance(input_of(run, "base"))
+        weights = read_base(Path(base["path"]) / "base.safetensors")
+    model = load_delta(path / "delta.safetensors", weights, base["digest"] if base else None)
+    device, precision = device_here(), run["settings"]["train"]["precision"]
+    return Trained(
+        path,
+        frozen(model, precision, device),
+        codecs.load(latents["settings"]["codec"]).to(device),
+        class_names(input_of(latents, "data")),
+        tuple(run["settings"]["method_settings"]["guidance"]),
+        precision,
+        device,
+    )
+
+
+def numbered(ids: Sequence[int]) -> list[int]:
+    """How many times each entry came before: the number of a picture among those of its class."""
+    before: Counter[int] = Counter()
+    numbers = []
+    for label in ids:
+        numbers.append(before[label])
+        before[label] += 1
+    return numbers
+
+
+def provenance(path: Path) -> dict[str, Any]:
+    """What stands in an artifact's provenance.json.
+
+    Raises:
+        ValueError: there is none.
+    """
+    file = path / "provenance.json"
+    if not file.is_file():
+        raise ValueError(f"{path}: no published artifact here (no provenance.json); give a folder of runs/")
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def input_of(artifact: dict[str, Any], role: str) -> Path:
+    """Folder of an artifact's input, which is still the one that it was made from.
+
+    Raises:
+        ValueError: it is missing or another one.
+    """
+    known = artifact["inputs"][role]
+    path = Path(known["path"])
+    if not (path / "provenance.json").is_file():
+        raise ValueError(
+            f"{path}: {artifact['name']} was made from it and it is not there; run from the repository's root"
+        )
+    if provenance(path)["digest"] != known["digest"]:
+        raise ValueError(f"{path}: {artifact['name']} was made from another one ({known['digest'][:8]})")
+    return path
+
+
+def class_names(data: Path) -> tuple[str, ...]:
+    """Names of a data set's classes in the order of their ids, from its "data" artifact."""
+    with open(data / "classes.csv", newline="", encoding="utf-8") as table:
+        return tuple(row["class_name"] for row in csv.DictReader(table))
