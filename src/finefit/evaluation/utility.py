@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from finefit.evaluation.reference import pictures
+from finefit.evaluation.pictures import of_split
 from finefit.jobs.job import Job
 from finefit.metrics import probe
 
@@ -33,8 +33,8 @@ def build(job: Job, out: Path, scratch: Path) -> None:
         ValueError: there are fewer samples of a class than a ratio asks for.
     """
     settings, data = job.settings, job.inputs["data"]
-    train, labels = pictures(data, "train", settings["resolution"])
-    test, test_labels = pictures(data, "test", settings["resolution"])
+    train, labels = of_split(data, "train", settings["resolution"])
+    test, test_labels = of_split(data, "test", settings["resolution"])
     counts = torch.bincount(labels)
     sets = {REAL: (train, labels)}
     if "sample" in job.inputs:

@@ -14,7 +14,6 @@ from finefit import datasets
 from finefit.data import sources
 from finefit.report import flat, readme
 from finefit.report.collect import Results, group_of
-from finefit.report.scores import METRICS
 from finefit.report.text import number, plural
 from finefit.sampling import grid
 from finefit.sampling.trained import load
@@ -148,8 +147,8 @@ def scores(plan: Plan, run: Job) -> str:
     found = Results(plan)
     mine = [job for job in plan.kind("evaluate") if job.inputs["sample"].inputs["run"] is run]
     rows = found.main[[any(job in mine for job in jobs) for jobs in found.main["jobs"]]]
-    table = flat(rows)
-    known = [metric for metric in METRICS if len(table) and table[metric].notna().any()]
+    table = flat(found, rows)
+    known = [metric for metric in found.metrics if len(table) and table[metric].notna().any()]
     if not known:
         return "None yet: the study has not evaluated it."
     lines = [f"| guidance | scale | seeds | {' | '.join(known)} |", "|---" * (3 + len(known)) + "|"]
