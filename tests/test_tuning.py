@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-from finefit.report import tuning
+from finefit.report import kept, tuning
 from finefit.report.scores import COST, RUN, Scores
+from finefit.report.selection import settings_of
 from finefit.study import reading
 from finefit.study.config import Study
 
@@ -62,3 +64,21 @@ def test_a_choice_at_the_end_of_the_grid_is_told(foot, edges):
     found = curves({"bitfit": foot})
     (_, best), *_ = tuning.chosen(found, "embedded-32").iterrows()
     assert tuning.at_edge(tuning.tried(found, "embedded-32"), best) == edges
+
+
+def test_the_default_study_has_the_rates_that_were_chosen():
+    found, mini = kept.read(ROOT / "docs/results/tuning"), reading.load(ROOT / "params.yaml")
+    known, best = tuning.tried(found, "embedded-32"), tuning.chosen(found, "embedded-32")
+    assert [edges for _, row in best.iterrows() if (edges := tuning.at_edge(known, row))] == []
+    rates = {name: settings_of(mini, name) for name in mini.methods}
+    asked = {name: (own["lr"], tuning.table_multiplier(own["lr_multipliers"])) for name, own in rates.items()}
+    assert asked == {row["method"]: (row["lr"], row["table"]) for _, row in best.iterrows()}
+
+
+def test_the_tuning_study_is_about_other_classes_and_else_like_the_default_one():
+    tuned, mini = (reading.load(ROOT / file) for file in ("studies/tuning.yaml", "params.yaml"))
+    ours, theirs = (study.reader_settings("embedded") for study in (mini, tuned))
+    assert ours.seed != theirs.seed and replace(theirs, seed=ours.seed) == ours
+    same = {"lr"}
+    assert tuned.train.model_dump(exclude=same) == mini.train.model_dump(exclude=same)
+    assert tuned.base == mini.base and tuned.codec == mini.codec

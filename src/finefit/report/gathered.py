@@ -29,7 +29,7 @@ def gather(folders: Iterable[Path]) -> list[Record]:
     """Every claim of claims.yaml with the verdicts of all studies below the folders; the content of ledger.json.
 
     A study with values by seed is judged anew, by the rules and margins of today; another speaks for itself by the
-    verdicts that it wrote, and one that wrote none is left out.
+    verdicts that it wrote, and one that wrote none is left out. So is a study of one seed, which decides nothing.
     """
     found = {
         f"{folder.name}/{study.name}" if folder != FOLDER else study.name: (study, told)
@@ -51,8 +51,10 @@ def gather(folders: Iterable[Path]) -> list[Record]:
 
 
 def verdicts(folder: Path) -> list[Record] | None:
-    """A kept study's verdicts: computed anew where its values by seed are kept, else as it wrote them."""
+    """A kept study's verdicts, anew where its values by seed are kept; None where it has none, or one seed."""
     study = kept.read(folder)
+    if study and len(study.study.seeds) < 2:
+        return None
     return record.records(study) if study else record.read(folder)
 
 
