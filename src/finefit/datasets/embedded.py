@@ -27,7 +27,7 @@ DOMAINS, SPLITS = get_args(Domain), ("train", "test")  # a name's place is its n
 # The source's fine classes keep clear of these targets: their first classes under the first seeds.
 RESERVED_CLASSES, RESERVED_SEEDS = 32, 10
 LEAST = {"classes": 1, "train_per_class": 1, "test_per_class": 1, "seed": 0, "fine_classes": 0}
-MOST = {"classes": 8192, "train_per_class": 10**6, "test_per_class": 10**6, "seed": 2**63 - 1, "fine_classes": 8192}
+MOST = {"classes": 16384, "train_per_class": 10**6, "test_per_class": 10**6, "seed": 2**63 - 1, "fine_classes": 16384}
 
 
 @dataclass(frozen=True)
