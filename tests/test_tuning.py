@@ -82,3 +82,10 @@ def test_the_tuning_study_is_about_other_classes_and_else_like_the_default_one()
     same = {"lr"}
     assert tuned.train.model_dump(exclude=same) == mini.train.model_dump(exclude=same)
     assert tuned.base == mini.base and tuned.codec == mini.codec
+
+
+def test_curves_are_drawn_before_anything_was_sampled(monkeypatch):
+    found = curves({"bitfit": (1e-2, 5.0)})
+    found.evaluations["fd_probe"] = math.nan
+    monkeypatch.setattr(tuning, "made_from", lambda rows: "")
+    assert "<svg" in tuning.curves(found).data

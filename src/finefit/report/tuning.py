@@ -105,11 +105,12 @@ def curves(found: Results) -> HTML:
     groups = [group for group in found.groups if len(chosen(found, group))]
     if not groups:
         return PENDING if any(len(tried(found, group)) for group in found.groups) else HTML("")
-    figure, axes = panels(2, 3.9, len(groups))
+    labels = {metric: label for metric, label in LABELS.items() if found.evaluations[metric].notna().any()}
+    figure, axes = panels(len(labels), 3.9, len(groups))
     shown: list[Any] = []
     for place, group in enumerate(groups):
         known, best = tried(found, group), chosen(found, group)
-        for axis, (metric, label) in zip(axes[2 * place :], LABELS.items(), strict=False):
+        for axis, (metric, label) in zip(axes[len(labels) * place :], labels.items(), strict=False):
             for order, method in enumerate(best["method"]):
                 own, shape = COLOURS[order % len(COLOURS)], MARKERS[order % len(MARKERS)]
                 for factor, part in known[known["method"] == method].groupby("table"):
