@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 # A file given by --configfile is the whole study: it is never merged with params.yaml.
 if not workflow.overwrite_configfiles:
     try:
-        reading.lines(Path("params.yaml"))  # says file and line of what Snakemake only calls no YAML
+        reading.read(Path("params.yaml"))  # says file and line of what Snakemake only calls no YAML
     except ValueError as faults:
         raise WorkflowError(str(faults)) from None
 
@@ -26,7 +26,7 @@ ORIGIN = Path(workflow.configfiles[-1])
 def read_study() -> Study:
     """The study that Snakemake's configuration holds; all its faults at once, with their lines."""
     try:
-        return reading.parse(config, str(ORIGIN), reading.lines(ORIGIN))
+        return reading.parse(config, str(ORIGIN), reading.read(ORIGIN)[1])
     except ValueError as faults:
         raise WorkflowError(str(faults)) from None
 

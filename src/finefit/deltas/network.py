@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from finefit import methods
-from finefit.models.checkpoint import OWN, mismatches, read, read_base, read_class_table, shape_of
+from finefit.models.checkpoint import OWN, mismatches, read_base, read_class_table
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder, position_embedding
 from finefit.models.shapes import CLASS_TABLE, Shape
@@ -80,21 +80,18 @@ def on_base(shape: Shape, embedder: LabelEmbedder, base: dict[str, Tensor]) -> D
     return model
 
 
-def unconditional(file: Path, channels: int, side: int) -> DiT | None:
+def unconditional(file: Path, shape: Shape) -> DiT | None:
     """The untouched base as a network of one class, its null row: what it does when no class is asked for.
 
     Args:
         file: the base, as `checkpoint.read_base` takes it.
-        channels: of its latents.
-        side: of the latents in pixels, which may be more than those it was trained on.
+        shape: the base's, but for the latents' side, which may be more than that it was trained on.
 
     Gives None where the base was trained without a null row.
     """
     table = read_class_table(file)
     if table.null_row is None:
         return None
-    known = shape_of(read(file), file)
-    shape = Shape(known.size, known.patch, side, channels)
     model = on_base(shape, LabelEmbedder(1, shape.width, null=False), read_base(file))
     model.y_embedder.embedding_table.weight.data = table.rows[table.null_row : table.null_row + 1]
     return model

@@ -26,6 +26,8 @@ from finefit.hierarchy.index import read_index, read_pictures
 from finefit.jobs.devices import device_here, uses_bfloat16
 from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
+from finefit.models.dit import DiT
+from finefit.models.shapes import Shape
 
 BANDS = 10  # equal parts of the training schedule that the loss is told for
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]  # noised latents, timesteps, labels; gives noise and variance
@@ -40,7 +42,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     run = job.inputs.get("run")
     encoding = (run or job).inputs["latents"]
     latents, labels = held_out_latents(encoding, settings["denoising_per_class"], device)
-    model = load_run(run) if run else unconditional(job.inputs["base"].path / "base.safetensors", *latents.shape[1:3])
+    model = load_run(run) if run else base_alone(job.inputs["base"], *latents.shape[1:3])
     if model is None:
         (out / "denoising.json").write_text(json.dumps({"denoising_loss": None}) + "\n")
         return
@@ -55,6 +57,12 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     table.to_csv(out / "denoising.csv", index=False)
     mean = pd.Series(losses.mean(1)).groupby(labels.numpy()).mean().mean()
     (out / "denoising.json").write_text(json.dumps({"denoising_loss": float(mean)}) + "\n")
+
+
+def base_alone(base: Job, channels: int, side: int) -> DiT | None:
+    """The base at its null row, for latents of so many channels and that side; None where it has no null row."""
+    shape = Shape(base.settings["size"], base.settings["patch"], side, channels)
+    return unconditional(base.path / "base.safetensors", shape)
 
 
 def held_out_latents(encoding: Job, per_class: int, device: str) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ from finefit.evaluation.degradations import Pool
 from finefit.evaluation.pictures import of_split
 from finefit.evaluation.scores import Real
 from finefit.hierarchy.superclasses import superclass_of
+from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
 from finefit.metrics import head, manifold
 from finefit.metrics.frechet import frechet_distance
@@ -58,9 +59,10 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     def see(images: Tensor | np.ndarray) -> np.ndarray:
         return in_batches(features, torch.as_tensor(images)).numpy()
 
-    train_features = see(train)
+    train_features, test_features = see(train), see(test)
+    require_finite("features of real pictures", {"train": train_features, "test": test_features})
     fitted = head.fit(train_features, train_labels.numpy(), classes)
-    real = Real(see(test), test_labels.numpy(), train_features, fitted)
+    real = Real(test_features, test_labels.numpy(), train_features, fitted)
     real.save(out)
     gaps = manifold.nearest(real.features, train_features, 1)[:, 0].numpy()
     result = {

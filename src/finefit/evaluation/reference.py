@@ -42,11 +42,10 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     decoded = torch.cat([codec.decode(codec.encode(part)[0]) for part in test.split(256)])
     real = probe.in_batches(networks["probe"].features, test).numpy()
     recoded = probe.in_batches(networks["probe"].features, decoded).numpy()
-    known = probe.in_batches(networks["probe"].features, train).numpy()
     real_logits = probe.in_batches(networks["classifier"], test)
     half = min(settings["per_class"] * len(supers), len(test) // 2)
     distance = probe_distance(networks["probe"])
-    require_finite("features of real pictures", {"test": real, "decoded": recoded, "train": known})
+    require_finite("features of real pictures", {"test": real, "decoded": recoded})
     result = {
         "train_images": len(train),
         "test_images": len(test),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch import Tensor
 from finefit import codecs
 from finefit.codecs import Codec
 from finefit.deltas.delta import load_delta
+from finefit.jobs import store
 from finefit.jobs.devices import device_here
 from finefit.models.checkpoint import read_base
 from finefit.models.dit import DiT
@@ -156,12 +156,12 @@ def provenance(path: Path) -> dict[str, Any]:
     """What stands in an artifact's provenance.json.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or it is damaged.
     """
     file = path / "provenance.json"
     if not file.is_file():
         raise ValueError(f"{path}: no published artifact here (no provenance.json); give a folder of runs/")
-    return json.loads(file.read_text(encoding="utf-8"))
+    return store.read_json(file)
 
 
 def input_of(artifact: dict[str, Any], role: str) -> Path:

@@ -19,12 +19,12 @@ def load(path: Path) -> Study:
     Raises:
         ValueError: the file is missing, is no YAML mapping, or has faults; the message lists all of them.
     """
-    numbers = lines(path)
-    return parse(yaml.safe_load(path.read_text(encoding="utf-8-sig")), str(path), numbers)
+    content, numbers = read(path)
+    return parse(content, str(path), numbers)
 
 
-def lines(path: Path) -> dict[str, int]:
-    """Line of every key of a study file, by its dotted path.
+def read(path: Path) -> tuple[Any, dict[str, int]]:
+    """What a study file holds, and the line of every key by its dotted path; nothing of it is validated.
 
     Raises:
         ValueError: the file is missing, is no YAML, or gives a key twice; the message says the line.
@@ -33,8 +33,7 @@ def lines(path: Path) -> dict[str, int]:
         raise ValueError(f"{path}: no such study file; studies are params.yaml and studies/*.yaml")
     try:
         text = path.read_text(encoding="utf-8-sig")
-        yaml.safe_load(text)
-        return line_numbers(yaml.compose(text, yaml.SafeLoader))
+        return yaml.safe_load(text), line_numbers(yaml.compose(text, yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         tabs = "; indent with blanks, not with tabs" if "\\t" in str(error) else ""
