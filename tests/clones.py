@@ -20,6 +20,14 @@ JOB = re.compile(r"^Job \d+: (\w+) (\S+)$", re.MULTILINE)
 METHODS = ("full", "bitfit", "difffit", "finediffusion")  # enough for engines, who know no method
 
 
+def program(path: Path, code: str) -> None:
+    """A program at `path` that runs Python code; a "#!" line would take no interpreter in a folder with a blank."""
+    source = path.with_name("stand_in.py")
+    source.write_text(code)
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{source}" "$@"\n')
+    path.chmod(0o755)
+
+
 @dataclass(frozen=True)
 class Clone:
     """A clone of this repository in which the smoke study is the study."""

@@ -95,7 +95,9 @@ def test_a_number_of_another_page_opens_its_drawer_on_the_first(made_up_site, br
     address = browser.execute_script("return document.querySelector('main a.made').href")
     assert address.startswith((made_up_site / "index.html").as_uri())
     browser.get(address)
-    assert browser.execute_script("return document.querySelector('dialog').open")
+    # The driver may call an address with a fragment reached before the page is there.
+    wait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait(browser, 30)
+    assert wait.until(lambda browser: browser.execute_script("return document.querySelector('dialog')?.open"))
 
 
 def test_tables_sort_and_copy(made_up_site, browser):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 import signal
-import sys
 
 import pytest
-from clones import Clone
+from clones import Clone, program
 
-STOPS = f"""#!{sys.executable}
+STOPS = f"""
 import os, sys
 from finefit import cli
 if sys.argv[1] == "finetune":
@@ -36,8 +35,7 @@ def test_a_job_told_to_stop_is_continued_by_a_retry_and_ends_in_the_same_bytes(s
     files = smoke.files()
     remove(smoke, "runs/embedded-32/difffit-s0-*")
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/finefit").write_text(STOPS)
-    (tmp_path / "bin/finefit").chmod(0o755)
+    program(tmp_path / "bin/finefit", STOPS)
     said = smoke("snakemake", "--retries", "1", bin=tmp_path / "bin")
     assert "to be continued" in said and "exit status 75" in said
     assert smoke.files() == files

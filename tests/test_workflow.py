@@ -18,11 +18,10 @@ import os
 import random
 import shutil
 import signal
-import sys
 
 import pytest
 import yaml
-from clones import ROOT, Clone, clone_here
+from clones import ROOT, Clone, clone_here, program
 
 from finefit.jobs.job import PHASES
 from finefit.study.plan import Plan
@@ -190,9 +189,9 @@ def test_a_deleted_run_is_made_again_alone(smoke):
 def test_another_clone_killed_while_it_trains_ends_in_the_same_bytes(finished, tmp_path):
     """The first fine-tuning job kills itself and its engine (kill -9) at the first state that it keeps."""
     clone = clone_here(tmp_path / "clone")
-    dies = tmp_path / "finefit"
-    dies.write_text(
-        f"""#!{sys.executable}
+    program(
+        tmp_path / "finefit",
+        f"""
 import os, sys
 from finefit import cli
 if sys.argv[1] == "finetune":
@@ -202,9 +201,8 @@ if sys.argv[1] == "finetune":
     train.SECONDS_BETWEEN_STATES = 0
     state.save = lambda *kept: (keep(*kept), os.killpg(0, {signal.SIGKILL:d}))
 cli.main()
-"""
+""",
     )
-    dies.chmod(0o755)
     clone("snakemake", bin=tmp_path, ok=False)
     assert [*(clone.root / "scratch").glob("*/state.pt")]
     assert not (clone.root / "runs").exists() or not [*(clone.root / "runs").rglob("provenance.json")]

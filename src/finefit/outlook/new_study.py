@@ -24,6 +24,7 @@ from finefit.models.shapes import Shape
 from finefit.outlook import cost, forecast
 from finefit.outlook.doctor import output
 from finefit.study import reading
+from finefit.study.limits import LEAST_DERIVED
 from finefit.study.plan import Plan
 
 FEW = 20  # pictures of a class, below which it is named
@@ -33,7 +34,6 @@ BYTES = (
 )
 RESERVED = 6e9  # bytes of a GPU for weights, codec and what the rule above leaves out
 LEAST_GPU = 10e9  # bytes, below which the small network is proposed
-DERIVED_FROM = 4  # classes, from which on superclasses can be derived from pictures
 
 STUDY = Template("""\
 # Written by `finefit new $folder`: $pictures pictures of $classes, short side $side pixels in the middle.
@@ -117,9 +117,9 @@ def write(photographs: Path, taxonomy: Path | None, file: Path) -> list[str]:
     settings = reader.Settings(str(photographs))
     classes = Counter(reader.table(settings)["class_name"])
     levels = bool(taxonomy_file.ranks(taxonomy) if taxonomy else reader.ranks(settings))
-    if not levels and len(classes) < DERIVED_FROM:
+    if not levels and len(classes) < LEAST_DERIVED:
         raise ValueError(
-            f"{photographs}: {len(classes)} classes without superclasses, which are derived from {DERIVED_FROM} on; "
+            f"{photographs}: {len(classes)} classes without superclasses, which are derived from {LEAST_DERIVED} on; "
             "put them into superclass/class/, or give a table with --taxonomy"
         )
     name = re.sub(r"[^a-z0-9_.-]+", "-", photographs.resolve().name.lower()).strip("-._") or "photographs"
