@@ -22,9 +22,9 @@ def fit_codec(
     photographs: Annotated[bool, typer.Option("--photographs", help="Patches of 4 x 4, on Tiny ImageNet.")] = False,
 ) -> None:
     """Fit the small codec to the embedded source domain and write its weights: how the shipped ones were made."""
-    from finefit.codecs import patch_pca
+    from finefit.codecs import patch_pca_fit
 
-    fit = patch_pca.fit_photographs if photographs else patch_pca.fit_shipped
+    fit = patch_pca_fit.fit_photographs if photographs else patch_pca_fit.fit_shipped
     fit(weights)
 
 
