@@ -28,7 +28,7 @@ from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance
-from finefit.sampling.sample import batches_of_all, load_to_sample, sample
+from finefit.sampling.sample import batches_of, load_to_sample, sample
 from finefit.study.plan import Plan
 from finefit.study.reading import load
 
@@ -61,7 +61,7 @@ def drawn(run: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float,
         evaluations += len(inputs[0])
 
     model.register_forward_pre_hook(count)
-    batches = batches_of_all(model.y_embedder.num_classes, settings["per_class"], settings["batch_size"])
+    batches = batches_of(torch.arange(model.y_embedder.num_classes), settings["per_class"], settings["batch_size"])
     start = time.perf_counter()
     pictures = [
         codec.decode(sample(model, labels, numbers, settings, precision, device)).cpu() for labels, numbers in batches
@@ -79,7 +79,7 @@ def scores(images: Tensor, labels: Tensor, evaluation: Job) -> dict[str, float]:
     pairs = reference.settings["diversity_pairs"]
     return {
         "fd_probe": frechet_distance(features, np.load(judging.path / "features.npy")),
-        "class_accuracy": class_accuracy(logits, labels),
+        "class_accuracy": class_accuracy(logits.argmax(1), labels),
         "diversity_probe": pairwise_diversity(images, labels, probe_distance(judge), pairs, seed=0),
     }
 

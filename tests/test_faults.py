@@ -136,7 +136,7 @@ def test_copied_test_pictures_leave_the_bound_of_memorisation_to_the_others():
         lambda: manifold.precision_recall(np.ones((3, 3)), np.ones((5, 3))),
         lambda: manifold.memorised_share(np.ones((2, 3)), np.ones((2, 3)), np.ones((0, 3))),
         lambda: diversity.mean_diversity(np.array([np.nan, np.nan])),
-        lambda: accuracy.class_accuracy(torch.zeros(0, 2), torch.zeros(0)),
+        lambda: accuracy.class_accuracy(torch.zeros(0), torch.zeros(0)),
     ],
 )
 def test_a_measure_without_enough_pictures_has_a_reason_in_place_of_a_value(measure):

@@ -53,9 +53,9 @@ def test_training_sets_keep_the_ratio_in_every_class():
     sets = phase.with_samples(train, labels, images, asked, [1, 2])
     counts = {name: torch.bincount(named).tolist() for name, (_, named) in sets.items()}
     assert counts == {"samples": [6, 2], "1:1": [6, 2], "1:2": [9, 3]}
-    real = {name: int((pictures == 0).all(3).sum()) for name, (pictures, _) in sets.items()}
+    real = {name: int((pictures[:] == 0).all(3).sum()) for name, (pictures, _) in sets.items()}
     assert real == {"samples": 0, "1:1": 4, "1:2": 4}
-    assert sets["1:1"][0][4:, 0, 0, 0].tolist() == [1, 2, 3, 7], "the first of each class"
+    assert sets["1:1"][0][4:][:, 0, 0, 0].tolist() == [1, 2, 3, 7], "the first of each class"
     with pytest.raises(ValueError, match="utility.per_class: class 0 has 6 samples, and 9 are asked for"):
         phase.with_samples(train, labels, images, asked, [3])
 

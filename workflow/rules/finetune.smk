@@ -12,9 +12,7 @@ rule finetune:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=16000,
-        runtime=1440,
-        gpu=1,
+        **asked("finetune"),
     message:
         "finetune {wildcards.artifact}"
     shell:
@@ -32,9 +30,7 @@ rule sample:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=16000,
-        runtime=1440,
-        gpu=1,
+        **asked("sample"),
     message:
         "sample {wildcards.artifact}"
     shell:

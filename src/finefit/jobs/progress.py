@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from finefit.jobs import parts
+
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 15.0
 
@@ -23,9 +25,12 @@ def progress(items: Iterable[Item], what: str, done: int = 0, total: int | None 
     total = done + len(items) if total is None else total
     start = last = time.monotonic()
     terminal = sys.stderr.isatty()
+    begun = parts.now()
     for number, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
+        parts.add(what, 1, begun)
+        begun = parts.now()
         finished = done + number == total
         if not finished and now - last < (0.2 if terminal else SECONDS_BETWEEN_LINES):
             continue

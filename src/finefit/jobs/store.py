@@ -16,11 +16,11 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from finefit.jobs import faults, stopping
+from finefit.jobs import faults, parts, stopping
 from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
 from finefit.jobs.locks import only_one
-from finefit.jobs.machine import hardware, peak_bytes
+from finefit.jobs.machine import gpu_peak_bytes, hardware, peak_bytes
 from finefit.jobs.progress import earlier_seconds
 
 SCRATCH = Path("scratch")
@@ -145,6 +145,8 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
         "precision": precision(job),
         "seconds": round(seconds, 2),
         "peak_bytes": peak_bytes(),
+        "gpu_peak_bytes": gpu_peak_bytes(),
+        "parts": parts.spent(),
     }
     (out / job.marker.name).write_text(json.dumps(provenance, indent=1) + "\n")
 

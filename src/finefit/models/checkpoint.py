@@ -57,6 +57,18 @@ def build_base(job: Job, out: Path, scratch: Path) -> None:
         save_file({name: value.contiguous() for name, value in sorted(state.items())}, out / "base.safetensors")
 
 
+def stand_in(shape: Shape, file: Path) -> None:
+    """Write a network of a shape with random weights and DiT's table of 1,001 rows, as a torch file like the published.
+
+    No matrix is zero, as none is after training: a network that is the identity would compute nothing of interest.
+    """
+    model = DiT(shape, LabelEmbedder(1000, shape.width))
+    for parameter in model.parameters():
+        if parameter.dim() > 1 and not parameter.any():
+            torch.nn.init.normal_(parameter.data, std=0.02)
+    torch.save(model.state_dict(), file)
+
+
 def read(file: Path) -> dict[str, Tensor]:
     """A checkpoint's tensors under the published names: safetensors (in diffusers' layout too), or a torch file that
     holds them bare, under "ema" or under "model".

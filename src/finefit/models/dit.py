@@ -161,9 +161,9 @@ class DiT(nn.Module):
     def unpatchify(self, x: Tensor) -> Tensor:
         """Tokens `[n, grid * grid, patch * patch * channels]` to maps `[n, channels, h, w]`."""
         n, tokens, _ = x.shape
-        grid, patch = int(tokens**0.5), self.shape.patch
-        x = x.view(n, grid, grid, patch, patch, -1).permute(0, 5, 1, 3, 2, 4)
-        return x.reshape(n, -1, grid * patch, grid * patch)
+        grid, patch, channels = int(tokens**0.5), self.shape.patch, 2 * self.shape.latent_channels
+        x = x.view(n, grid, grid, patch, patch, channels).permute(0, 5, 1, 3, 2, 4)
+        return x.reshape(n, channels, grid * patch, grid * patch)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -16,9 +16,12 @@ from torch import Tensor
 from finefit import codecs
 from finefit.deltas.delta import load_run
 from finefit.diffusion import samplers
+from finefit.hierarchy.index import few_classes
 from finefit.jobs import ranks, stopping
+from finefit.jobs.arrays import append
 from finefit.jobs.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
 from finefit.jobs.finite import require_finite
+from finefit.jobs.parts import timed
 from finefit.jobs.progress import earlier_seconds, keep_seconds, progress
 from finefit.models.dit import DiT
 
@@ -28,10 +31,13 @@ if TYPE_CHECKING:
 
 def build(job: Job, out: Path, scratch: Path) -> None:
     """Sample `per_class` pictures of every class: `images.npy` uint8 `[n, r, r, 3]` and `labels.npy` int64 `[n]`."""
-    ranks.launch(sample_batches, max(1, torch.cuda.device_count()), job, scratch)
-    batches = [np.load(path) for path in sorted(scratch.glob("batch-*.npz"))]
-    for name in ("images", "labels"):
-        np.save(out / f"{name}.npy", np.concatenate([batch[name] for batch in batches]))
+    ranks.launch(sample_batches, ranks.wanted(), job, scratch)
+    paths = sorted(scratch.glob("batch-*.npz"))
+    count = sum(len(np.load(path)["labels"]) for path in paths)
+    for number, path in enumerate(paths):  # one at a time: all may be more than memory holds
+        with np.load(path) as batch:
+            for name in ("images", "labels"):
+                append(out / f"{name}.npy", batch[name], count, first=number == 0)
 
 
 def sample_batches(job: Job, scratch: Path) -> None:
@@ -44,15 +50,21 @@ def sample_batches(job: Job, scratch: Path) -> None:
     device, settings = device_here(), job.settings
     model, precision = load_to_sample(job.inputs["run"], device)
     codec = codecs.load(settings["codec"]).to(device)
-    batches = batches_of_all(model.y_embedder.num_classes, settings["per_class"], settings["batch_size"])
+    classes, per_class = torch.arange(model.y_embedder.num_classes), settings["per_class"]
+    if "trial" in settings:
+        classes, per_class = torch.from_numpy(few_classes(len(classes), settings["trial"] // 2)), min(per_class, 2)
+    batches = batches_of(classes, per_class, settings["batch_size"])
     start = time.monotonic() - earlier_seconds(scratch)
     for first in progress(range(0, len(batches), ranks.count()), "sampling batches"):
         mine = first + ranks.number()
         path = scratch / f"batch-{mine:06d}.npz"
         if mine < len(batches) and not whole(path):
-            latents = sample(model, *batches[mine], settings, precision, device)
-            require_finite(f"latents that {settings['sampler']} gave in batch {mine}", latents)
-            images = codec.decode(latents).cpu().numpy()
+            count = len(batches[mine][0])
+            with timed("denoising passes", count * settings["steps"] * (1 if settings["guidance"] == "none" else 2)):
+                latents = sample(model, *batches[mine], settings, precision, device)
+                require_finite(f"latents that {settings['sampler']} gave in batch {mine}", latents)
+            with timed("pictures decoded", count):
+                images = codec.decode(latents).cpu().numpy()
             with open(path.with_suffix(".partial"), "wb") as file:
                 np.savez(file, images=images, labels=batches[mine][0].numpy())
             path.with_suffix(".partial").rename(path)
@@ -93,10 +105,10 @@ def frozen(model: DiT, precision: str, device: str) -> DiT:
     return model
 
 
-def batches_of_all(num_classes: int, per_class: int, size: int) -> list[tuple[Tensor, Tensor]]:
-    """Labels and numbers, int64 `[<= size]` each, of `per_class` pictures of every class, class after class."""
-    labels = torch.arange(num_classes).repeat_interleave(per_class)
-    numbers = torch.arange(per_class).repeat(num_classes)
+def batches_of(classes: Tensor, per_class: int, size: int) -> list[tuple[Tensor, Tensor]]:
+    """Labels and numbers, int64 `[<= size]` each, of `per_class` pictures of each class, class after class."""
+    labels = classes.repeat_interleave(per_class)
+    numbers = torch.arange(per_class).repeat(len(classes))
     return list(zip(labels.split(size), numbers.split(size), strict=True))
 
 

@@ -60,6 +60,8 @@ class DataSettings(Strict):
     `hierarchy` is "source" (the data set's own superclasses), a rank of its lineages, or "derived" from its pictures;
     None takes its own where it has them. `taxonomy` names a CSV file that gives superclass and ranks of every class.
     `per_class` replaces that of `sample`, since a score wants about as many pictures of ten classes as of four hundred.
+    `trial` takes at most so many pictures of each split, and makes so many samples, of classes from the first to the
+    last: networks and class tables have their true shapes, and nothing takes long.
     """
 
     reader: Name | None = None  # None: the section's own name
@@ -68,6 +70,7 @@ class DataSettings(Strict):
     hierarchy: str | None = None
     taxonomy: str | None = None
     per_class: Positive | None = None
+    trial: Annotated[int, Field(ge=4)] | None = None
 
 
 class CodecSettings(Strict):

@@ -38,6 +38,9 @@ class Plan:
         settings = {"study": study.model_dump(mode="json")}
         if study.evaluate.utility is None:  # as it was before there was one
             del settings["study"]["evaluate"]["utility"]
+        for section in settings["study"]["data"].values():
+            if section["trial"] is None:
+                del section["trial"]
         scored = [*evaluations, *self.kind("denoise"), *self.kind("utility")]
         self.report = self._add("report", study.name, settings, {job.path.as_posix(): job for job in scored})
 
@@ -86,6 +89,8 @@ class Plan:
         settings["sources"] = [_source(row) for row in reader.sources(options)]
         if hasattr(reader, "listing"):
             settings["listing"] = reader.listing(options)
+        trial = {"trial": study.data[name].trial} if study.data[name].trial else {}
+        settings |= trial
         data = self._add("data", name, settings)
         hierarchy = self._add("hierarchy", name, study.hierarchy(name), {"data": data})
         pixels = {"resolution": resolution}
@@ -107,7 +112,7 @@ class Plan:
                 self._denoise(run.name, {"run": run})
                 self._utility(run, entry, resolution, data)
                 for guided in self._guidances(entry):
-                    sample = self._sample(run, guided | {"per_class": per_class})
+                    sample = self._sample(run, guided | {"per_class": per_class} | trial)
                     inputs = {"sample": sample, "reference": reference}
                     inputs |= {f"judge {job.settings['judge']}": job for job in judging}
                     evaluations.append(self._add("evaluate", sample.name, {"published": published}, inputs))

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import torch
-
 from finefit.deltas.delta import save_delta
 from finefit.deltas.network import described, network
 from finefit.jobs import ranks
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 def build(job: Job, out: Path, scratch: Path) -> None:
     """Fine-tune on all GPUs that the job was given, or on the CPU, and write what `fine_tune` says."""
-    ranks.launch(fine_tune, max(1, torch.cuda.device_count()), job, out, scratch)
+    ranks.launch(fine_tune, ranks.wanted(), job, out, scratch)
 
 
 def fine_tune(job: Job, out: Path, scratch: Path) -> None:
