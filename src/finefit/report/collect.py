@@ -96,7 +96,7 @@ class Results(Scores):
         sample, group = job.inputs["sample"], group_of(job.inputs["reference"])
         run, guidance, scale = sample.inputs["run"], sample.settings["guidance"], sample.settings["scale"]
         entry = entry_of(run, group)
-        references = self.plan.study.method_settings(entry).guidance
+        references = self.plan.study.guidances(entry)
         known = dict.fromkeys((*self.metrics, *RUN, *COST), float("nan"))
         scores = content(job, "metrics.json")
         known |= {metric: value for metric, value in scores.items() if value is not None and metric != "absent"}

@@ -8,16 +8,18 @@ from dataclasses import fields
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -40,9 +42,21 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what numpy's and torch's generat
 
 
 class Strict(BaseModel):
-    """A section: unknown keys are errors, numbers are finite, values do not change after reading."""
+    """A section: unknown keys are errors, numbers are finite, values do not change after reading.
+
+    `LATER` names settings that came after studies had run, with a default that means as before. While one stands at it,
+    no dump of the section has it, so that the digests of those studies' jobs are what they were.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    LATER: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def without_later(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The section's settings, those of `LATER` only where they are not at their defaults."""
+        default = {name: type(self).model_fields[name].default for name in self.LATER}
+        same = {name for name in self.LATER if getattr(self, name) == default[name]}
+        return {name: value for name, value in dump(self).items() if name not in same}
 
     @field_validator("*", mode="before")
     @classmethod
@@ -142,6 +156,8 @@ class EvaluateSettings(Strict):
     judges: list[str] = []  # beside the study's own probe: dinov2-base, timm/resnet50.a1_in1k
     utility: UtilitySettings | None = None
 
+    LATER: ClassVar[frozenset[str]] = frozenset({"utility"})
+
 
 class Study(Strict):
     """A whole study: every combination of data set, resolution, method and seed is one fine-tuning."""
@@ -219,6 +235,10 @@ class Study(Strict):
         """Guidance scales that an entry is sampled at, ascending."""
         sweep = self.sample.sweep
         return sorted({self.sample.scale, *(sweep.get(entry, []) if isinstance(sweep, dict) else sweep)})
+
+    def guidances(self, entry: str) -> tuple[str, ...]:
+        """What an entry's samples are guided away from, in this order."""
+        return self.method_settings(entry).guidance
 
     def judges(self) -> list[str]:
         """Every judge of the study: its own probe, and those that it asks for."""

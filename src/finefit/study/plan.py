@@ -36,8 +36,6 @@ class Plan:
             for evaluation in self._evaluations(name, resolution)
         ]
         settings = {"study": study.model_dump(mode="json")}
-        if study.evaluate.utility is None:  # as it was before there was one
-            del settings["study"]["evaluate"]["utility"]
         scored = [*evaluations, *self.kind("denoise"), *self.kind("utility")]
         self.report = self._add("report", study.name, settings, {job.path.as_posix(): job for job in scored})
 
@@ -131,7 +129,7 @@ class Plan:
 
     def _guidances(self, entry: str) -> list[dict[str, Any]]:
         """Guidance references and scales that a method is sampled with; scale 1 is no guidance and comes once."""
-        references, scales = self.study.method_settings(entry).guidance, self.study.scales(entry)
+        references, scales = self.study.guidances(entry), self.study.scales(entry)
         guided = [{"guidance": name, "scale": scale} for scale in scales if scale != 1 for name in references]
         unguided = [{"guidance": "none", "scale": 1.0}] if 1 in scales or not references else []
         return unguided + guided
