@@ -50,9 +50,9 @@ def judged(run: Job, plan: Plan) -> tuple[dict, Job]:
     return job.inputs["sample"].settings, job
 
 
-def drawn(run: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float, float]:
+def drawn(job: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float, float]:
     """Pictures uint8 `[n, r, r, 3]` and labels `[n]`, the seconds they took, and network evaluations per picture."""
-    model, precision = load_to_sample(run, device)
+    model, pair, precision = load_to_sample(job, device)
     codec = codecs.load(settings["codec"]).to(device)
     evaluations = 0
 
@@ -60,11 +60,13 @@ def drawn(run: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float,
         nonlocal evaluations
         evaluations += len(inputs[0])
 
-    model.register_forward_pre_hook(count)
+    for network in filter(None, (model, pair)):
+        network.register_forward_pre_hook(count)
     batches = batches_of_all(model.y_embedder.num_classes, settings["per_class"], settings["batch_size"])
     start = time.perf_counter()
     pictures = [
-        codec.decode(sample(model, labels, numbers, settings, precision, device)).cpu() for labels, numbers in batches
+        codec.decode(sample(model, labels, numbers, settings, precision, device, pair)).cpu()
+        for labels, numbers in batches
     ]
     labels = torch.cat([labels for labels, _ in batches])
     return torch.cat(pictures), labels, time.perf_counter() - start, evaluations / len(labels)
@@ -107,7 +109,9 @@ def main() -> None:
     }
     print(" ".join(f"{column:>15}" for column in COLUMNS))
     for sampler, steps in SAMPLERS:
-        images, labels, seconds, evaluations = drawn(run, settings | {"sampler": sampler, "steps": steps}, device)
+        images, labels, seconds, evaluations = drawn(
+            evaluation.inputs["sample"], settings | {"sampler": sampler, "steps": steps}, device
+        )
         row = {"sampler": sampler, "steps": steps, "evaluations": evaluations, "seconds": seconds}
         found["rows"].append(row | scores(images, labels, evaluation))
         print(" ".join(f"{shown(found['rows'][-1][column]):>15}" for column in COLUMNS), flush=True)

@@ -80,16 +80,17 @@ def on_base(shape: Shape, embedder: LabelEmbedder, base: dict[str, Tensor]) -> D
     return model
 
 
-def unconditional(file: Path, shape: Shape) -> DiT | None:
+def unconditional(file: Path, shape: Shape, null: int | str = "last") -> DiT | None:
     """The untouched base as a network of one class, its null row: what it does when no class is asked for.
 
     Args:
         file: the base, as `checkpoint.read_base` takes it.
         shape: the base's, but for the latents' side, which may be more than that it was trained on.
+        null: which row is null where the file does not tell: see `null_row.null_row`.
 
     Gives None where the base was trained without a null row.
     """
-    table = read_class_table(file)
+    table = read_class_table(file, null)
     if table.null_row is None:
         return None
     model = on_base(shape, LabelEmbedder(1, shape.width, null=False), read_base(file))

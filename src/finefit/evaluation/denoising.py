@@ -62,7 +62,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
 def base_alone(base: Job, channels: int, side: int) -> DiT | None:
     """The base at its null row, for latents of so many channels and that side; None where it has no null row."""
     shape = Shape(base.settings["size"], base.settings["patch"], side, channels)
-    return unconditional(base.path / "base.safetensors", shape)
+    return unconditional(base.path / "base.safetensors", shape, base.settings.get("null_row", "last"))
 
 
 def held_out_latents(encoding: Job, per_class: int, device: str) -> tuple[Tensor, Tensor]:

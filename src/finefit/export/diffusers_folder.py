@@ -82,13 +82,17 @@ def export(plan: Plan, run: Job, folder: Path) -> None:
 
 
 def conditions(model: DiT, names: tuple[str, ...], settings: dict[str, Any]) -> dict[str, Any]:
-    """What the pipeline is told beside its parts: classes, rows to guide away from, and the study's way to sample."""
+    """What the pipeline is told beside its parts: classes, rows to guide away from, and the study's way to sample.
+
+    It holds one network: what the study guides away from another one, it draws without guidance unless it is asked to.
+    """
     table = model.y_embedder
+    guidance = settings["guidance"]
     return {
         "id2label": {str(number): name for number, name in enumerate(names)},
         "superclass_of": None if table.superclass_of is None else table.superclass_of.tolist(),
         "null_row": table.null_row,
-        "guidance": settings["guidance"],
+        "guidance": guidance if guidance in ("null", "superclass") else "none",
         "guidance_scale": settings["scale"],
         "num_inference_steps": settings["steps"],
         "guided_channels": settings["guided_channels"],

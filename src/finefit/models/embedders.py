@@ -69,7 +69,7 @@ class TimestepEmbedder(nn.Module):
 
     def forward(self, t: Tensor) -> Tensor:
         """Timesteps `[n]` (integers or fractions, in steps of the training schedule) to embeddings `[n, dim]`."""
-        return self.mlp(sinusoid(t, self.num_frequencies).to(self.mlp[0].weight.dtype))
+        return self.mlp(sinusoid(t, self.num_frequencies).to(next(self.mlp.parameters()).dtype))
 
 
 def sinusoid(t: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:

@@ -60,7 +60,7 @@ class Results(Scores):
         runs = {job.inputs["sample"].inputs["run"].digest: job for job in self.plan.kind("evaluate")}
         parts = []
         for run in self.plan.kind("finetune"):
-            if run.marker.exists():
+            if run.digest in runs and run.marker.exists():
                 group = group_of(runs[run.digest].inputs["reference"])
                 labels = {"group": group, "entry": entry_of(run, group), "seed": run.settings["seed"]}
                 parts.append(pd.read_csv(run.path / "losses.csv").assign(**labels))

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from finefit import codecs
+from finefit.deltas.beside import beside
 from finefit.deltas.delta import load_run
-from finefit.diffusion import samplers
+from finefit.deltas.network import unconditional
+from finefit.diffusion import guidance, samplers
 from finefit.jobs import ranks, stopping
 from finefit.jobs.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
 from finefit.jobs.finite import require_finite
@@ -42,7 +44,7 @@ def sample_batches(job: Job, scratch: Path) -> None:
         ValueError: latents are not finite.
     """
     device, settings = device_here(), job.settings
-    model, precision = load_to_sample(job.inputs["run"], device)
+    model, pair, precision = load_to_sample(job, device)
     codec = codecs.load(settings["codec"]).to(device)
     batches = batches_of_all(model.y_embedder.num_classes, settings["per_class"], settings["batch_size"])
     start = time.monotonic() - earlier_seconds(scratch)
@@ -50,7 +52,7 @@ def sample_batches(job: Job, scratch: Path) -> None:
         mine = first + ranks.number()
         path = scratch / f"batch-{mine:06d}.npz"
         if mine < len(batches) and not whole(path):
-            latents = sample(model, *batches[mine], settings, precision, device)
+            latents = sample(model, *batches[mine], settings, precision, device, pair)
             require_finite(f"latents that {settings['sampler']} gave in batch {mine}", latents)
             images = codec.decode(latents).cpu().numpy()
             with open(path.with_suffix(".partial"), "wb") as file:
@@ -75,14 +77,33 @@ def whole(path: Path) -> bool:
         return False
 
 
-def load_to_sample(run: Job, device: str) -> tuple[DiT, str]:
-    """A run's network, frozen on the device, and the precision it was trained in.
+def load_to_sample(job: Job, device: str) -> tuple[DiT, DiT | None, str]:
+    """What a "sample" job asks, frozen on the device: its run's network; that beside the one to guide away from, where
+    it is another one; and the precision that the run was trained in.
 
     Raises:
-        ValueError: a file of the run does not hold what it should.
+        ValueError: a file does not hold what it should, or the base has no null row to guide away from.
     """
-    precision = run.settings["train"]["precision"]
-    return frozen(load_run(run), precision, device), precision
+    run, away = job.inputs["run"], job.settings["guidance"]
+    model, pair, precision = load_run(run), None, run.settings["train"]["precision"]
+    if away == "base":
+        base = run.inputs["base"]
+        pair = beside_base(model, base.path / "base.safetensors", base.settings.get("null_row", "last"))
+        if pair is None:
+            raise ValueError(f"{base.path}: was trained without a null row; leave guidance base out of the study")
+    elif away == "auto":
+        pair = beside(model, load_run(job.inputs["other"]))
+    return frozen(model, precision, device), pair and frozen(pair, precision, device), precision
+
+
+def beside_base(model: DiT, file: Path, null: int | str) -> DiT | None:
+    """A fine-tuned network beside the untouched base at its null row; None where it has no such row.
+
+    Args:
+        file, null: as `unconditional` takes them.
+    """
+    base = unconditional(file, model.shape, null)
+    return base and beside(model, base)
 
 
 def frozen(model: DiT, precision: str, device: str) -> DiT:
@@ -101,26 +122,49 @@ def batches_of_all(num_classes: int, per_class: int, size: int) -> list[tuple[Te
 
 
 @torch.inference_mode()
-def sample(model: DiT, labels: Tensor, numbers: Tensor, settings: dict, precision: str, device: str) -> Tensor:
+def sample(
+    model: DiT,
+    labels: Tensor,
+    numbers: Tensor,
+    settings: dict,
+    precision: str,
+    device: str,
+    pair: DiT | None = None,
+) -> Tensor:
     """Latents `[n, c, h, w]` of the given labels; picture `number` of a class has the same noise in every method.
 
     Args:
         labels: int64 `[n]` class ids.
         numbers: int64 `[n]`, which picture of its class each is.
-        settings: `seed`, `sampler`, `steps`, `guidance`, `scale`, `guided_channels`, `guidance_interval`.
+        settings: `seed`, `sampler`, `steps`, `guidance`, `scale`, `guided_channels`, `guidance_interval`, and
+            `guidance_form` where it is not plain.
         precision: as in training.
+        pair: `model` beside the network that guidance "base" or "auto" points away from.
     """
     model.y_embedder.check(labels)
     noise = noise_source(settings["seed"], labels, numbers, model, device)
     labels = labels.to(device)
-    references = None
-    if settings["guidance"] != "none":
-        references = model.y_embedder.reference_rows(labels, settings["guidance"])
     predict = samplers.guided(
-        model.eval(), labels, references, settings["scale"], settings["guided_channels"], settings["guidance_interval"]
+        model.eval(),
+        labels,
+        references_of(model, labels, settings["guidance"]),
+        settings["scale"],
+        settings["guided_channels"],
+        settings["guidance_interval"],
+        getattr(guidance, settings.get("guidance_form", "plain")),
+        pair and pair.eval(),
     )
     with torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)):
         return getattr(samplers, settings["sampler"])(predict, noise(), settings["steps"], noise)
+
+
+def references_of(model: DiT, labels: Tensor, away: str) -> Tensor | None:
+    """Rows that guidance points away from, `[n]`, of `model`'s class table or of that of the network beside it."""
+    if away == "none":
+        return None
+    if away == "base":
+        return torch.zeros_like(labels)  # the only row of `unconditional`
+    return labels if away == "auto" else model.y_embedder.reference_rows(labels, away)
 
 
 def noise_source(seed: int, labels: Tensor, numbers: Tensor, model: DiT, device: str) -> samplers.Noise:

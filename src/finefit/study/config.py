@@ -30,6 +30,7 @@ from finefit.data.sources import TABLE, find, table
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs.checksums import checksum
 from finefit.methods import MethodSettings
+from finefit.models import null_row
 from finefit.models.shapes import SIZES
 from finefit.study import limits, sweeps
 
@@ -97,6 +98,10 @@ class BaseSettings(Strict):
     size: str
     patch: Positive
     weights: Name | None
+    # Of its class table, the row that stands for no class: what counts where the file itself does not tell.
+    null_row: Annotated[int, Field(ge=0)] | Literal["last", "none"] = "last"
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"null_row"})
 
 
 class TrainSettings(Strict):
@@ -119,6 +124,10 @@ class SampleSettings(Strict):
     """How models are sampled: `scale` for every method, and further scales for the methods named in `sweep`.
 
     A list instead of names sweeps every method.
+
+    `guidance` is what every method is guided away from beside what it was trained for: "base", the untouched base when
+    no class is asked for (Domain Guidance), or "auto", the same method trained for `auto_steps` steps (autoguidance).
+    `guidance_form` is the formula of all guidance, a function of `finefit.diffusion.guidance`.
     """
 
     sampler: Literal["ancestral", "ddim", "dpmpp"] = "dpmpp"
@@ -130,6 +139,11 @@ class SampleSettings(Strict):
     # Guided only while the training timestep lies in it. A list, since no tuple equals its record in dvc.lock.
     guidance_interval: Annotated[list[Timestep], Field(min_length=2, max_length=2)] = [0, 999]
     batch_size: Positive = 64
+    guidance: list[Literal["base", "auto"]] = []
+    guidance_form: Literal["plain", "zero_star", "apg"] = "plain"
+    auto_steps: Positive | None = None
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"guidance", "guidance_form", "auto_steps"})
 
 
 class UtilitySettings(Strict):
@@ -214,6 +228,10 @@ class Study(Strict):
             yield from (
                 f"sample.{fault}" for fault in limits.sample(self.sample, self.codec if "codec" in given else None)
             )
+        if {"sample", "base", "train"} <= given:
+            yield from faults_of("sample.guidance", self.check_guidance)
+        if "sample" in given:
+            yield from (f"sample.guidance: {name} appears twice" for name in repeated(self.sample.guidance))
         if {"sample", "methods"} <= given:
             named = self.sample.sweep if isinstance(self.sample.sweep, dict) else {}
             for name in sorted(set(named) - set(self.methods)):
@@ -237,8 +255,22 @@ class Study(Strict):
         return sorted({self.sample.scale, *(sweep.get(entry, []) if isinstance(sweep, dict) else sweep)})
 
     def guidances(self, entry: str) -> tuple[str, ...]:
-        """What an entry's samples are guided away from, in this order."""
-        return self.method_settings(entry).guidance
+        """What an entry's samples are guided away from: what it was trained for, then what `sample.guidance` adds."""
+        return (*self.method_settings(entry).guidance, *self.sample.guidance)
+
+    def check_guidance(self) -> None:
+        """Raise ValueError where samples are to be guided away from a network that there is not."""
+        if "base" in self.sample.guidance and self.base.weights is None:
+            raise ValueError("base: this study starts from scratch; leave base out, or give base.weights")
+        if "base" in self.sample.guidance and self.base.weights:
+            file, said = find(self.base.weights).place, self.base.null_row
+            told = null_row.about(file).get("null_row", said) if file.exists() else said
+            if told in (None, "none"):
+                raise ValueError(f"base: {self.base.weights} was trained without a null row; leave base out")
+        if ("auto" in self.sample.guidance) != (self.sample.auto_steps is not None):
+            raise ValueError("auto: goes with auto_steps, the steps of the network to guide away from; give both")
+        if self.sample.auto_steps and self.sample.auto_steps >= self.train.steps:
+            raise ValueError(f"auto: auto_steps is {self.sample.auto_steps}: use fewer than train.steps")
 
     def judges(self) -> list[str]:
         """Every judge of the study: its own probe, and those that it asks for."""

@@ -69,9 +69,7 @@ class Plan:
         base = self.study.base
         if base.weights is None:
             return None
-        return self._add(
-            "base", base.weights, {"weights": _source(base.weights), "size": base.size, "patch": base.patch}
-        )
+        return self._add("base", base.weights, base.model_dump() | {"weights": _source(base.weights)})
 
     def _codec(self) -> dict[str, Any]:
         return {"name": self.study.codec.name, "weights": _source(self.study.codec.weights)}
@@ -101,22 +99,27 @@ class Plan:
         evaluations = []
         for entry in study.methods:
             for seed in study.seeds:
-                run = self._finetune(f"{group}/{entry}-s{seed}", entry, seed, latents, hierarchy)
-                self._denoise(run.name, {"run": run})
-                self._utility(run, entry, resolution, data)
+                name = f"{group}/{entry}-s{seed}"
+                run, less = self._finetune(name, entry, seed, latents, hierarchy), None
+                if steps := study.sample.auto_steps:
+                    less = self._finetune(f"{name}-after-{steps}", entry, seed, latents, hierarchy, steps)
+                self._denoise(name, {"run": run})
+                self._utility(run, less, entry, resolution, data)
                 for guided in self._guidances(entry):
-                    sample = self._sample(run, guided | {"per_class": per_class})
+                    sample = self._sample(run, less, guided | {"per_class": per_class})
                     inputs = {"sample": sample, "reference": reference}
                     inputs |= {f"judge {job.settings['judge']}": job for job in judging}
                     evaluations.append(self._add("evaluate", sample.name, {"published": published}, inputs))
         return evaluations
 
-    def _finetune(self, name: str, entry: str, seed: int, latents: Job, hierarchy: Job) -> Job:
+    def _finetune(
+        self, name: str, entry: str, seed: int, latents: Job, hierarchy: Job, steps: int | None = None
+    ) -> Job:
         study, method = self.study, self.study.method_settings(entry)
         settings = {
             "method": study.methods[entry].get("method", entry),
             "method_settings": asdict(method) | {"lr": method.lr or study.train.lr},
-            "train": study.train.model_dump(exclude={"lr"}),
+            "train": study.train.model_dump(exclude={"lr"}) | ({"steps": steps} if steps else {}),
             "network": {"size": study.base.size, "patch": study.base.patch},
             "seed": seed,
         }
@@ -134,11 +137,14 @@ class Plan:
         unguided = [{"guidance": "none", "scale": 1.0}] if 1 in scales or not references else []
         return unguided + guided
 
-    def _sample(self, run: Job, own: dict[str, Any]) -> Job:
-        common = self.study.sample.model_dump(exclude={"scale", "sweep"})
+    def _sample(self, run: Job, less: Job | None, own: dict[str, Any]) -> Job:
+        """Samples of a run; `less` is the same run trained for less long, which guidance "auto" points away from."""
+        unused = {"guidance_form"} if own["guidance"] == "none" else set()
+        common = self.study.sample.model_dump(exclude={"scale", "sweep", "guidance", "auto_steps", *unused})
         name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
         own |= {"seed": run.settings["seed"], "codec": self._codec()}
-        return self._add("sample", name, common | own, {"run": run})
+        inputs = {"run": run, "other": less} if less and own["guidance"] == "auto" else {"run": run}
+        return self._add("sample", name, common | own, inputs)
 
     def _judge(self, name: str, group: str, settings: dict[str, Any], reference: Job) -> Job:
         """A judge of real pictures; the reference is an input of the one that it trains, not of the others."""
@@ -148,7 +154,7 @@ class Plan:
         weights = {"weights": _source(row)} if row else {}
         return self._add("judge", f"{group}/judges/{judges.slug(name)}", {"judge": name} | weights | settings, inputs)
 
-    def _utility(self, run: Job, entry: str, resolution: int, data: Job) -> None:
+    def _utility(self, run: Job, less: Job | None, entry: str, resolution: int, data: Job) -> None:
         """What a run's samples (main scale, first guidance) are worth, and real pictures alone under the same seed."""
         asked = self.study.evaluate.utility
         if asked is None:
@@ -158,7 +164,7 @@ class Plan:
         self._add("utility", f"{run.name.partition('/')[0]}/real-s{run.settings['seed']}", alone, {"data": data})
         guided = self._guidances(entry)
         main = next((own for own in guided if own["scale"] == self.study.sample.scale), guided[0])
-        sample = self._sample(run, main | {"per_class": asked.per_class})
+        sample = self._sample(run, less, main | {"per_class": asked.per_class})
         self._add("utility", sample.name, settings, {"data": data, "sample": sample})
 
     def _denoise(self, name: str, inputs: dict[str, Job]) -> Job:
