@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import BASE, ROOT, SAMPLE, run_of, shaken
+from tiny import BASE, BASE_FILE, ROOT, SAMPLE, run_of, shaken
 
 from finefit.deltas.beside import beside
 from finefit.deltas.network import network, unconditional
@@ -21,7 +21,6 @@ from finefit.sampling.sample import sample
 from finefit.study import reading
 from finefit.study.plan import Plan
 
-BASE_FILE = ROOT / "data/base/mini-32.safetensors"
 CHANCE = torch.Generator().manual_seed(0)
 LABEL, REFERENCE, X = (torch.randn(3, 4, 5, 5, dtype=torch.float64, generator=CHANCE) for _ in range(3))
 FORMS = ("plain", "zero_star", "apg")
@@ -102,6 +101,9 @@ def test_guidance_away_from_another_network_is_domain_guidance_by_hand(away):
     found = drawn(model, away, beside(model, other))
     assert (found - expected).norm() / expected.norm() < 1e-5
     assert (found - drawn(model, "null", None)).norm() / expected.norm() > 1e-2
+    assert torch.equal(drawn(model, "null", beside(model, other)), drawn(model, "null", None))
+    with pytest.raises(ValueError, match="needs the network to guide away from"):
+        drawn(model, away, None)
 
 
 def test_networks_of_other_shapes_stand_not_beside_each_other():
@@ -139,7 +141,7 @@ def test_every_method_is_guided_away_from_the_base_and_from_less_training(tmp_pa
         ([("weights: base-mini-32", "weights: null")], "base: this study starts from scratch"),
         (
             [("weights: base-mini-32", "weights: base-mini-32-second, null_row: none")],
-            "base-mini-32-second was trained ",
+            "base: base-mini-32-second was trained ",
         ),
         ([("[base]", "[base, auto]")], "auto: goes with auto_steps"),
         ([("[base]", "[auto], auto_steps: 24")], "auto: auto_steps is 24: use fewer than train.steps"),

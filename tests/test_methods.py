@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import BASE, ROOT, answer, fine_tuned, run_of, shaken, trained_tensors
+from tiny import BASE, BASE_FILE, ROOT, answer, fine_tuned, run_of, shaken, trained_tensors
 
 from finefit import methods
 from finefit.deltas import published
@@ -29,7 +29,6 @@ FOLDER = tempfile.TemporaryDirectory()
 (Path(FOLDER.name) / f"{EXAMPLE[1]}.py").write_text(EXAMPLE[2], encoding="utf-8")
 methods.__path__.append(FOLDER.name)
 
-BASE_FILE = ROOT / "data/base/mini-32.safetensors"
 NOT_MERGED = {"vpt", "adaptformer"}  # computations of their own
 
 
@@ -118,10 +117,10 @@ def interrupted_at(limit: int):
     """`train.draw`, interrupted at a step."""
     from finefit.training.train import draw as real
 
-    def draw(pack, embedder, references, settings, seed, step, device):
+    def draw(pack, embedder, references, settings, seed, step, device, objective):
         if step == limit:
             raise KeyboardInterrupt
-        return real(pack, embedder, references, settings, seed, step, device)
+        return real(pack, embedder, references, settings, seed, step, device, objective)
 
     return draw
 

@@ -23,10 +23,10 @@ def twenty_steps(pack, folder) -> None:
     torch.set_num_threads(1)
     draw = train.draw
 
-    def told(pack, embedder, references, settings, seed, step, device):
+    def told(pack, embedder, references, settings, seed, step, *rest):
         if step == 5 and ranks.number() == 1:
             os.kill(os.getpid(), signal.SIGTERM)
-        return draw(pack, embedder, references, settings, seed, step, device)
+        return draw(pack, embedder, references, settings, seed, step, *rest)
 
     train.draw = told
     model = network(run_of("difffit"), BASE)

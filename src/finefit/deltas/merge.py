@@ -15,6 +15,8 @@ from torch import nn
 
 from finefit.models.dit import DiT
 
+NOT_OF_THE_BASE = (".prompt", ".adapter.", "y_embedder.scale.")  # computations of their own, by their names
+
 
 @torch.no_grad()
 def merged(model: DiT, keep_norms: bool = False) -> DiT:
@@ -25,9 +27,9 @@ def merged(model: DiT, keep_norms: bool = False) -> DiT:
         keep_norms: leave LayerNorm's trained scale and shift in place, as FineDiffusion's released layout has them.
 
     Raises:
-        ValueError: it holds prompts, bottlenecks, or adapters that peft does not fold.
+        ValueError: it holds prompts, bottlenecks, scales of guidance, or adapters that peft does not fold.
     """
-    extra = [name for name, _ in model.named_parameters() if name.endswith(".prompt") or ".adapter." in name]
+    extra = [name for name, _ in model.named_parameters() if any(place in name for place in NOT_OF_THE_BASE)]
     if extra:
         raise ValueError(
             f"cannot be merged: {extra[0]} and {len(extra) - 1} more are computations of their own "

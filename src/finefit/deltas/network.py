@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from finefit import methods
+from finefit import methods, objectives
 from finefit.models.checkpoint import OWN, mismatches, read_base, read_class_table
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder, position_embedding
@@ -25,8 +25,8 @@ def network(run: dict, base: dict[str, Tensor] | None) -> DiT:
     What stays frozen shares memory with `base`, so that many networks on one base cost little more than their deltas.
 
     Args:
-        run: `method`, `method_settings`, `network` and `seed` of the job's settings, with `num_classes`,
-            `superclass_of` (or None) and `latent_shape` `[c, h, w]` added.
+        run: `method`, `method_settings`, `network`, `seed` and, where it is not plain, `objective` of the job's
+            settings, with `num_classes`, `superclass_of` (or None) and `latent_shape` `[c, h, w]` added.
         base: tensors that `checkpoint.read_base` gives, None to start from random weights.
 
     Raises:
@@ -42,6 +42,9 @@ def network(run: dict, base: dict[str, Tensor] | None) -> DiT:
     if settings.norm_affine:
         add_norm_affine(model)
     model.trained = method.apply(model, settings)
+    objective = objectives.find(run["objective"]["name"]) if "objective" in run else None
+    if hasattr(objective, "add"):
+        model.trained |= objective.add(model)
     if CLASS_TABLE not in model.trained:
         raise ValueError(f"method {run['method']}: its apply() must train {CLASS_TABLE}, which no base brings")
     for name, parameter in model.named_parameters():

@@ -60,6 +60,17 @@ def guided(
     return predict
 
 
+def told(model: DiT, rows: Tensor, scale: float, interval: tuple[int, int]) -> Predict:
+    """One pass of a network that takes the scale of guidance as an input; outside the `interval` a scale of 1."""
+
+    def predict(x: Tensor, t: int) -> Tensor:
+        inside = interval[0] <= t <= interval[1]
+        scales = torch.full((len(x),), scale if inside else 1.0, device=x.device)
+        return model(x, torch.full((len(x),), t, device=x.device), rows, scales)
+
+    return predict
+
+
 def ancestral(predict: Predict, x: Tensor, steps: int, noise: Noise) -> Tensor:
     """DDPM's ancestral sampling with learned variance on a respaced schedule (Improved DDPM, section 4)."""
     process = respaced(steps)

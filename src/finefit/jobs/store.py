@@ -152,7 +152,7 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
 def precision(job: Job) -> str | None:
     """What a job's network runs in here, "float32" or "bfloat16"; None of jobs without one."""
     asked = job.inputs.get("run", job).settings.get("train", {}).get("precision")
-    if asked is None and job.kind == "denoise":  # of the base by itself
+    if asked is None and job.kind in ("denoise", "source"):  # of the base by itself
         asked = "auto"
     if asked is None:
         return None

@@ -2,7 +2,7 @@
 
 Work is arithmetic on settings and published counts, so nothing is opened or run; a rate that nobody measured says so in
 the table. Training is counted as three forward passes, two where the method leaves the base's weights frozen, and one
-more where activations are recomputed.
+more where activations are recomputed, and what an objective adds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
-from finefit import datasets, methods
+from finefit import datasets, methods, objectives
 from finefit.codecs import CODECS, Facts
 from finefit.data import sources, tables
 from finefit.jobs.job import Job
@@ -19,9 +19,10 @@ from finefit.models.shapes import Shape
 
 TABLE = Path("data/rates.csv")
 GPU = "a100"  # what GPU hours are counted on
-GPU_KINDS = {"latents", "finetune", "sample", "denoise"}  # scores and pictures are computed on the CPU
+GPU_KINDS = {"latents", "source", "finetune", "sample", "denoise"}  # scores and pictures are computed on the CPU
 PROBE_STEP_PIXELS = 64 * 3 * 2  # pictures of a step, forward and backward, of both networks that judge
 JUDGED = 40  # sets of pictures as large as a set of samples, unharmed and harmed, that a judge is judged by
+ONE_PASS = {"none", "learned"}  # kinds of guidance that ask the network once a step
 FROZEN_SHARE = 0.03  # trained by methods that freeze the base, at most; the class table is counted apart
 
 
@@ -76,17 +77,19 @@ def counts(data: Job) -> Counts:
 def work(job: Job) -> dict[str, float]:
     """Amounts of each kind of work that a job does."""
     settings, amounts = job.settings, {"start": 1.0}
-    size = counts(data_of(job)) if job.kind not in ("base", "report") else None
+    size = counts(data_of(job)) if job.kind not in ("base", "source", "report") else None
     if job.kind == "latents":
         encode = codec_of(job).encode * settings["resolution"] ** 2
         amounts |= {"read": size.train, "codec": 2 * size.train * encode}
+    elif job.kind == "source":
+        amounts["sample"] = settings["pictures"] * settings["steps"] * shape_of(job).forward_operations
     elif job.kind == "finetune":
-        passes = (3 if trains_all(job) else 2) + settings["train"]["recompute"]
+        passes = (3 if trains_all(job) else 2) + settings["train"]["recompute"] + objective_of(job).passes
         amounts["train"] = (
             passes * shape_of(job).forward_operations * settings["train"]["batch_size"] * settings["train"]["steps"]
         )
     elif job.kind == "sample":
-        pictures, passes = size.classes * settings["per_class"], 1 if settings["guidance"] == "none" else 2
+        pictures, passes = size.classes * settings["per_class"], 1 if settings["guidance"] in ONE_PASS else 2
         forward = shape_of(job.inputs["run"]).forward_operations
         amounts["sample"] = pictures * passes * settings["steps"] * forward
         amounts["codec"] = pictures * codec_of(job).decode * resolution(job) ** 2
@@ -137,6 +140,9 @@ def disk(job: Job) -> float:
         return 2 * 2 * counts(data_of(job)).train * codec.values * codec.channels * side**2  # flips, half precision
     if job.kind == "finetune":
         return 2 * 4 * trained(job)  # averaged and last delta, single precision
+    if job.kind == "source":
+        shape = shape_of(job)
+        return 2 * settings["pictures"] * shape.latent_channels * shape.latent_size**2
     if job.kind == "sample":
         return counts(data_of(job)).classes * settings["per_class"] * 3 * resolution(job) ** 2
     return 1e6  # tables, small networks, a page
@@ -159,10 +165,20 @@ def trains_all(run: Job) -> bool:
     return getattr(methods.find(run.settings["method"]), "TRAINS_ALL", False)
 
 
-def shape_of(run: Job) -> Shape:
-    """The network that a run trains."""
-    latents, network = run.inputs["latents"].settings, run.settings.get("network") or run.inputs["base"].settings
-    return Shape(network["size"], network["patch"], latents["resolution"] // codec_of(run.inputs["latents"]).factor)
+def objective_of(run: Job) -> objectives.ObjectiveSettings:
+    """What a run is trained by."""
+    asked = run.settings.get("objective", {"name": "plain"})
+    settings = {key: value for key, value in asked.items() if key != "name"}
+    return objectives.find(asked["name"]).Settings(**settings)
+
+
+def shape_of(job: Job) -> Shape:
+    """The network that a run trains, or that of a base which is asked by itself."""
+    encoding = job.inputs.get("latents", job)
+    network = job.settings.get("network") or job.inputs["base"].settings
+    codec = codec_of(encoding)
+    side = encoding.settings["resolution"] // codec.factor
+    return Shape(network["size"], network["patch"], side, codec.channels)
 
 
 def codec_of(job: Job) -> Facts:

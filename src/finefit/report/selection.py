@@ -48,10 +48,11 @@ def free_of(asked: Arguments, sides: list[str]) -> set[str]:
 
 
 def settings_of(study: Study, entry: str) -> dict[str, Any]:
-    """Settings of an entry of the study, with `method` and the learning rate that it gets."""
+    """Settings of an entry of the study, with `method`, `objective` and the learning rate that it gets."""
     settings = study.method_settings(entry)
+    objective, _ = study.objective(entry)
     resolved = {"method": study.methods[entry].get("method", entry), "lr": settings.lr or study.train.lr}
-    return asdict(settings) | resolved
+    return asdict(settings) | resolved | {"objective": objective}
 
 
 def meant(wanted: Any, study: Study) -> Any:

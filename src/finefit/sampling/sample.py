@@ -6,6 +6,7 @@ import sys
 import time
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,9 +32,14 @@ if TYPE_CHECKING:
 def build(job: Job, out: Path, scratch: Path) -> None:
     """Sample `per_class` pictures of every class: `images.npy` uint8 `[n, r, r, 3]` and `labels.npy` int64 `[n]`."""
     ranks.launch(sample_batches, max(1, torch.cuda.device_count()), job, scratch)
+    for name, values in joined(scratch).items():
+        np.save(out / f"{name}.npy", values)
+
+
+def joined(scratch: Path) -> dict[str, np.ndarray]:
+    """The kept batches as one, by name."""
     batches = [np.load(path) for path in sorted(scratch.glob("batch-*.npz"))]
-    for name in ("images", "labels"):
-        np.save(out / f"{name}.npy", np.concatenate([batch[name] for batch in batches]))
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0].files}
 
 
 def sample_batches(job: Job, scratch: Path) -> None:
@@ -46,17 +52,33 @@ def sample_batches(job: Job, scratch: Path) -> None:
     device, settings = device_here(), job.settings
     model, pair, precision = load_to_sample(job, device)
     codec = codecs.load(settings["codec"]).to(device)
-    batches = batches_of_all(model.y_embedder.num_classes, settings["per_class"], settings["batch_size"])
+
+    def pictures(labels: Tensor, numbers: Tensor, which: int) -> dict[str, np.ndarray]:
+        latents = sample(model, labels, numbers, settings, precision, device, pair)
+        require_finite(f"latents that {settings['sampler']} gave in batch {which}", latents)
+        return {"images": codec.decode(latents).cpu().numpy(), "labels": labels.numpy()}
+
+    classes = model.y_embedder.num_classes
+    keep_batches(batches_of_all(classes, settings["per_class"], settings["batch_size"]), pictures, scratch)
+
+
+def keep_batches(
+    batches: list[tuple[Tensor, Tensor]], draw: Callable[[Tensor, Tensor, int], dict[str, np.ndarray]], scratch: Path
+) -> None:
+    """Write what `draw(labels, numbers, which)` gives for every batch that is not yet in `scratch`, each rank every
+    so many.
+
+    Raises:
+        ToBeContinued: the job was told to stop; finished batches are kept.
+    """
     start = time.monotonic() - earlier_seconds(scratch)
     for first in progress(range(0, len(batches), ranks.count()), "sampling batches"):
         mine = first + ranks.number()
         path = scratch / f"batch-{mine:06d}.npz"
         if mine < len(batches) and not whole(path):
-            latents = sample(model, *batches[mine], settings, precision, device, pair)
-            require_finite(f"latents that {settings['sampler']} gave in batch {mine}", latents)
-            images = codec.decode(latents).cpu().numpy()
+            made = draw(*batches[mine], mine)
             with open(path.with_suffix(".partial"), "wb") as file:
-                np.savez(file, images=images, labels=batches[mine][0].numpy())
+                np.savez(file, **made)
             path.with_suffix(".partial").rename(path)
         if ranks.number() == 0:
             keep_seconds(scratch, time.monotonic() - start)
@@ -70,7 +92,7 @@ def whole(path: Path) -> bool:
         return False
     try:
         with np.load(path) as batch:
-            return len(batch["images"]) == len(batch["labels"])
+            return len({len(batch[name]) for name in batch.files}) == 1
     except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         print(f"{path}: cut off ({error}); it is sampled anew", file=sys.stderr)
         path.unlink()
@@ -144,18 +166,34 @@ def sample(
     model.y_embedder.check(labels)
     noise = noise_source(settings["seed"], labels, numbers, model, device)
     labels = labels.to(device)
-    predict = samplers.guided(
-        model.eval(),
+    predict = predictor(model.eval(), labels, settings, pair and pair.eval())
+    with torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)):
+        return getattr(samplers, settings["sampler"])(predict, noise(), settings["steps"], noise)
+
+
+def predictor(model: DiT, labels: Tensor, settings: dict, pair: DiT | None) -> samplers.Predict:
+    """What a sampler asks at every step; see `sample`.
+
+    Raises:
+        ValueError: the network cannot be guided so.
+    """
+    if settings["guidance"] == "learned":
+        if model.y_embedder.scale is None:
+            raise ValueError("guidance 'learned' needs a network that was trained to take a scale")
+        return samplers.told(model, labels, settings["scale"], settings["guidance_interval"])
+    elsewhere = settings["guidance"] in ("base", "auto")
+    if elsewhere and pair is None:
+        raise ValueError(f"guidance {settings['guidance']!r} needs the network to guide away from beside the run's")
+    return samplers.guided(
+        model,
         labels,
         references_of(model, labels, settings["guidance"]),
         settings["scale"],
         settings["guided_channels"],
         settings["guidance_interval"],
         getattr(guidance, settings.get("guidance_form", "plain")),
-        pair and pair.eval(),
+        pair if elsewhere else None,
     )
-    with torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)):
-        return getattr(samplers, settings["sampler"])(predict, noise(), settings["steps"], noise)
 
 
 def references_of(model: DiT, labels: Tensor, away: str) -> Tensor | None:

@@ -23,7 +23,7 @@ from finefit.models.checkpoint import read_base
 from finefit.models.dit import DiT
 from finefit.sampling.sample import beside_base, frozen, sample
 
-Guidance = Literal["null", "superclass", "base", "none"]
+Guidance = Literal["learned", "null", "superclass", "base", "none"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,8 @@ class Trained:
     Attributes:
         path: the run's folder.
         classes: names in the order of class ids.
-        guidance: what sampling can be guided away from: what the method dropped labels to in training, and "base" where
-            the base has a null row.
+        guidance: what sampling can be guided by: "learned" where training had it learn that, what the method dropped
+            labels to in training, and "base" where the base has a null row.
         precision: as in training.
         pair: `model` beside its base, for that guidance.
     """
@@ -141,6 +141,7 @@ def load(path: Path) -> Trained:
         weights = read_base(Path(base["path"]) / "base.safetensors")
     model = load_delta(path / "delta.safetensors", weights, base["digest"] if base else None)
     pair = beside_base(model, Path(base["path"]) / "base.safetensors", null) if base else None
+    learned = [] if model.y_embedder.scale is None else ["learned"]
     device, precision = device_here(), run["settings"]["train"]["precision"]
     return Trained(
         path,
@@ -148,7 +149,7 @@ def load(path: Path) -> Trained:
         pair and frozen(pair, precision, device),
         codecs.load(latents["settings"]["codec"]).to(device),
         class_names(input_of(latents, "data")),
-        (*run["settings"]["method_settings"]["guidance"], *(["base"] if pair else [])),
+        (*learned, *run["settings"]["method_settings"]["guidance"], *(["base"] if pair else [])),
         precision,
         device,
     )

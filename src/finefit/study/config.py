@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from finefit import datasets, judges, methods
+from finefit import datasets, judges, methods, objectives
 from finefit.codecs import CODECS
 from finefit.data.names import nearest
 from finefit.data.sources import TABLE, find, table
@@ -32,6 +32,7 @@ from finefit.jobs.checksums import checksum
 from finefit.methods import MethodSettings
 from finefit.models import null_row
 from finefit.models.shapes import SIZES
+from finefit.objectives import ObjectiveSettings
 from finefit.study import limits, sweeps
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
@@ -255,18 +256,23 @@ class Study(Strict):
         return sorted({self.sample.scale, *(sweep.get(entry, []) if isinstance(sweep, dict) else sweep)})
 
     def guidances(self, entry: str) -> tuple[str, ...]:
-        """What an entry's samples are guided away from: what it was trained for, then what `sample.guidance` adds."""
-        return (*self.method_settings(entry).guidance, *self.sample.guidance)
+        """What an entry's samples are guided by: what it was trained for, then what `sample.guidance` adds."""
+        _, objective = self.objective(entry)
+        return (*objective.GUIDANCE, *self.method_settings(entry).guidance, *self.sample.guidance)
+
+    def check_null_row(self, what: str) -> None:
+        """Raise ValueError where the base cannot be asked without a class, which `what` needs."""
+        if self.base.weights is None:
+            raise ValueError(f"{what}: this study starts from scratch; leave it out, or give base.weights")
+        file, said = find(self.base.weights).place, self.base.null_row
+        told = null_row.about(file).get("null_row", said) if file.exists() else said
+        if told in (None, "none"):
+            raise ValueError(f"{what}: {self.base.weights} was trained without a null row; leave it out")
 
     def check_guidance(self) -> None:
         """Raise ValueError where samples are to be guided away from a network that there is not."""
-        if "base" in self.sample.guidance and self.base.weights is None:
-            raise ValueError("base: this study starts from scratch; leave base out, or give base.weights")
-        if "base" in self.sample.guidance and self.base.weights:
-            file, said = find(self.base.weights).place, self.base.null_row
-            told = null_row.about(file).get("null_row", said) if file.exists() else said
-            if told in (None, "none"):
-                raise ValueError(f"base: {self.base.weights} was trained without a null row; leave base out")
+        if "base" in self.sample.guidance:
+            self.check_null_row("base")
         if ("auto" in self.sample.guidance) != (self.sample.auto_steps is not None):
             raise ValueError("auto: goes with auto_steps, the steps of the network to guide away from; give both")
         if self.sample.auto_steps and self.sample.auto_steps >= self.train.steps:
@@ -317,14 +323,29 @@ class Study(Strict):
 
     def method_settings(self, name: str) -> MethodSettings:
         """The method's settings of entry `name`."""
-        given = {key: value for key, value in self.methods[name].items() if key != "method"}
+        given = {key: value for key, value in self.methods[name].items() if key not in ("method", "objective")}
         return build(self.method(name).Settings, given)
+
+    def objective(self, name: str) -> tuple[str, ObjectiveSettings]:
+        """What entry `name` is trained by: its key `objective`, a name or a mapping with a name and settings."""
+        given = self.methods[name].get("objective", "plain")
+        given = {"name": given} if isinstance(given, str) else given
+        if not isinstance(given, dict) or not isinstance(given.get("name"), str):
+            known = ", ".join(objectives.names())
+            raise ValueError(f"objective is {given!r}: use one of {known}, or {{name: ONE, and its settings}}")
+        settings = {key: value for key, value in given.items() if key != "name"}
+        return given["name"], build(objectives.find(given["name"]).Settings, settings)
 
     def check_method(self, name: str) -> None:
         """Raise ValueError where entry `name` does not suit the study's network."""
         settings = self.method_settings(name)
         if self.base.size in SIZES:
             settings.check_depth(SIZES[self.base.size][0])
+        objective, asked = self.objective(name)
+        if asked.NEEDS_NULL and "null" not in settings.guidance:
+            raise ValueError(f'objective {objective} trains the null row; add "null" to guidance')
+        if asked.NEEDS_BASE:
+            self.check_null_row(f"objective {objective}")
 
 
 def defaults(section: type[Strict]) -> dict[str, Any]:

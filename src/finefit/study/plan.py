@@ -126,12 +126,22 @@ class Plan:
         inputs = {"latents": latents}
         if self.base:
             inputs["base"] = self.base
+        objective, asked = study.objective(entry)
+        if objective != "plain":
+            settings["objective"] = {"name": objective} | asdict(asked)
+        if self.base and asked.source:
+            inputs["source"] = self._source_pictures(self.base, asked.source, latents.settings["resolution"])
         if method.embedder == "tiered":
             inputs["hierarchy"] = hierarchy
         return self._add("finetune", name, settings, inputs)
 
+    def _source_pictures(self, base: Job, settings: dict[str, Any], resolution: int) -> Job:
+        """Pictures that the base draws with no class asked for, for every run that is trained on such."""
+        own = {"resolution": resolution, "codec": self._codec()}
+        return self._add("source", f"source/{self.study.base.weights}-{resolution}", settings | own, {"base": base})
+
     def _guidances(self, entry: str) -> list[dict[str, Any]]:
-        """Guidance references and scales that a method is sampled with; scale 1 is no guidance and comes once."""
+        """Guidances and scales that a method is sampled with; scale 1 is no guidance and comes once."""
         references, scales = self.study.guidances(entry), self.study.scales(entry)
         guided = [{"guidance": name, "scale": scale} for scale in scales if scale != 1 for name in references]
         unguided = [{"guidance": "none", "scale": 1.0}] if 1 in scales or not references else []
@@ -139,7 +149,7 @@ class Plan:
 
     def _sample(self, run: Job, less: Job | None, own: dict[str, Any]) -> Job:
         """Samples of a run; `less` is the same run trained for less long, which guidance "auto" points away from."""
-        unused = {"guidance_form"} if own["guidance"] == "none" else set()
+        unused = {"guidance_form"} if own["guidance"] in ("none", "learned") else set()
         common = self.study.sample.model_dump(exclude={"scale", "sweep", "guidance", "auto_steps", *unused})
         name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
         own |= {"seed": run.settings["seed"], "codec": self._codec()}

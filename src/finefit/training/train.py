@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from finefit.diffusion.process import TRAIN_STEPS, Diffusion
+from finefit.diffusion.process import TRAIN_STEPS
 from finefit.jobs import ranks, stopping
 from finefit.jobs.devices import store_frozen_as_bfloat16, uses_bfloat16
 from finefit.jobs.finite import require_finite
@@ -27,6 +27,7 @@ from finefit.latents.pack import Pack
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
 from finefit.models.shapes import CLASS_TABLE
+from finefit.objectives import Material, Networks, plain
 from finefit.training import state
 from finefit.training.label_dropout import drop_labels
 from finefit.training.optimizer import Optimizer
@@ -48,6 +49,8 @@ def train(
     seed: int,
     state_file: Path,
     device: str = "cpu",
+    objective: plain.Objective | None = None,
+    base: DiT | None = None,
 ) -> tuple[dict[str, Tensor], list[dict]]:
     """Train the parameters that require gradients; gives their moving average and the record of losses.
 
@@ -57,23 +60,33 @@ def train(
         pack: latents and labels.
         references: what a dropped label may become: "null", "superclass", both or none.
         state_file: where the state is kept while training goes on, and taken up from.
+        objective: what is minimised; the papers' where left out.
+        base: the untouched base at its null row, on the device, for objectives that need it.
 
     Raises:
         ToBeContinued: the job was told to stop; the state is kept.
         ValueError: the loss, or what was trained, is not finite.
     """
-    diffusion, low = Diffusion(), uses_bfloat16(settings.precision, device)
+    low = uses_bfloat16(settings.precision, device)
+    objective = objective or plain.Objective(plain.Settings(), Material(settings.steps))
     if low:
         store_frozen_as_bfloat16(model)
     model.recompute = settings.recompute
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = Optimizer(trained, rates, settings)
 
-    def losses(part: dict[str, Tensor]) -> Tensor:
-        noised = diffusion.noised(part["latents"], part["t"], part["noise"])
-        with torch.autocast(device, torch.bfloat16, enabled=low):
-            output = functional_call(model, {CLASS_TABLE: optimizer.table.leaf}, (noised, part["t"], part["places"]))
-        return diffusion.loss(output.float(), part["latents"], noised, part["t"], part["noise"])
+    def with_precision(network: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def answer(*inputs: Tensor) -> Tensor:
+            with torch.autocast(device, torch.bfloat16, enabled=low):
+                return network(*inputs)
+
+        return answer
+
+    networks = Networks(
+        with_precision(lambda *inputs: functional_call(model, {CLASS_TABLE: optimizer.table.leaf}, inputs)),
+        with_precision(lambda *inputs: functional_call(model, optimizer.averaged(), inputs)),
+        base and with_precision(base),
+    )
 
     since_record = torch.zeros((), device=device)
     first, record = state.load(state_file, optimizer, since_record)
@@ -83,9 +96,12 @@ def train(
     rows_at_once = settings.batch_size
     model.train()
     for step in progress(range(first, settings.steps), "training steps", done=first):
-        rows, batch = draw(pack, model.y_embedder, references, settings, seed, step, device)
+        rows, batch = draw(pack, model.y_embedder, references, settings, seed, step, device, objective)
+        torch.manual_seed(int(np.random.SeedSequence([seed, step, 1]).generate_state(1)[0]))  # of adapters with dropout
         leaves = optimizer.leaves(rows, step)
-        loss, rows_at_once = backward(losses, batch, settings.batch_size, rows_at_once, leaves)
+        loss, rows_at_once = backward(
+            lambda part: objective.losses(part, networks), batch, settings.batch_size, rows_at_once, leaves
+        )
         ranks.add([loss, *(leaf.grad for leaf in leaves if leaf.grad is not None)])
         optimizer.step(step)
         since_record += loss
@@ -166,8 +182,10 @@ def draw(
     seed: int,
     step: int,
     device: str,
+    objective: plain.Objective,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The class table's rows that step `step` names, and what this rank needs: latents, places, timesteps and noise.
+    """The class table's rows that step `step` names, and what this rank needs: latents, places, noise, timesteps and
+    what else the objective drew.
 
     `places` says for each picture which of the rows is its label, or what the label was dropped to. Chance is drawn
     for the whole batch, so that it does not depend on the number of ranks.
@@ -179,12 +197,14 @@ def draw(
     n, mine = len(chosen), ranks.share(len(chosen))
     flips = torch.randint(2 if settings.flip else 1, (n,), generator=chance)[mine]
     noise = torch.randn(2, n, *pack.shape, generator=chance)[:, mine]
-    t = torch.randint(TRAIN_STEPS, (n,), generator=chance)[mine]
+    t = torch.randint(TRAIN_STEPS, (n,), generator=chance)
     uniform = torch.rand(n, generator=chance)
     labels = drop_labels(pack.labels[chosen], embedder, references, settings.label_dropout, uniform)
-    rows, places = labels.unique(return_inverse=True)
+    columns = objective.vary({"rows": labels, "t": t}, chance, step)
+    rows, places = columns.pop("rows").unique(return_inverse=True)
     latents = pack.sample(chosen[mine], flips.numpy(), noise[0])
-    batch = {"latents": latents, "places": places[mine], "noise": noise[1], "t": t}
+    batch = {"latents": latents, "noise": noise[1]}
+    batch |= {name: values[mine] for name, values in ({"places": places} | columns).items()}
     return rows, {name: values.to(device, non_blocking=True) for name, values in batch.items()}
 
 
