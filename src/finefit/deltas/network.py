@@ -96,8 +96,20 @@ def unconditional(file: Path, shape: Shape, null: int | str = "last") -> DiT | N
     table = read_class_table(file, null)
     if table.null_row is None:
         return None
-    model = on_base(shape, LabelEmbedder(1, shape.width, null=False), read_base(file))
-    model.y_embedder.embedding_table.weight.data = table.rows[table.null_row : table.null_row + 1]
+    return untouched(file, shape, table.rows[table.null_row : table.null_row + 1])
+
+
+def with_own_classes(file: Path, shape: Shape, null: int | str = "last") -> DiT:
+    """The untouched base as a network of the classes that it was trained on; arguments are those of `unconditional`."""
+    table = read_class_table(file, null)
+    classes = [number for number in range(len(table.rows)) if number != table.null_row]
+    return untouched(file, shape, table.rows[classes])
+
+
+def untouched(file: Path, shape: Shape, rows: Tensor) -> DiT:
+    """The base with these rows `[n, dim]` of its class table as a network's classes."""
+    model = on_base(shape, LabelEmbedder(len(rows), shape.width, null=False), read_base(file))
+    model.y_embedder.embedding_table.weight.data = rows
     return model
 
 

@@ -98,7 +98,8 @@ def work(job: Job) -> dict[str, float]:
         run = job.inputs.get("run", job)  # the base's has its own inputs
         encode = codec_of(run.inputs["latents"]).encode * resolution(job) ** 2
         amounts |= {"read": pictures, "codec": pictures * encode}
-        amounts["sample"] = pictures * settings["denoising_timesteps"] * shape_of(run).forward_operations
+        asked = pictures + 2 * settings.get("drift_pictures", 0)
+        amounts["sample"] = asked * settings["denoising_timesteps"] * shape_of(run).forward_operations
     elif job.kind == "reference":
         pixels = settings["resolution"] ** 2
         probe = settings["probe_steps"] * PROBE_STEP_PIXELS

@@ -170,8 +170,9 @@ class EvaluateSettings(Strict):
     published: list[Literal["fid", "lpips"]] = []  # "fid" is judge `inception`
     judges: list[str] = []  # beside the study's own probe: dinov2-base, timm/resnet50.a1_in1k
     utility: UtilitySettings | None = None
+    drift_pictures: Annotated[int, Field(ge=0)] = 0  # of the base's own classes that drift is measured on; 0: it is not
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"utility"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"utility", "drift_pictures"})
 
 
 class Study(Strict):

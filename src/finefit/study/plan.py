@@ -86,7 +86,7 @@ class Plan:
         hierarchy = self._add("hierarchy", name, study.hierarchy(name), {"data": data})
         pixels = {"resolution": resolution}
         latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})
-        judged_by = study.evaluate.model_dump(exclude={"published", "judges", "utility", *DENOISING})
+        judged_by = study.evaluate.model_dump(exclude={"published", "judges", "utility", "drift_pictures", *DENOISING})
         per_class = study.data[name].per_class or study.sample.per_class
         judged_by |= {"per_class": per_class, "codec": self._codec()}
         reference = self._add(
@@ -178,7 +178,8 @@ class Plan:
         self._add("utility", sample.name, settings, {"data": data, "sample": sample})
 
     def _denoise(self, name: str, inputs: dict[str, Job]) -> Job:
-        settings = self.study.evaluate.model_dump(include=DENOISING)
+        asked = DENOISING | {"drift_pictures"} if "run" in inputs and self.base else DENOISING
+        settings = self.study.evaluate.model_dump(include=asked)
         return self._add("denoise", f"{name}-denoising", settings, inputs)
 
 
