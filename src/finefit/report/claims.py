@@ -20,6 +20,7 @@ from finefit.report.statistics import holm
 from finefit.study.config import Strict
 
 LEDGER = Path("claims.yaml")
+RIVALS = ("Domain Guidance", "Diff-Tuning", "DogFit")  # papers that claim to beat the two
 
 
 class Margin(Strict):
@@ -33,7 +34,7 @@ class Claim(Strict):
     """One claim as claims.yaml states it."""
 
     id: str
-    paper: Literal["FineDiffusion", "DiffFit"]
+    paper: Literal["FineDiffusion", "DiffFit", "Domain Guidance", "Diff-Tuning", "DogFit"]
     claim: str
     published: str = ""
     unit: str = ""

@@ -120,9 +120,11 @@ def overview(lines: list[Record]) -> HTML:
     )
 
 
-def claims_of(lines: list[Record], paper: str) -> HTML:
-    """A paper's claims that a study has looked at: verdict, what was found where, and the rule."""
-    shown = [one for one in lines if one["paper"] == paper and one["studies"]]
+def claims_of(lines: list[Record], *papers: str) -> HTML:
+    """Claims of some papers that a study has looked at: verdict, what was found where, and the rule."""
+    shown = [one for one in lines if one["paper"] in papers and one["studies"]]
+    if not shown:
+        return HTML('<p class="note">No kept study has tested them yet.</p>')
     head = ["claim", "verdict", "published", "what was found<small>the strongest test first</small>", "rule", "source"]
     return HTML(table(head, [row(one) for one in shown], "claims"))
 

@@ -38,9 +38,9 @@ def summary(found: Results) -> HTML:
     return HTML(f'<dl class="facts">{told}</dl>{rows(run)}{more}')
 
 
-def every_claim(found: Results, paper: str | None = None) -> HTML:
-    """Every claim (of one paper, or of both) with its rule and source."""
-    return HTML(rows([one for one in judge(found) if paper in (None, one.claim.paper)], full=True))
+def every_claim(found: Results, *papers: str) -> HTML:
+    """Every claim (of some papers, or of all) with its rule and source."""
+    return HTML(rows([one for one in judge(found) if not papers or one.claim.paper in papers], full=True))
 
 
 def rows(judged: list[Judged], full: bool = False) -> str:

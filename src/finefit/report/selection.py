@@ -43,8 +43,10 @@ def select(found: Scores, group: str, wanted: Arguments, like: pd.Series | None,
 
 
 def free_of(asked: Arguments, sides: list[str]) -> set[str]:
-    """Settings in which the sides may differ: those that any side names, and what labels are dropped to."""
-    return {"guidance"}.union(*(asked[side] for side in sides))
+    """Settings in which the sides may differ: those that any side names, what labels are dropped to, and the rates of
+    training where its objective is named, since each objective has its own best ones."""
+    named = {"guidance"}.union(*(asked[side] for side in sides))
+    return named | {"lr", "lr_multipliers"} if "objective" in named else named
 
 
 def settings_of(study: Study, entry: str) -> dict[str, Any]:
