@@ -200,7 +200,7 @@ def by_pixels():
 
 def test_degradations_of_known_size():
     pool, train = squares(64, 8, 0), squares(64, 8, 2)
-    steps = list(degradations.every(pool, train, 32))
+    steps = list(degradations.every(pool, np.arange(64), train, 32))
     assert all(one.images.shape == (32, 32, 32, 3) and one.images.dtype == np.uint8 for one in steps)
     of = {(one.name, one.step): one for one in steps}
     images = pool.images[:32].astype(float)

@@ -75,7 +75,7 @@ def test_classifiers_learn_from_samples_and_finished_ones_outlive_a_kill(tmp_pat
     np.save(sample.path / "labels.npy", asked.numpy())
     real = {"train": torch.tensor([0, 0, 1, 1]), "test": torch.tensor([0, 1, 1, 1])}
     turned = {"train": 1 - real["train"], "test": real["test"]}
-    monkeypatch.setattr(phase, "of_split", lambda data, split, resolution: (flat(turned[split]), real[split]))
+    monkeypatch.setattr(phase, "of_split", lambda data, split, *_: (flat(turned[split]), real[split]))
     settings = {"resolution": 16, "seed": 0, "steps": 60, "classifiers": 1, "ratios": [10]}
     job = Job("utility", "some", settings, {"data": None, "sample": sample})
     out, scratch = tmp_path / "out", tmp_path / "scratch"

@@ -6,7 +6,9 @@ first frame is taken. A 16-bit file may hold the 12 bits of a camera; how many i
 
 from __future__ import annotations
 
+import math
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +17,8 @@ from PIL import Image, ImageOps
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 GLANCE = (64, 64)  # pixels: the least that a check decodes
+IN_MEMORY = 2**31  # bytes of pictures that are held in memory
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-
-
 DEEP = 16  # bits of a deep picture, unless fewer are told
 
 
@@ -49,6 +50,28 @@ def read_file(path: Path, resolution: int, bits: int | None = None) -> np.ndarra
         raise ValueError(f"{path}: not readable as a picture ({error}); replace or remove it") from None
 
 
+def gathered(parts: Iterable[np.ndarray], count: int, side: int, file: Path) -> np.ndarray:
+    """Pictures that come in parts, uint8 `[count, side, side, 3]`.
+
+    More than `IN_MEMORY` are mapped from `file`, of which the system holds what it has room for; a file that an earlier
+    attempt finished is taken as it is.
+    """
+    shape = (count, side, side, 3)
+    if math.prod(shape) <= IN_MEMORY:
+        pictures, place = np.empty(shape, np.uint8), 0
+        for part in parts:
+            pictures[place : place + len(part)] = part
+            place += len(part)
+        return pictures
+    if not file.exists():
+        partial = file.with_suffix(".partial")
+        with open(partial, "wb") as opened:  # no memory map, whose writer a full disk kills
+            for part in parts:
+                opened.write(np.ascontiguousarray(part).data)
+        partial.replace(file)
+    return np.memmap(file, np.uint8, "c", shape=shape)
+
+
 def look(path: Path, bits: int | None = None) -> Look:
     """Check a picture file; decodes no more than it must."""
     try:
@@ -59,24 +82,27 @@ def look(path: Path, bits: int | None = None) -> Look:
             return Look("is empty (0 bytes)")
         with Image.open(path) as image:
             image.draft("RGB", GLANCE)
-            largest = largest_value(image)
+            deep = is_deep(image)
             upright_rgb(image, bits)
+            largest = largest_value(image) if deep else 0
     except UNREADABLE as error:
         return Look(f"is not readable as a picture ({error})".replace(str(path), "file"))
     return Look(None, largest)
 
 
+def is_deep(image: Image.Image) -> bool:
+    """Whether a picture has 16-bit values; known of one whose pixels are not loaded yet."""
+    return image.mode.startswith("I") or any("16" in str(tile.args) for tile in getattr(image, "tile", []))
+
+
 def largest_value(image: Image.Image) -> int:
-    """The largest of a picture's 16-bit values; 0 where it has 8 bits. Of 16-bit colour Pillow keeps the upper byte."""
-    if image.mode.startswith("I"):
-        return int(np.asarray(image).max())
-    deep = any("16" in str(tile.args) for tile in getattr(image, "tile", []))
-    return 257 * int(np.asarray(image).max()) if deep else 0
+    """The largest of a deep picture's values; of 16-bit colour Pillow keeps the upper byte."""
+    return int(np.asarray(image).max()) * (1 if image.mode.startswith("I") else 257)
 
 
 def upright_rgb(image: Image.Image, bits: int | None = None) -> Image.Image:
     """The picture as its maker saw it, in RGB on white; `bits` is the range of 16-bit values."""
-    deep_colour = not image.mode.startswith("I") and largest_value(image) > 0
+    deep_colour = is_deep(image) and not image.mode.startswith("I")
     image = ImageOps.exif_transpose(image)
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers of no known range")

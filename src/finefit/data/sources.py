@@ -8,6 +8,7 @@ have no internet: `finefit fetch` runs before.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -21,6 +22,7 @@ from finefit.jobs.locks import only_one
 TABLE = Path("data/sources.csv")
 RAW = Path("data/raw")
 UNPUBLISHED = "none published"
+CHECKSUM = re.compile(rf"(sha256|md5):[0-9a-f]+|{UNPUBLISHED}")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,13 @@ def table() -> dict[str, Source]:
     rows = {}
     for line, row in zip(found.lines, found.rows, strict=True):
         size = tables.number(row["bytes"] or "0", int, f"{TABLE}:{line}: bytes")
+        if row["name"] in rows:
+            raise ValueError(f"{TABLE}:{line}: name: {row['name']!r} stands there already; remove one")
+        if not CHECKSUM.fullmatch(row["checksum"]):
+            raise ValueError(
+                f"{TABLE}:{line}: checksum: {row['checksum']!r} is none; write sha256: or md5: and its digits, or "
+                f"{UNPUBLISHED!r}"
+            )
         rows[row["name"]] = Source(**row | {"bytes": size})
     return rows
 
@@ -158,7 +167,9 @@ def verified(path: Path, source: Source) -> Path:
         where = trusted(source.place)
         if not where.exists():
             return path
-        wanted = f"sha256:{where.read_text().split()[0]}"
+        if not (words := where.read_text().split()):
+            raise ValueError(f"{where}: holds no checksum; delete it and {path}, and repeat")
+        wanted = f"sha256:{words[0]}"
     digest = checksum(path, wanted.split(":")[0])
     if not digest.startswith(wanted):
         raise ValueError(f"{path}: has {digest}, but {where} says {wanted}; delete it and repeat")

@@ -154,7 +154,8 @@ def _doubtful(settings: Settings, deep: dict[str, int]) -> list[str]:
     told = f"{settings.path}/{next(iter(deep))}" + (f" and {len(deep) - 1} more" if len(deep) > 1 else "")
     return [
         f"{told}: 16-bit values that end at {largest}: read as 16 bits they would be nearly black; say how many bits "
-        f"they have by options: {{bits: {max(9, largest.bit_length())}}} (or bits: {DEEP}, and they stay dark)"
+        f"they have by options: {{bits: {max(9, largest.bit_length())}}} (of grey pictures; convert colour to 8 bits), "
+        f"or bits: {DEEP}, and they stay dark"
     ]
 
 

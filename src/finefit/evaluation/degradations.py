@@ -45,15 +45,16 @@ class Pool:
     labels: np.ndarray
 
 
-def every(pool: Pool, train: Pool, count: int, seed: int = 0) -> Iterator[Degraded]:
-    """All degradations, each from its mildest step on, of the first `count` pictures of a pool of held-out ones.
+def every(pool: Pool, rows: np.ndarray, train: Pool, count: int, seed: int = 0) -> Iterator[Degraded]:
+    """All degradations, each from its mildest step on, of `count` pictures of a pool of held-out ones.
 
     Args:
-        pool: real pictures that no judge was trained on; where classes are dropped, others of it stand in.
+        pool: real pictures that no judge was trained on.
+        rows: which of them; the first are taken, and where classes are dropped, others stand in.
         train: training pictures, to be copied.
         count: pictures of a step.
     """
-    images, labels = pool.images[:count], pool.labels[:count]
+    images, labels = pool.images[rows[:count]], pool.labels[rows[:count]]
     side = images.shape[1]
 
     def changed(name: str, steps: tuple, change: Callable, told: Callable[..., str], last: bool = False) -> Iterator:
@@ -69,16 +70,16 @@ def every(pool: Pool, train: Pool, count: int, seed: int = 0) -> Iterator[Degrad
     yield from changed("pieces shuffled", pieces, shuffled, lambda s: f"{s} × {s}", last=True)
     for share in SHARES:
         yield Degraded("classes exchanged", f"{share:.3g} of pictures", images, exchanged(labels, share, seed))
-    known = np.unique(pool.labels)
+    known = np.unique(pool.labels[rows])
     for share in DROPPED if len(known) > 3 else ():
         gone = np.random.default_rng(seed).permutation(known)[: round(share * len(known))]
-        rows = refilled(np.flatnonzero(~np.isin(pool.labels, gone)), count)
-        yield Degraded("classes dropped", f"{len(gone)} of {len(known)}", pool.images[rows], pool.labels[rows])
+        left = refilled(rows[~np.isin(pool.labels[rows], gone)], count)
+        yield Degraded("classes dropped", f"{len(gone)} of {len(known)}", pool.images[left], pool.labels[left])
     for share in SHARES:
-        rows, places = np.random.default_rng(seed).permutation(len(train.images)), np.arange(round(share * count))
+        places = np.arange(round(share * count))
+        copied = refilled(np.random.default_rng(seed).permutation(len(train.images)), len(places))
         mixed, said = images.copy(), labels.copy()
-        rows = refilled(rows, len(places))
-        mixed[places], said[places] = train.images[rows], train.labels[rows]
+        mixed[places], said[places] = train.images[copied], train.labels[copied]
         yield Degraded("copies of training pictures", f"{share:.3g} of pictures", mixed, said)
     yield from changed("blots", (BLOTS,), lambda x, s, _: blots(x, s), lambda s: f"{s} × {s} colours", last=True)
     yield from changed("plain noise", (255,), plain_noise, lambda _: "all of the picture", last=True)

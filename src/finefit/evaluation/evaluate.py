@@ -36,7 +36,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     of two halves of the samples apart) and for every judge `neighbours-<judge>.npz`.
     """
     samples, reference = job.inputs["sample"], job.inputs["reference"]
-    images = torch.from_numpy(np.load(samples.path / "images.npy"))
+    images = torch.from_numpy(np.load(samples.path / "images.npy", mmap_mode="c"))
     labels = torch.from_numpy(np.load(samples.path / "labels.npy"))
     supers = torch.tensor(superclass_of(reference.inputs["hierarchy"]))
     logits = probe.in_batches(probe.load(reference.path / "classifier.safetensors"), images)

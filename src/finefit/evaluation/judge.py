@@ -53,7 +53,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     data, settings = job.inputs["data"], job.settings
     classes = len(superclass_of(job.inputs["hierarchy"]))
     (train, train_labels), (test, test_labels) = (
-        of_split(data, split, settings["resolution"]) for split in ("train", "test")
+        of_split(data, split, settings["resolution"], scratch) for split in ("train", "test")
     )
 
     def see(images: Tensor | np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def table(
         rows.append({"degradation": UNHARMED, "step": f"draw {draw + 1}", "destroyed": False} | found)
     order = np.random.default_rng(0).permutation(len(real.labels))
     beside, rest = part(real, order[:count]), order[count:]
-    for one in degradations.every(Pool(test.images[rest], test.labels[rest]), train, count):
+    for one in degradations.every(test, rest, train, count):
         found = measured(see(one.images), one.labels, beside)
         rows.append({"degradation": one.name, "step": one.step, "destroyed": one.destroyed} | found)
     return pd.DataFrame(rows)
@@ -177,10 +177,15 @@ def failures(judged: pd.DataFrame, known: float) -> dict[str, str]:
         for score in ("fd", "kd"):
             further = first[first[score] >= row[score]]
             if len(further):
-                like = f"{further.index[0]} ({further['step'].iloc[0]}) {further[score].iloc[0]:.3g}"
-                reasons.setdefault(score, f"{row['degradation']} scores {row[score]:.3g}, {like}")
+                like = f"{further.index[0]} ({further['step'].iloc[0]}) {digits(further[score].iloc[0])}"
+                reasons.setdefault(score, f"{row['degradation']} scores {digits(row[score])}, {like}")
         for score in FIDELITY:
             if row[score] > unharmed[score] / 2:
                 like = f"real pictures {unharmed[score]:.2f}"
                 reasons.setdefault(score, f"{row['degradation']} scores {row[score]:.2f}, {like}")
     return reasons
+
+
+def digits(value: float) -> str:
+    """A distance with three significant digits, never in powers of ten."""
+    return np.format_float_positional(value, 3, unique=False, fractional=False, trim="-")

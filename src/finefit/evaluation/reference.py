@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from finefit import codecs
+from finefit.data.pictures import gathered
 from finefit.evaluation.measured import measured
 from finefit.evaluation.pictures import of_split
 from finefit.hierarchy.superclasses import superclass_of
+from finefit.jobs.devices import device_here
 from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
 from finefit.metrics import probe
@@ -21,6 +23,7 @@ from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance, split_half_distance
 
 PROBE, CLASSIFIER = {"width": 32, "seed": 1}, {"width": 24, "seed": 2}  # measure features; name classes
+AT_ONCE = 256  # pictures that the codec takes
 GALLERY = 8  # real pictures of each class kept for the report
 
 
@@ -32,14 +35,13 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     """
     data, settings = job.inputs["data"], job.settings
     supers = torch.tensor(superclass_of(job.inputs["hierarchy"]))
-    train, train_labels = of_split(data, "train", settings["resolution"])
-    test, test_labels = of_split(data, "test", settings["resolution"])
+    train, train_labels = of_split(data, "train", settings["resolution"], scratch)
+    test, test_labels = of_split(data, "test", settings["resolution"], scratch)
     networks = {}
     for name, options in {"probe": PROBE, "classifier": CLASSIFIER}.items():
         networks[name] = probe.fit(train, train_labels, len(supers), settings["probe_steps"], **options)
         probe.save(networks[name], out / f"{name}.safetensors")
-    codec = codecs.load(settings["codec"])
-    decoded = torch.cat([codec.decode(codec.encode(part)[0]) for part in test.split(256)])
+    decoded = through_codec(settings["codec"], test, scratch / "decoded.pictures")
     real = probe.in_batches(networks["probe"].features, test).numpy()
     recoded = probe.in_batches(networks["probe"].features, decoded).numpy()
     real_logits = probe.in_batches(networks["classifier"], test)
@@ -71,10 +73,20 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     (out / "reference.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
+@torch.no_grad()
+def through_codec(settings: dict, images: Tensor, file: Path) -> Tensor:
+    """Pictures encoded and decoded again; many are kept in `file`."""
+    device = device_here()
+    codec = codecs.load(settings).to(device)
+    parts = (codec.decode(codec.encode(part.to(device))[0]).cpu().numpy() for part in images.split(AT_ONCE))
+    return torch.from_numpy(gathered(parts, len(images), images.shape[1], file))
+
+
 def psnr(images: Tensor, others: Tensor) -> float:
     """Mean peak signal-to-noise ratio of pairs of uint8 pictures, in decibels."""
-    error = (images.float() - others.float()).square().flatten(1).mean(1).clamp(min=1e-3)
-    return (10 * torch.log10(255**2 / error)).mean().item()
+    pairs = zip(images.split(AT_ONCE), others.split(AT_ONCE), strict=True)
+    errors = torch.cat([(one.float() - other.float()).square().flatten(1).mean(1) for one, other in pairs])
+    return (10 * torch.log10(255**2 / errors.clamp(min=1e-3))).mean().item()
 
 
 def gallery(images: Tensor, labels: Tensor, classes: int) -> np.ndarray:

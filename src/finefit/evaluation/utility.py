@@ -33,8 +33,8 @@ def build(job: Job, out: Path, scratch: Path) -> None:
         ValueError: there are fewer samples of a class than a ratio asks for.
     """
     settings, data = job.settings, job.inputs["data"]
-    train, labels = of_split(data, "train", settings["resolution"])
-    test, test_labels = of_split(data, "test", settings["resolution"])
+    train, labels = of_split(data, "train", settings["resolution"], scratch)
+    test, test_labels = of_split(data, "test", settings["resolution"], scratch)
     counts = torch.bincount(labels)
     sets = {REAL: (train, labels)}
     if "sample" in job.inputs:

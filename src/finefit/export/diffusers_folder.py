@@ -55,8 +55,6 @@ def export(plan: Plan, run: Job, folder: Path) -> None:
     """
     if folder.exists():
         raise ValueError(f"{folder}: stands there already; name a new folder, or remove it")
-    if not run.marker.exists():
-        raise ValueError(f"{run.path}: not made yet; run `snakemake {run.marker}` first")
     importable_torchvision()
     model, settings = load_run(run), sample_of(plan, run).settings
     plain = merged(model)

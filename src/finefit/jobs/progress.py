@@ -48,8 +48,10 @@ def clock(seconds: float) -> str:
 
 def earlier_seconds(scratch: Path) -> float:
     """Seconds that interrupted attempts spent up to the state they left, so that a job's cost is counted whole."""
-    kept = scratch / "seconds"
-    return float(kept.read_text()) if kept.exists() else 0.0
+    try:
+        return float((scratch / "seconds").read_text())
+    except (FileNotFoundError, ValueError):  # none, or a kill came while they were written
+        return 0.0
 
 
 def keep_seconds(scratch: Path, seconds: float) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from finefit import datasets, methods
 from finefit.codecs import CODECS, Facts
 from finefit.data import sources, tables
+from finefit.data.pictures import IN_MEMORY
 from finefit.jobs.job import Job
 from finefit.models.shapes import Shape
 
@@ -143,8 +144,17 @@ def disk(job: Job) -> float:
 
 
 def state(job: Job) -> float:
-    """Bytes that a job keeps in scratch while it runs: weights, average and two moments, and the next such state."""
-    return 2 * 4 * 4 * trained(job) if job.kind == "finetune" else 0.0
+    """Bytes that a job keeps in scratch while it runs.
+
+    Of training weights, average and two moments, and the next such state; of judging, pictures beyond memory.
+    """
+    if job.kind == "finetune":
+        return 2 * 4 * 4 * trained(job)
+    if job.kind not in ("reference", "judge", "utility"):
+        return 0.0
+    size, each = counts(data_of(job)), 3 * resolution(job) ** 2
+    kept = [size.train, size.test] + [size.test] * (job.kind == "reference")  # which the codec decodes
+    return sum(each * count for count in kept if each * count > IN_MEMORY)
 
 
 def trained(run: Job) -> float:

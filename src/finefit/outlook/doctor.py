@@ -14,12 +14,11 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import yaml
-
 from finefit.data import sources
 from finefit.jobs import faults, locks, store
 from finefit.jobs.job import PHASES
 from finefit.outlook import forecast
+from finefit.study import reading
 from finefit.study.plan import Plan
 
 PROFILE = Path("workflow/profiles/slurm/config.yaml")
@@ -79,7 +78,8 @@ def slurm() -> Iterator[Finding]:
     if said is None:
         yield "note", "SLURM", "installed, but sinfo does not answer: nothing can be submitted"
         return
-    wanted = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))["default-resources"].get("slurm_partition")
+    profile = reading.read(PROFILE)[0] or {}
+    wanted = (profile.get("default-resources") or {}).get("slurm_partition")
     partitions = {line.split("|")[0]: line.split("|") for line in sorted(said.splitlines())}
     if wanted and wanted not in partitions:
         yield "fails", "SLURM", f"{PROFILE} names partition {wanted!r}; there are {', '.join(partitions)}"

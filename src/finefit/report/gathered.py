@@ -15,6 +15,7 @@ from typing import Any
 
 from IPython.display import HTML
 
+from finefit.jobs import store
 from finefit.report import claims, kept, record, rules
 from finefit.report.decisions import MOST_SEEDS
 from finefit.report.ledger import CERTAINTY, badge
@@ -109,7 +110,7 @@ def write(lines: list[Record], out: Path) -> Path:
 
 def load(file: str | Path) -> list[Record]:
     """The ledger as `write` wrote it."""
-    return json.loads(Path(file).read_text(encoding="utf-8"))
+    return store.read_json(Path(file), "run `finefit ledger`, which writes it anew")
 
 
 def overview(lines: list[Record]) -> HTML:

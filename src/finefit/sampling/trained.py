@@ -16,6 +16,7 @@ from torch import Tensor
 
 from finefit import codecs
 from finefit.codecs import Codec
+from finefit.data import names
 from finefit.deltas.delta import load_delta
 from finefit.jobs import store
 from finefit.jobs.devices import device_here
@@ -97,12 +98,8 @@ class Trained:
         Raises:
             ValueError: there is no such class.
         """
-        known: dict[str | int, int] = {number: number for number in range(len(self.classes))}
-        known |= {name: number for number, name in enumerate(self.classes)}
-        for name in classes:
-            if name not in known:
-                raise ValueError(f"no class {name!r}: the run has {', '.join(self.classes[:20])}")
-        return [known[name] for name in classes]
+        ids = range(len(self.classes))
+        return [int(one) if one in ids else names.ids_of([str(one)], self.classes)[0] for one in classes]
 
     def chosen(self, guidance: str | None, scale: float) -> str:
         """What is guided away from: as asked for, else the first that the run was trained with; nothing at scale 1.
