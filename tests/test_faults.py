@@ -33,7 +33,7 @@ from finefit.jobs import faults, progress, store
 from finefit.jobs.job import Job
 from finefit.metrics import TooFew, accuracy, diversity, frechet, kernel, manifold
 from finefit.models import checkpoint
-from finefit.outlook import data_check, prune
+from finefit.outlook import cost, data_check, prune
 from finefit.study import limits, reading, snapshots
 from finefit.study.plan import Plan
 from finefit.training import state
@@ -382,6 +382,7 @@ def test_a_name_with_a_comma_can_be_asked_for():
         (b"name,bytes\nx\n", r"t\.csv:2: has 1 cells"),
         (b"", r"t\.csv: is empty"),
         (b"name,name,bytes\n", r"'name' heads two columns"),
+        (b"PK\x03\x04" + bytes(40), r"t\.csv: in a spreadsheet's own format; save it as CSV"),
     ],
 )
 def test_a_table_that_a_spreadsheet_rewrote_is_read_or_refused_with_its_line(tmp_path, content, said):
@@ -424,6 +425,29 @@ def test_a_row_of_sources_that_a_spreadsheet_rewrote_is_named(project, cells, sa
     sources.table.cache_clear()
     with pytest.raises(ValueError, match=rf"data/sources\.csv:{said}"):
         sources.table()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [("cpu,read,pictures/s,0,1,2,measured,x", r":2: rates are numbers above 0"), ("", ": no row for hardware 'cpu'"),
+     ("cpu,read,pictures/s,12 000,1,2,measured,x", r":2: rate: '12 000' is no number")],
+)  # fmt: skip
+def test_rates_that_a_spreadsheet_rewrote_are_named(tmp_path, monkeypatch, row, said):
+    file = tmp_path / "rates.csv"
+    file.write_text(f"hardware,work,unit,rate,low,high,basis,how\n{row}\n")
+    monkeypatch.setattr(cost, "TABLE", file)
+    cost.rates.cache_clear()
+    with pytest.raises(ValueError, match=rf"rates\.csv{said}"):
+        cost.rate("cpu", "read")
+    cost.rates.cache_clear()
+
+
+def test_samples_too_few_for_what_they_train_are_refused_when_the_study_is_read():
+    """Of 12 training pictures of a class ten samples each are 120."""
+    asked = {"steps": 2, "ratios": [1, 10]}
+    lines = told(study(evaluate__utility=asked | {"per_class": 119}))
+    assert any(": evaluate.utility.per_class: 119 samples of a class: 10 for each" in line for line in lines)
+    assert reading.parse(study(evaluate__utility=asked | {"per_class": 120}), "mine.yaml")
 
 
 def test_values_by_seed_that_a_spreadsheet_rewrote_are_refused(tmp_path):

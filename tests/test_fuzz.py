@@ -126,6 +126,7 @@ MODES = ("RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "I;16", "I", "F", "broken",
 
 def put(path: Path, mode: str, width: int, height: int, value: int) -> None:
     """Write a picture, or something else, of the path's ending."""
+    path.unlink(missing_ok=True)
     if mode == "link":
         path.symlink_to("nowhere")
     elif mode in ("broken", "empty", "text"):

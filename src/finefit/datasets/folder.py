@@ -26,7 +26,7 @@ from finefit.data.pictures import DEEP, ENDINGS, look, read_files
 from finefit.jobs.progress import progress
 
 PUBLISHED = None
-IGNORED = (".", "__MACOSX")  # how names of no content begin: hidden files, and what a Mac packs beside every file
+IGNORED = (".", "__MACOSX", "@eaDir")  # how names of no content begin: hidden files, and what Macs and stores add
 LAYOUTS = "superclass/class/picture.jpg or class/picture.jpg"
 DARK = 2 ** (DEEP - 2)  # largest value of 16-bit pictures below which their range is asked for
 SHOWN = 20

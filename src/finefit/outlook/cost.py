@@ -51,17 +51,26 @@ class Counts:
 
 @lru_cache(maxsize=1)
 def rates() -> dict[tuple[str, str], Rate]:
-    """The table by hardware and work."""
+    """The table by hardware and work.
+
+    Raises:
+        ValueError: the table is damaged, or a rate is not above 0.
+    """
     found, rows = tables.read(TABLE, tuple(field.name for field in fields(Rate))), []
     for line, row in zip(found.lines, found.rows, strict=True):
         numbers = {key: tables.number(row[key], float, f"{TABLE}:{line}: {key}") for key in ("rate", "low", "high")}
+        if not min(numbers.values()) > 0:
+            raise ValueError(f"{TABLE}:{line}: rates are numbers above 0; found {numbers}")
         rows.append(Rate(**row | numbers))
     return {(row.hardware, row.work): row for row in rows}
 
 
 def rate(hardware: str, work: str) -> Rate:
     """The row for some work, a CPU's where the hardware has none of its own: reading and judging stay there."""
-    return rates().get((hardware, work)) or rates()["cpu", work]
+    found = rates().get((hardware, work)) or rates().get(("cpu", work))
+    if found is None:
+        raise ValueError(f"{TABLE}: no row for hardware 'cpu', work {work!r}; restore it (git checkout {TABLE})")
+    return found
 
 
 @lru_cache(maxsize=64)

@@ -179,6 +179,10 @@ class Study(Strict):
             if not faulty:
                 reader, settings = self.reader(name), self.reader_settings(name)
                 yield from (f"data.{name}: {fault}" for fault in limits.data(reader, settings, self.hierarchy(name)))
+                asked = self.evaluate.utility if "evaluate" in given else None
+                if asked and hasattr(reader, "counts"):
+                    told = limits.utility(asked, name, reader.counts(settings))
+                    yield from (f"evaluate.utility.{fault}" for fault in told)
             yield from (f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions))
             if not faulty and {"codec", "base"} <= given:
                 yield from faults_of(f"data.{name}.resolutions", partial(self.check_resolutions, name))
