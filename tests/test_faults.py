@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -505,6 +506,20 @@ def write_one(job: Job, out: Path, scratch: Path) -> None:
     (out / "a.txt").write_text("a")
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["export-base no/x.safetensors", "export runs/x no/x.pt", "import a.pt no/x.safetensors --as runs/x",
+     "fit-codec no/x.safetensors", "new mine --out no/x.yaml"],
+)  # fmt: skip
+def test_a_file_for_a_missing_folder_is_refused_before_anything_is_computed(project, command):
+    from typer.testing import CliRunner
+
+    from finefit import cli
+
+    error = CliRunner().invoke(cli.app, command.split()).exception
+    assert re.fullmatch(rf"no/x\.\w+: there is no folder {project}/no; make it first", faults.expected(error))
+
+
 def test_publishing_crosses_disks(tmp_path, monkeypatch):
     """/dev/shm is a disk of its own on any Linux."""
     shared = Path("/dev/shm")
@@ -525,11 +540,17 @@ def test_publishing_crosses_disks(tmp_path, monkeypatch):
         shutil.rmtree(away)
 
 
-def test_errors_of_the_system_say_what_and_what_to_do(tmp_path):
+def test_errors_of_the_system_say_what_and_what_to_do(tmp_path, monkeypatch):
     locked = tmp_path / "a.lock"
     locked.touch()
     denied = faults.line(PermissionError(errno.EACCES, "Permission denied", str(locked)))
     assert denied.startswith(f"{locked}: {locked} belongs to ") and "chmod -R g+w" in denied and "\n" not in denied
+    monkeypatch.chdir(tmp_path)
+    Path("scratch/studies").mkdir(parents=True)
+    denied = faults.line(PermissionError(errno.EACCES, "Permission denied", "scratch/studies/a.yaml"))
+    assert denied.endswith("run `chmod -R g+w scratch`")  # of all, not of one file after the other
+    gone = faults.line(FileNotFoundError(errno.ENOENT, "No such file or directory", "no/a.csv"))
+    assert gone == f"no/a.csv: there is no folder {tmp_path}/no; make it first"
     assert "read-only" in faults.line(OSError(errno.EROFS, "Read-only file system", "scratch"))
     for error in (
         OSError(errno.ENOSPC, "No space left on device"),

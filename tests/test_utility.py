@@ -22,7 +22,7 @@ from finefit.study import reading
 from finefit.study.plan import Plan
 
 ROOT = Path(__file__).parents[1]
-ASKED = {"per_class": 20, "steps": 5, "ratios": [1, 10], "classifiers": 2}
+ASKED = {"per_class": 1280, "steps": 5, "ratios": [1, 10], "classifiers": 2}
 
 
 def test_it_is_off_unless_a_study_asks(monkeypatch):

@@ -56,8 +56,7 @@ def table() -> dict[str, Source]:
     Raises:
         ValueError: the table is missing, or a row of it is damaged; the message says where.
     """
-    if not TABLE.exists():
-        raise ValueError(f"{TABLE} is not in {Path.cwd()}: this is no FineFit project; {elsewhere()} and repeat")
+    require_project()
     columns = [field.name for field in fields(Source)]
     found = tables.read(TABLE, tuple(column for column in columns if column != "by_hand"))
     if unknown := sorted(set(found.columns) - set(columns)):
@@ -76,10 +75,12 @@ def table() -> dict[str, Source]:
     return rows
 
 
-def elsewhere() -> str:
-    """What to do where this is not a project's folder."""
-    here = Path(__file__).parents[3]
-    return f"cd {here}" if (here / TABLE).exists() else "change to the project's folder"
+def require_project() -> None:
+    """Raise ValueError where the working directory is not a project's folder; the message says what to do."""
+    if not TABLE.exists():
+        here = Path(__file__).parents[3]
+        remedy = f"cd {here}" if (here / TABLE).exists() else "change to the project's folder"
+        raise ValueError(f"{TABLE} is not in {Path.cwd()}: this is no FineFit project; {remedy} and repeat")
 
 
 def find(name: str) -> Source:

@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from finefit.deltas.network import network
-from finefit.jobs import store
 from finefit.models.checkpoint import base_of
 from finefit.models.dit import DiT
 
@@ -55,10 +54,5 @@ def load_delta(file: Path, base: dict[str, Tensor] | None, base_digest: str | No
 
 
 def load_run(run: Job) -> DiT:
-    """The network that a published run ended with, averaged over its training.
-
-    Raises:
-        ValueError: the run is not made yet.
-    """
-    store.require(run)
+    """The network that a published run ended with, averaged over its training."""
     return load_delta(run.path / "delta.safetensors", *base_of(run))

@@ -21,6 +21,7 @@ from finefit import codecs
 from finefit.deltas.delta import load_run
 from finefit.deltas.merge import merged
 from finefit.export import card
+from finefit.jobs import store
 from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.models import diffusers_layout
 from finefit.models.dit import DiT
@@ -55,6 +56,7 @@ def export(plan: Plan, run: Job, folder: Path) -> None:
     """
     if folder.exists():
         raise ValueError(f"{folder}: stands there already; name a new folder, or remove it")
+    store.require(run)
     importable_torchvision()
     model, settings = load_run(run), sample_of(plan, run).settings
     plain = merged(model)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from finefit import datasets
+from finefit.data import sources
 
 PUBLISHED = Path("data/published/counts.csv")
 PUBLISHED_MODEL = "DiT-XL/2"
@@ -103,6 +104,7 @@ def table(model: str) -> list[dict[str, Any]]:
     """Every method with its defaults on every data set, then every published row where `model` is the papers'."""
     from finefit.methods import names
 
+    sources.require_project()
     rows = [
         {"data": data, **counted(model, method, {}, *sizes(data)).row()} for data in data_sets() for method in names()
     ]
