@@ -549,6 +549,10 @@ def test_errors_of_the_system_say_what_and_what_to_do(tmp_path, monkeypatch):
     Path("scratch/studies").mkdir(parents=True)
     denied = faults.line(PermissionError(errno.EACCES, "Permission denied", "scratch/studies/a.yaml"))
     assert denied.endswith("run `chmod -R g+w scratch`")  # of all, not of one file after the other
+    Path("runs").symlink_to("nowhere")
+    with pytest.raises(FileExistsError) as raised:
+        Path("runs").mkdir(exist_ok=True)
+    assert "runs: a file, or a link that leads nowhere, stands where a folder is needed" in faults.line(raised.value)
     gone = faults.line(FileNotFoundError(errno.ENOENT, "No such file or directory", "no/a.csv"))
     assert gone == f"no/a.csv: there is no folder {tmp_path}/no; make it first"
     assert "read-only" in faults.line(OSError(errno.EROFS, "Read-only file system", "scratch"))

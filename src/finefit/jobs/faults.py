@@ -78,6 +78,8 @@ def of_system(error: OSError) -> str:
         )
     if error.errno == errno.EROFS:
         return f"{path}: its file system is read-only; make the folder a link to one that can be written"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return f"{path}: a file, or a link that leads nowhere, stands where a folder is needed; remove or mend it"
     if error.errno == errno.ENOENT and not path.absolute().parent.is_dir():
         return f"{path}: there is no folder {path.absolute().parent}; make it first"
     return f"{path}: {error.strerror}"

@@ -112,11 +112,11 @@ def disk(plan: Plan, rows: set[str]) -> Iterator[Finding]:
 
 def folders() -> Iterator[Finding]:
     """Whether a job can do in scratch/ and in every artifact folder what it does there: lock, write, publish."""
-    store.SCRATCH.mkdir(exist_ok=True)
     for folder in dict.fromkeys(Path(folder) for _, folder in PHASES.values()):
         here = store.SCRATCH / f"doctor-{os.getpid()}"
         target = folder / f".doctor-{os.getpid()}"
         try:
+            store.SCRATCH.mkdir(exist_ok=True)
             with locks.claimed(here.with_suffix(".lock")):
                 here.mkdir()
                 (here / "file").write_bytes(b"written")
