@@ -1,4 +1,5 @@
 # make study               the study of params.yaml, through dvc and snakemake; make study STUDY=smoke runs studies/smoke.yaml
+# make evidence            that study and the small ones beside it, which together test what the papers claim, then the ledger
 # make test                the tests
 # make test-long           a thousand odd studies, folders and tables of each kind, where `make test` tries fifty
 # make lint                style, formats, the workflow and the types; changes nothing
@@ -14,13 +15,20 @@ UNVERSIONED := $(if $(wildcard .git),,yes)
 PYTHON := $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study test test-long lint test-slurm sheet base base-photo
+.PHONY: study evidence test test-long lint test-slurm sheet base base-photo
 
 study: .venv/ready
 	@finefit plan $(STUDY_FILE) > /dev/null
 	$(if $(or $(STUDY),$(UNVERSIONED)),snakemake --configfile $(STUDY_FILE),dvc repro || { snakemake; false; })
 	$(if $(UNVERSIONED),@echo "No git here: no version of the artifacts is kept. For that: git init && git add -A && git commit && make study")
 	@echo "The report: reports/$$(sed -n 's/^name: *//p' $(STUDY_FILE))/index.html"
+
+# What mini leaves open: each study answers one question (docs/studies.md), at most half an hour of two cores.
+EVIDENCE := depth rates factors resolution shift fewshot
+
+evidence: study
+	for name in $(EVIDENCE); do $(MAKE) --no-print-directory study STUDY=$$name || exit; done
+	finefit ledger reports
 
 # The classes that the README's picture shows: one of each kind.
 SHOWN := streaked golden eight-petal flower, speckled wine oval leaf, tipped pink swallow-tailed butterfly, \

@@ -18,6 +18,7 @@ from finefit.jobs.job import Job
 from finefit.models.shapes import CLASS_TABLE
 from finefit.report import classes, scores
 from finefit.study import reading
+from finefit.study.config import Study
 from finefit.study.plan import Plan
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,15 @@ REAL = {
     "fd_probe_floor_size": 96, "diversity_probe_real": 0.4321, "codec_psnr": 29.87, "codec_fd_probe": 3.4567,
     "codec_class_accuracy": 0.8125,
 }  # fmt: skip
+
+
+class MadeUpScores(scores.Scores):
+    """Scores that were never computed by a study."""
+
+    study, evaluations = None, None  # a table of its own instead of the abstract ones
+
+    def __init__(self, study: Study, evaluations: pd.DataFrame):
+        self.study, self.evaluations = study, evaluations
 
 
 def finished(root: Path, patch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from debian import provide
@@ -142,7 +143,10 @@ def test_figures_come_as_vectors_and_bitmaps(made_up_site, browser):
     assert len(files) == 2 * len(browser.find_elements("css selector", "figure.chart")) > 0
     for name, address in files:
         content = base64.b64decode(address.partition(",")[2])
-        assert content.startswith(b"<?xml" if name.endswith(".svg") else b"\x89PNG")
+        if name.endswith(".svg"):
+            assert ElementTree.fromstring(content).tag == "{http://www.w3.org/2000/svg}svg"
+        else:
+            assert content.startswith(b"\x89PNG")
     undrawn = (
         "return [...document.querySelectorAll('figure.chart')].filter(f => !f.querySelector('.figure-drawer a')).length"
     )

@@ -29,6 +29,7 @@ from finefit.report import (
     embeddings,
     factors,
     figures,
+    guidance,
     overview,
     papers,
     readme,
@@ -130,7 +131,7 @@ def test_what_is_missing_is_pending(made_up_study):
     for job in made_up_study.jobs:
         job.marker.unlink(missing_ok=True)
     found = collect.read("study.yaml")
-    parts = [tables.results, comparisons.separations, figures.against_share, figures.guidance_curves, tables.sweep]
+    parts = [tables.results, comparisons.separations, figures.against_share, figures.guidance_curves, guidance.sweep]
     parts += [figures.losses, sheets.compared, sheets.by_method, drawers.drawers, overview.findings, tables.scores]
     parts += [
         classes.comparison,

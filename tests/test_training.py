@@ -11,7 +11,7 @@ import pytest
 import torch
 from tiny import BASE, CODEC, ROOT, SAMPLE, run_of
 
-from finefit.codecs import patch_pca
+from finefit.codecs import patch_pca, patch_pca_fit
 from finefit.deltas.network import network
 from finefit.diffusion import samplers
 from finefit.latents.encode import pack
@@ -43,7 +43,7 @@ def test_components_are_those_of_scikit_learn(pictures, side):
     from sklearn.decomposition import PCA
 
     codec = patch_pca.PatchPCA(side)
-    patch_pca.fit_components(codec, torch.tensor(pictures))
+    patch_pca_fit.fit_components(codec, torch.tensor(pictures))
     patches = torch.nn.functional.pixel_unshuffle(torch.tensor(pictures).permute(0, 3, 1, 2) / 127.5 - 1, side)
     expected = PCA(side**2).fit(patches.permute(0, 2, 3, 1).reshape(-1, 3 * side**2).double().numpy())
     cosines = np.abs((codec.components.numpy() * expected.components_).sum(1))

@@ -9,27 +9,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from made_up import MadeUpScores
 
 from finefit.report import kept, tuning
-from finefit.report.scores import COST, RUN, Scores
+from finefit.report.scores import COST, RUN
 from finefit.report.selection import settings_of
 from finefit.study import reading
-from finefit.study.config import Study
 
 ROOT = Path(__file__).parent.parent
 RATES, TABLE = [1e-3, 1e-2, 1e-1], [1.0, 5.0, 25.0]
 
 
-class Curves(Scores):
-    """Scores that were never computed by a study."""
-
-    study, evaluations = None, None  # a table of its own instead of the abstract ones
-
-    def __init__(self, study: Study, evaluations: pd.DataFrame):
-        self.study, self.evaluations = study, evaluations
-
-
-def curves(best: dict[str, tuple[float, float]]) -> Curves:
+def curves(best: dict[str, tuple[float, float]]) -> MadeUpScores:
     """Every entry's loss is a parabola over the logarithms of its two rates, with its foot at `best`."""
     content = yaml.safe_load((ROOT / "studies/smoke.yaml").read_text())
     content["methods"] = {
@@ -45,8 +36,8 @@ def curves(best: dict[str, tuple[float, float]]) -> Curves:
         row = {"group": "embedded-32", "variant": entry, "entry": entry, "guidance": "null", "scale": 1.5, "main": True}
         row |= {"seed": 0, "state": "done"} | dict.fromkeys((*RUN, *COST), math.nan)
         rows.append(row | {"denoising_loss": loss, "fd_probe": -loss})
-    found = Curves(study, pd.DataFrame(rows))
-    return Curves(study, found.evaluations.reindex(columns=dict.fromkeys([*found.evaluations, *found.metrics])))
+    found = MadeUpScores(study, pd.DataFrame(rows))
+    return MadeUpScores(study, found.evaluations.reindex(columns=dict.fromkeys([*found.evaluations, *found.metrics])))
 
 
 def test_the_lowest_denoising_loss_decides_and_nothing_else():
@@ -73,6 +64,16 @@ def test_the_default_study_has_the_rates_that_were_chosen():
     rates = {name: settings_of(mini, name) for name in mini.methods}
     asked = {name: (own["lr"], tuning.table_multiplier(own["lr_multipliers"])) for name, own in rates.items()}
     assert asked == {row["method"]: (row["lr"], row["table"]) for _, row in best.iterrows()}
+
+
+@pytest.mark.parametrize("name", ["depth", "factors", "fewshot", "resolution", "shift"])
+def test_the_studies_beside_it_have_the_default_ones_rates(name):
+    """A method has one rate wherever it stands; that of `rates` is its question."""
+    study, mini = reading.load(ROOT / f"studies/{name}.yaml"), reading.load(ROOT / "params.yaml")
+    for entry in study.methods:
+        own = settings_of(study, entry)
+        asked = settings_of(mini, own["method"])
+        assert (own["lr"], own["lr_multipliers"]) == (asked["lr"], asked["lr_multipliers"]), entry
 
 
 def test_the_tuning_study_is_about_other_classes_and_else_like_the_default_one():

@@ -24,9 +24,9 @@ def fit_codec(
 ) -> None:
     """Fit the small codec to the embedded source domain and write its weights: how the shipped ones were made."""
     require_folder(weights)
-    from finefit.codecs import patch_pca
+    from finefit.codecs import patch_pca_fit
 
-    fit = patch_pca.fit_photographs if photographs else patch_pca.fit_shipped
+    fit = patch_pca_fit.fit_photographs if photographs else patch_pca_fit.fit_shipped
     fit(weights)
 
 

@@ -108,17 +108,19 @@ def readme_table(
 
 @app.command()
 def ledger(
-    folders: Annotated[list[Path] | None, typer.Argument(help="Folders of kept reports; docs/results if none.")] = None,
-    out: Annotated[Path, typer.Option(help="Where ledger.json and ledger.html go.")] = Path("docs/results"),
-    readme: Annotated[Path, typer.Option(help="The page whose table of verdicts is replaced.")] = Path("README.md"),
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder of reports, such as reports; else docs/results.")
+    ] = None,
 ) -> None:
-    """Gather the verdicts of every kept study into one ledger, and the README's table of verdicts from it."""
+    """Gather the verdicts of every report in a folder into its ledger.html; of docs/results, also into the README."""
     from finefit.report import gathered, site
     from finefit.report.readme import replace_verdicts
 
-    file = gathered.write(gathered.gather(folders or [gathered.FOLDER]), out)
-    print(file, site.ledger(out), sep="\n")
-    if readme.exists():
+    where = folder or gathered.FOLDER
+    file = gathered.write(gathered.gather(where), where)
+    print(file, site.ledger(where), sep="\n")
+    if folder is None:
+        readme = Path("README.md")
         readme.write_text(replace_verdicts(readme.read_text(encoding="utf-8"), file), encoding="utf-8")
         print(readme)
 

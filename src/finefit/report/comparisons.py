@@ -14,7 +14,7 @@ from IPython.display import HTML
 from finefit.report.blocks import PAIRS, Fit
 from finefit.report.collect import Results
 from finefit.report.decisions import MARGIN, MOST_SEEDS, Verdict, seeds_to_decide, verdict
-from finefit.report.scores import Scores
+from finefit.report.scores import OF_RUN, Scores
 from finefit.report.statistics import ALPHA, Estimate, critical
 from finefit.report.tables import of_group
 from finefit.report.text import PENDING, heading, measured, number, plural, probability, shown, table
@@ -43,8 +43,14 @@ class Pair:
 
 
 def pairs(found: Scores, group: str, metric: str = "fd_probe") -> list[Pair]:
-    """Every pair of methods of a group at the main scale; equal is what differs by less than the margin's share."""
-    rows = [row for _, row in of_group(found.main, group).iterrows()]
+    """Every pair of methods of a group at the main scale; equal is what differs by less than the margin's share.
+
+    Of a score that a run has by itself, an entry stands once however many ways it is sampled.
+    """
+    known = of_group(found.main, group)
+    if metric in OF_RUN:
+        known = known.drop_duplicates("entry").assign(variant=lambda table: table["entry"])
+    rows = [row for _, row in known.iterrows()]
     return [
         Pair(first, second, found.difference(first, second, metric), MARGIN * abs(second[metric].mean))
         for first, second in combinations(rows, 2)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -26,15 +25,14 @@ FOLDER = Path("docs/results")
 NOT_RUN = ("not run at this size", "not run yet")
 
 
-def gather(folders: Iterable[Path]) -> list[Record]:
-    """Every claim of claims.yaml with the verdicts of all studies below the folders; the content of ledger.json.
+def gather(folder: Path) -> list[Record]:
+    """Every claim of claims.yaml with the verdicts of all studies in a folder; the content of ledger.json.
 
     A study with values by seed is judged anew, by the rules and margins of today; another speaks for itself by the
     verdicts that it wrote, and one that wrote none is left out. So is a study of one seed, which decides nothing.
     """
     found = {
-        f"{folder.name}/{study.name}" if folder != FOLDER else study.name: (study, told)
-        for folder in folders
+        study.name: (study, told)
         for study in sorted(path for path in folder.glob("*") if path.is_dir())
         if (told := verdicts(study)) is not None
     }

@@ -1,4 +1,4 @@
-"""Each method at its own best guidance scale for each score, beside all at one scale; fidelity against variety.
+"""Scores at every guidance scale, and each method at its own best one beside all at one; fidelity against variety.
 
 A scale is chosen on one half of the samples and scored on the other, and the other way round; both halves have noise of
 their own. So the luck that a scale was chosen for is not in its score.
@@ -13,14 +13,33 @@ from IPython.display import HTML
 
 from finefit import judges
 from finefit.report.collect import Results
-from finefit.report.drawers import made_from
+from finefit.report.drawers import anchor, made_from
 from finefit.report.figures import PENDING, curves
 from finefit.report.scores import Scores
 from finefit.report.style import LINES, chart, colour, marker, panels
-from finefit.report.text import heading, number, table
+from finefit.report.tables import COLUMNS, of_group, without
+from finefit.report.text import heading, link, measured, number, table
 
 CHOSEN_BY = ("fd", "kd")  # scores that a scale is chosen for: of these less is better
 PER_CURVE = ["entry", "guidance"]
+SWEPT = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy")
+
+
+def sweep(found: Results) -> HTML:
+    """Per group: metrics at every guidance scale of the methods that were swept; nothing without a sweep."""
+    swept = [entry for entry in found.study.methods if len(found.study.scales(entry)) > 1]
+    parts = []
+    for group in found.references:
+        part = of_group(found.variants, group)
+        part = part[part["entry"].isin(swept)].sort_values(["guidance", "scale"])
+        rows = []
+        for _, row in part.iterrows():
+            cells = [measured(row[metric], metric, without(row, metric)) for metric in SWEPT]
+            linked = [link(anchor(row), cell) if row["done"] else cell for cell in cells]
+            rows.append([escape(row["entry"]), row["guidance"], f"{row['scale']:g}", *linked])
+        head = ["", "guidance", "scale", *(COLUMNS[metric] for metric in SWEPT)]
+        parts.append(heading(group, len(found.references)) + table(head, rows, "sweep") if rows else "")
+    return HTML("".join(parts))
 
 
 def halves(found: Results, group: str) -> pd.DataFrame:

@@ -41,7 +41,7 @@ def read(folder: Path) -> Kept | None:
     if not (folder / VALUES).exists() or not list(folder.glob("provenance-*.json")):
         return None
     kept = Kept(folder)
-    wanted = {"data", "methods", "sample", "evaluate", "train"}
+    wanted = {"data", "base", "methods", "sample", "evaluate", "train"}
     return kept if wanted <= kept.study.model_fields_set else None
 
 

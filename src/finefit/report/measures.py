@@ -18,7 +18,7 @@ import pandas as pd
 from finefit.outlook import counts
 from finefit.report import theory
 from finefit.report.scores import PUBLISHED, Scores
-from finefit.report.selection import Arguments, free_of, select
+from finefit.report.selection import Arguments, free_of, select, spoken
 from finefit.report.statistics import NOTHING, Estimate, estimate
 from finefit.unets import parts
 
@@ -126,7 +126,7 @@ def of_group(
     for side in sides:
         row = select(found, group, asked[side], like=rows[0] if rows else None, freed=free_of(asked, sides))
         if row is None:
-            named = ", ".join(f"{key} {wanted}" for key, wanted in asked[side].items() if key != "method")
+            named = ", ".join(spoken(key, wanted) for key, wanted in asked[side].items() if key != "method")
             methods = asked[side]["method"]
             method = " or ".join(methods) if isinstance(methods, list) else methods
             return Finding(absent=f"no {method}" + f" with {named}" * bool(named))

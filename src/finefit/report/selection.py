@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
+from finefit.models.shapes import SIZES
 from finefit.report.scores import Scores
 from finefit.study.config import Study
 
@@ -17,8 +19,8 @@ def select(found: Scores, group: str, wanted: Arguments, like: pd.Series | None,
     """The row of `Scores.main` that matches; the method's own entry where several do.
 
     Args:
-        wanted: `method` (or several, any of which will do), and settings that its entry must have; `guidance` is that
-            of the samples.
+        wanted: `method` (or several, any of which will do), and settings that its entry must have, as values or as
+            `meant` reads them; `guidance` is that of the samples.
         like: a row whose settings it must share if it runs the same method, but for those in `freed`.
     """
     study = found.study
@@ -28,7 +30,8 @@ def select(found: Scores, group: str, wanted: Arguments, like: pd.Series | None,
         settings = settings_of(study, row["entry"])
         guidance = wanted.get("guidance", next(iter(settings["guidance"]), "none"))
         fits = settings["method"] in methods and row["guidance"] == guidance
-        fits &= all(settings.get(key) == plain(wanted[key]) for key in wanted if key not in ("method", "guidance"))
+        named = {key: asked for key, asked in wanted.items() if key not in ("method", "guidance")}
+        fits &= all(settings.get(key) == meant(asked, study) for key, asked in named.items())
         if fits and like is not None:
             other = settings_of(study, like["entry"])
             same_method = other["method"] == settings["method"]
@@ -51,6 +54,20 @@ def settings_of(study: Study, entry: str) -> dict[str, Any]:
     return asdict(settings) | resolved
 
 
-def plain(wanted: Any) -> Any:
-    """A setting's value as the settings hold it: lists are tuples there."""
+def meant(wanted: Any, study: Study) -> Any:
+    """A wanted value as the settings of the study's network hold it.
+
+    "first half" and "second half" are blocks of its depth, `{times, of}` so many times the value that `of` has for the
+    study's base (nan where it has none); lists are tuples there.
+    """
+    if wanted in ("first half", "second half"):
+        depth = SIZES[study.base.size][0]
+        return (1, depth // 2) if wanted == "first half" else (depth // 2 + 1, depth)
+    if isinstance(wanted, dict):
+        return float(f"{wanted['times'] * wanted['of'].get(study.base.weights, math.nan):.12g}")
     return tuple(wanted) if isinstance(wanted, list) else wanted
+
+
+def spoken(key: str, wanted: Any) -> str:
+    """A wanted setting in words."""
+    return f"{key} {wanted['times']:g} times the base's" if isinstance(wanted, dict) else f"{key} {wanted}"

@@ -155,24 +155,6 @@ def scores_of(found: Results, columns: dict[str, str]) -> str:
     return "".join(parts)
 
 
-def sweep(found: Results) -> HTML:
-    """Per group: metrics at every guidance scale of the methods that were swept; nothing without a sweep."""
-    metrics = ["fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy"]
-    swept = [entry for entry in found.study.methods if len(found.study.scales(entry)) > 1]
-    parts = []
-    for group in found.references:
-        part = of_group(found.variants, group)
-        part = part[part["entry"].isin(swept)].sort_values(["guidance", "scale"])
-        rows = []
-        for _, row in part.iterrows():
-            cells = [measured(row[metric], metric, without(row, metric)) for metric in metrics]
-            linked = [link(anchor(row), cell) if row["done"] else cell for cell in cells]
-            rows.append([escape(row["entry"]), row["guidance"], f"{row['scale']:g}", *linked])
-        head = ["", "guidance", "scale", *(COLUMNS[metric] for metric in metrics)]
-        parts.append(heading(group, len(found.references)) + table(head, rows, "sweep") if rows else "")
-    return HTML("".join(parts))
-
-
 def of_group(frame: pd.DataFrame, group: str) -> pd.DataFrame:
     """The rows of one group."""
     return frame[frame["group"] == group]

@@ -26,6 +26,7 @@ CAPTIONS = {  # for those who hear the page
     "denoising": "Held-out denoising loss",
     "utility": "What samples are worth to a classifier",
     "context": "What other studies found",
+    "trend": "Distances over what the data sets differ in",
     "tuning": "Learning rates that were chosen",
     "claims": "Claims and their verdicts",
     "exhibits": "Tables and figures of the papers",

@@ -1,0 +1,113 @@
+"""Scores against what a study's data sets differ in: the size of a shift, or the number of training pictures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from html import escape
+
+from IPython.display import HTML
+
+from finefit.report.collect import Results
+from finefit.report.decisions import verdict
+from finefit.report.drawers import anchor, made_from
+from finefit.report.figures import PENDING
+from finefit.report.scores import OF_RUN, Scores
+from finefit.report.style import LINES, chart, colour, marker, panels
+from finefit.report.tables import of_group
+from finefit.report.text import PENDING as PENDING_CELL
+from finefit.report.text import in_percent, link, measured, table
+from finefit.study.config import Study
+
+DRAWN = {
+    "fd_probe": "fd_probe",
+    "denoising_loss": "denoising loss",
+    "class_accuracy": "class accuracy (%)",
+    "diversity_probe": "diversity_probe",
+}
+RANKED_BY = "fd_probe"
+NAMES = {"shift": "shift", "train_per_class": "training pictures of each class"}
+WIDE = 8.0  # values that span more than this many times are drawn on a logarithmic axis
+
+
+def varied(study: Study) -> tuple[str, dict[str, float]] | None:
+    """The one number in which the options of all data sets differ, and its value in each group; None without one.
+
+    All data sets must have one reader and one resolution.
+    """
+    sections = list(study.data.values())
+    alike = {(section.reader or name, *section.resolutions) for name, section in study.data.items()}
+    if len(sections) < 2 or len(alike) > 1 or len(sections[0].resolutions) > 1:
+        return None
+    options = {f"{name}-{study.data[name].resolutions[0]}": asdict(study.reader_settings(name)) for name in study.data}
+    apart = [key for key in next(iter(options.values())) if len({repr(one[key]) for one in options.values()}) > 1]
+    if len(apart) != 1:
+        return None
+    values = {group: one[apart[0]] for group, one in options.items()}
+    if not all(isinstance(value, int | float) for value in values.values()):
+        return None
+    return apart[0], dict(sorted(values.items(), key=lambda item: item[1]))
+
+
+def curves(found: Results) -> HTML:
+    """A panel per score, a line per method: means over seeds with intervals that hold together at each value."""
+    if (axis_of := varied(found.study)) is None:
+        return HTML("<p>The data sets of this study do not differ in one number.</p>")
+    option, values = axis_of
+    shown = found.main[found.main[RANKED_BY].map(lambda estimate: estimate.count > 0)]
+    if shown.empty:
+        return PENDING
+    figure, axes = panels(2, 3.6, len(DRAWN) // 2)
+    for axis, (metric, label) in zip(axes, DRAWN.items(), strict=True):
+        rows = shown.drop_duplicates(["group", "entry"]) if metric in OF_RUN else shown
+        for variant, part in rows.groupby("variant", sort=False):
+            part = part.assign(value=part["group"].map(values)).sort_values("value")
+            unit = 100.0 if in_percent(metric) else 1.0
+            means = [unit * estimate.mean for estimate in part[metric]]
+            halves = [0.0 if math.isnan(estimate.half) else unit * estimate.half for estimate in part[metric]]
+            entry, guidance = part.iloc[0][["entry", "guidance"]]
+            look = {"color": colour(found.study, entry), "marker": marker(found.study, entry), "label": variant}
+            repeated = rows.loc[rows["entry"] == entry, "variant"].nunique() > 1
+            line = LINES[guidance] if repeated else "-"
+            axis.errorbar(part["value"], means, halves, capsize=2, elinewidth=0.8, markersize=4, linestyle=line, **look)
+        if min(values.values()) > 0 and max(values.values()) > WIDE * min(values.values()):
+            axis.set_xscale("log", base=2)
+        axis.set(xlabel=NAMES.get(option, option), ylabel=label)
+        axis.set_xticks(list(values.values()), [f"{value:g}" for value in values.values()])
+    axes[0].legend(fontsize=7)
+    return chart(
+        figure,
+        f"Scores over {NAMES.get(option, option)}, one line per method",
+        "Means over seeds with 95 % intervals that hold together at each value. All methods share steps and rates.",
+        made_from(shown),
+    )
+
+
+def leaders(found: Results) -> HTML:
+    """A row per method, a column per value: fd_probe, and at each value which methods nothing is nearer than."""
+    if (axis_of := varied(found.study)) is None:
+        return HTML("")
+    option, values = axis_of
+    columns = {group: of_group(found.main, group).set_index("variant") for group in values}
+    ahead = {group: unbeaten(found, group) for group in values}
+    body = []
+    for variant in next(iter(columns.values())).index:
+        cells = []
+        for group, rows in columns.items():
+            row = rows.loc[variant]
+            text = measured(row[RANKED_BY], RANKED_BY, absent=PENDING_CELL)
+            mark = "<small>nothing is nearer</small>" if variant in ahead[group] else ""
+            cells.append(link(anchor(row.rename(None)), text) + mark)
+        body.append([escape(str(variant)), *cells])
+    name = NAMES.get(option, option)
+    return HTML(table(["", *(f"{value:g}<small>{name}</small>" for value in values.values())], body, "trend"))
+
+
+def unbeaten(found: Scores, group: str) -> list[str]:
+    """The variants of a group than which no other is separated as nearer, all pairs together; none while pending."""
+    rows = [row for _, row in of_group(found.main, group).iterrows() if row[RANKED_BY].count]
+    return [
+        row["variant"]
+        for row in rows
+        if not any(verdict(found.difference(other, row, RANKED_BY)) == "lower" for other in rows if other is not row)
+    ]
