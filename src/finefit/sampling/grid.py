@@ -28,8 +28,10 @@ def pictures(plan: Plan, entry: str, names: list[str], count: int, seed: int) ->
         seed: which of the study's runs, by its seed.
 
     Raises:
-        ValueError: no such entry, seed or class, or the run is not made yet.
+        ValueError: no class is named, no such entry, seed or class, or the run is not made yet.
     """
+    if not names:
+        raise ValueError("--classes: names no class; give one or more, with commas")
     drawn = job_of(plan, entry, seed)
     run = drawn.inputs["run"]
     store.require(run)
