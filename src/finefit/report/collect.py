@@ -145,7 +145,7 @@ def failure(job: Job) -> str:
     """Why an artifact is not there: the failure of its job, or of one that it is built on; empty where none failed."""
     if job.marker.exists():
         return ""
-    return store.failure(job) or next(filter(None, map(failure, job.inputs.values())), "")
+    return next(filter(None, map(failure, job.inputs.values())), "") or store.failure(job)
 
 
 def group_of(job: Job) -> str:
