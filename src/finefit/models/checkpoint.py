@@ -96,7 +96,7 @@ def loaded(file: Path) -> dict:
             options = {"mmap": True} if zipfile.is_zipfile(file) else {}  # torch before 1.6 wrote no zip
             content = torch.load(file, map_location="cpu", weights_only=True, **options)
     except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError, SafetensorError) as error:
-        why = (str(error).splitlines() or [type(error).__name__])[0]
+        why = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]  # without torch's advice
         raise ValueError(f"{file}: no checkpoint that can be read safely, or cut off: {why}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{file}: no checkpoint: holds a {type(content).__name__} in place of tensors by name")
