@@ -24,7 +24,8 @@ from finefit.deltas.network import network
 from finefit.jobs.devices import device_here
 from finefit.models.dit import DiT
 from finefit.models.shapes import SIZES
-from finefit.sampling.sample import frozen, sample
+from finefit.sampling.networks import frozen
+from finefit.sampling.sample import sample
 from finefit.training.learning_rate import peak_rates
 
 LATENT, CLASSES, SUPERCLASSES = 32, 10_000, 11  # iNaturalist mini at 256 pixels

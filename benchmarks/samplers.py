@@ -28,7 +28,9 @@ from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance
-from finefit.sampling.sample import batches_of_all, load_to_sample, sample
+from finefit.sampling.batches import batches_of
+from finefit.sampling.networks import load_to_sample
+from finefit.sampling.sample import sample
 from finefit.study.plan import Plan
 from finefit.study.reading import load
 
@@ -50,9 +52,9 @@ def judged(run: Job, plan: Plan) -> tuple[dict, Job]:
     return job.inputs["sample"].settings, job
 
 
-def drawn(run: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float, float]:
+def drawn(job: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float, float]:
     """Pictures uint8 `[n, r, r, 3]` and labels `[n]`, the seconds they took, and network evaluations per picture."""
-    model, precision = load_to_sample(run, device)
+    model, pair, precision = load_to_sample(job, device)
     codec = codecs.load(settings["codec"]).to(device)
     evaluations = 0
 
@@ -60,11 +62,13 @@ def drawn(run: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float,
         nonlocal evaluations
         evaluations += len(inputs[0])
 
-    model.register_forward_pre_hook(count)
-    batches = batches_of_all(model.y_embedder.num_classes, settings["per_class"], settings["batch_size"])
+    for network in filter(None, (model, pair)):
+        network.register_forward_pre_hook(count)
+    batches = batches_of(torch.arange(model.y_embedder.num_classes), settings["per_class"], settings["batch_size"])
     start = time.perf_counter()
     pictures = [
-        codec.decode(sample(model, labels, numbers, settings, precision, device)).cpu() for labels, numbers in batches
+        codec.decode(sample(model, labels, numbers, settings, precision, device, pair)).cpu()
+        for labels, numbers in batches
     ]
     labels = torch.cat([labels for labels, _ in batches])
     return torch.cat(pictures), labels, time.perf_counter() - start, evaluations / len(labels)
@@ -79,7 +83,7 @@ def scores(images: Tensor, labels: Tensor, evaluation: Job) -> dict[str, float]:
     pairs = reference.settings["diversity_pairs"]
     return {
         "fd_probe": frechet_distance(features, np.load(judging.path / "features.npy")),
-        "class_accuracy": class_accuracy(logits, labels),
+        "class_accuracy": class_accuracy(logits.argmax(1), labels),
         "diversity_probe": pairwise_diversity(images, labels, probe_distance(judge), pairs, seed=0),
     }
 
@@ -107,7 +111,9 @@ def main() -> None:
     }
     print(" ".join(f"{column:>15}" for column in COLUMNS))
     for sampler, steps in SAMPLERS:
-        images, labels, seconds, evaluations = drawn(run, settings | {"sampler": sampler, "steps": steps}, device)
+        images, labels, seconds, evaluations = drawn(
+            evaluation.inputs["sample"], settings | {"sampler": sampler, "steps": steps}, device
+        )
         row = {"sampler": sampler, "steps": steps, "evaluations": evaluations, "seconds": seconds}
         found["rows"].append(row | scores(images, labels, evaluation))
         print(" ".join(f"{shown(found['rows'][-1][column]):>15}" for column in COLUMNS), flush=True)

@@ -133,7 +133,7 @@ def test_data_sets_that_disagree_decide_nothing():
 def test_the_ledger_is_whole():
     stated = claims.read(ROOT / claims.LEDGER)
     assert len(stated) >= 20
-    assert {claim.paper for claim in stated} == {"FineDiffusion", "DiffFit"}
+    assert {claim.paper for claim in stated} == {"FineDiffusion", "DiffFit", "Domain Guidance", "Diff-Tuning", "DogFit"}
     assert all(rules.text(claim.rule).startswith(("Reproduced if", "Equal within the margin")) for claim in stated)
     assert all((claim.margin is not None) == (claim.rule in rules.DIFFERENCES) for claim in stated)
     assert {claim.id for claim in stated if claim.rule == "as_good"} == {"controlnet"}

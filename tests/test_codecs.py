@@ -32,7 +32,7 @@ def images():
 def test_encodes_and_decodes_as_diffusers(tiny, images, monkeypatch):
     autoencoder, weights = tiny
     codec = sd_vae.load(weights)
-    monkeypatch.setattr(sd_vae, "BATCH", 2)
+    monkeypatch.setattr(sd_vae, "PIXELS", dict.fromkeys(sd_vae.PIXELS, 2 * 32**2))
     pixels = images.permute(0, 3, 1, 2) / 127.5 - 1
     with torch.no_grad():
         posterior = autoencoder.encode(pixels).latent_dist

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny import BASE, run_of
+from tiny import BASE, BASE_FILE, run_of, shaken
 
-from finefit.deltas.network import network
+from finefit.deltas.network import network, with_own_classes
 from finefit.diffusion.process import TRAIN_STEPS, Diffusion
 from finefit.evaluation.denoising import by_class_and_band, denoising_losses, fixed_noise, fixed_timesteps
+from finefit.evaluation.drift import drift
 
 LATENTS = torch.randn(10, 4, 8, 8, generator=torch.Generator().manual_seed(1))
 LABELS = torch.arange(10) % 3
@@ -74,3 +75,23 @@ def test_means_by_class_and_band_are_loops():
         assert row["loss"] == pytest.approx(np.mean(of_class))
     few = by_class_and_band(losses[:, :1], labels, timesteps[:1], bands=3)
     assert set(few["from"]) == {0}
+
+
+# Drift
+
+
+def drift_of(model, pictures: int = 4) -> float:
+    return drift(model, with_own_classes(BASE_FILE, model.shape), pictures, steps=2)
+
+
+def test_the_base_has_not_moved_from_itself():
+    """Nor has a network that learned classes of its own and nothing else: the base's classes are what is asked."""
+    assert drift_of(network(run_of("labels"), BASE)) == 0
+    assert drift_of(shaken(network(run_of("labels"), BASE))) == 0
+
+
+def test_drift_is_how_far_the_noise_is_off_as_a_share_of_it():
+    model = network(run_of("full"), BASE)
+    model.final_layer.linear.weight.data *= 1.25
+    model.final_layer.linear.bias.data *= 1.25
+    assert drift_of(model) == pytest.approx(0.25, rel=1e-5)

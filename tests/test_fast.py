@@ -16,7 +16,8 @@ from finefit.jobs import devices, ranks, stopping, store
 from finefit.jobs.devices import store_frozen_as_bfloat16
 from finefit.jobs.job import Job
 from finefit.models.shapes import CLASS_TABLE
-from finefit.sampling import sample
+from finefit.objectives import Material, plain
+from finefit.sampling import networks, sample
 from finefit.training import train
 from finefit.training.learning_rate import peak_rates, share_of_peak
 
@@ -96,8 +97,9 @@ def test_a_hundred_steps_with_row_wise_updates_are_those_of_dense_adam(latents, 
     parameters = {name: value for name, value in model.named_parameters() if name in model.trained}
     expected = {name: value.detach().clone() for name, value in parameters.items()}
     optimizer = torch.optim.AdamW(parameters.values(), lr=1.0, weight_decay=0.0)
+    objective = plain.Objective(plain.Settings(), Material(100))
     for step in range(100):
-        rows, batch = train.draw(latents, model.y_embedder, ["superclass"], chosen, 0, step, "cpu")
+        rows, batch = train.draw(latents, model.y_embedder, ["superclass"], chosen, 0, step, "cpu", objective)
         noised = diffusion.noised(batch["latents"], batch["t"], batch["noise"])
         output = model(noised, batch["t"], rows[batch["places"]])
         loss = diffusion.loss(output, batch["latents"], noised, batch["t"], batch["noise"]).mean()
@@ -149,14 +151,14 @@ def sampling_job() -> SimpleNamespace:
 def sample_into(folder) -> None:
     """Sample the job's batches, its network and codec given."""
     torch.set_num_threads(1)
-    sample.load_run = lambda run: shaken(network(run_of("finediffusion"), BASE))
+    networks.load_run = lambda run: shaken(network(run_of("finediffusion"), BASE))
     sample.codecs = SimpleNamespace(load=lambda settings: patch_pca.load(CODEC))
     sample.sample_batches(sampling_job(), folder)
 
 
 def test_samples_do_not_depend_on_ranks_or_on_being_interrupted(tmp_path, monkeypatch):
-    for name in ("load_run", "codecs"):
-        monkeypatch.setattr(sample, name, getattr(sample, name))  # put back after the runs in this process
+    for module, name in ((networks, "load_run"), (sample, "codecs")):
+        monkeypatch.setattr(module, name, getattr(module, name))  # put back after the runs in this process
     folders = [tmp_path / name for name in ("one", "two", "cut")]
     for folder in folders:
         folder.mkdir()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,11 +30,11 @@ from finefit.deltas.network import network
 from finefit.diffusion import samplers
 from finefit.evaluation.measured import measured
 from finefit.hierarchy import taxonomy_file
-from finefit.jobs import faults, store
+from finefit.jobs import faults, progress, store
 from finefit.jobs.job import Job
 from finefit.metrics import TooFew, accuracy, diversity, frechet, kernel, manifold
 from finefit.models import checkpoint
-from finefit.outlook import data_check, prune
+from finefit.outlook import cost, data_check, prune
 from finefit.study import limits, reading, snapshots
 from finefit.study.plan import Plan
 from finefit.training import state
@@ -75,11 +78,14 @@ def photographs(root: Path, classes: int = 4, count: int = 5) -> Path:
     return root
 
 
+LINES = {"data": 3, "data.mine": 4, "methods": 5, "methods.full": 6, "sample": 8, "sample.sweep": 9, "sample.steps": 10}
+
+
 def told(content: dict) -> list[str]:
     """What is refused when a study is read, a line each."""
     folder._content.cache_clear()
     with pytest.raises(ValueError) as raised:
-        reading.parse(content, "mine.yaml", {"data": 3, "data.mine": 4, "sample": 9, "sample.steps": 10})
+        reading.parse(content, "mine.yaml", LINES)
     return str(raised.value).splitlines()
 
 
@@ -136,7 +142,7 @@ def test_copied_test_pictures_leave_the_bound_of_memorisation_to_the_others():
         lambda: manifold.precision_recall(np.ones((3, 3)), np.ones((5, 3))),
         lambda: manifold.memorised_share(np.ones((2, 3)), np.ones((2, 3)), np.ones((0, 3))),
         lambda: diversity.mean_diversity(np.array([np.nan, np.nan])),
-        lambda: accuracy.class_accuracy(torch.zeros(0, 2), torch.zeros(0)),
+        lambda: accuracy.class_accuracy(torch.zeros(0), torch.zeros(0)),
     ],
 )
 def test_a_measure_without_enough_pictures_has_a_reason_in_place_of_a_value(measure):
@@ -196,6 +202,41 @@ def test_numbers_out_of_bounds_are_refused_when_the_study_is_read(changes, key):
     assert any(f": {key}" in line for line in told(study(**changes)))
 
 
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"sweep": [1e-4, 1e-3]}, "5: methods: full.sweep: give settings and their values"),
+        ({"sweep": {}}, "5: methods: full.sweep: give settings and their values"),
+        ({"sweep": {"lr": 1e-3}}, "5: methods: full.sweep: give settings and their values"),
+        ({"sweep": {"lr": []}}, "5: methods: full.sweep: give settings and their values"),
+        ({"lr": 1e-4, "sweep": {"lr": [1e-3]}}, "5: methods: full.sweep: give settings and their values, not set else"),
+        ({"sweep": {"lr": [1e-3, 0.001]}}, "5: methods: full.sweep: gives 'full-lr-0.001' twice"),
+        ({"sweep": {"lr": [1e-3, -1.0]}}, "6: methods.full-lr--1: lr"),
+        ({"sweep": {"lr": [1e-3, "fast"]}}, "6: methods.full-lr-fast: lr"),
+        ({"sweep": {"lr": [1e-3, float("nan")]}}, "6: methods.full-lr-nan: lr"),
+        ({"sweep": {"rate": [1e-3]}}, "6: methods.full-rate-0.001: rate: unknown key"),
+        ({"sweep": {"embedder": ["flat", "round"]}}, "6: methods.full-embedder-round: embedder"),
+    ],
+)
+def test_a_sweep_of_settings_is_refused_with_its_entry_when_the_study_is_read(entry, said):
+    lines = told(study(methods={"full": entry}))
+    assert any(line.startswith(f"mine.yaml:{said}") for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("sweep", "said"),
+    [
+        ({"ful": [1.0]}, "sample.sweep.ful: no such entry in methods (did you mean full?)"),
+        ({"full": [-1.0]}, "sample.sweep"),
+        ({"full": [float("inf")]}, "sample.sweep"),
+        ([1.0, True], "sample.sweep"),
+        ("1.0, 2.0", "sample.sweep"),
+    ],
+)
+def test_a_sweep_of_guidance_is_refused_when_the_study_is_read(sweep, said):
+    assert any(line.startswith(f"mine.yaml:9: {said}") for line in told(study(sample__sweep=sweep)))
+
+
 # Values of pictures.
 
 
@@ -224,6 +265,36 @@ def test_sixteen_bits_are_not_asked_for(project):
 def test_values_beyond_the_range_that_was_told_are_refused(tmp_path):
     deep(tmp_path / "a.png", 5000)
     assert "beyond the 4095 of 12 bits" in pictures.look(tmp_path / "a.png", 12).fault
+
+
+def deep_colour(path: Path, largest: int) -> None:
+    """Write a PNG of 16-bit colours, which Pillow reads and does not write (the format's own four chunks)."""
+    values = np.linspace(0, largest, 40 * 40 * 3).reshape(40, 40, 3).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in values)  # each with filter 0
+    head = struct.pack(">IIBBBBB", 40, 40, 16, 2, 0, 0, 0)
+    chunks = {b"IHDR": head, b"IDAT": zlib.compress(rows), b"IEND": b""}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for name, content in chunks.items():
+            sum_ = zlib.crc32(name + content)
+            file.write(struct.pack(">I", len(content)) + name + content + struct.pack(">I", sum_))
+
+
+def test_dark_colours_of_sixteen_bits_are_asked_for_and_never_guessed(project):
+    for number in range(5):
+        deep_colour(project / f"night/0/{number}.png", 4095)
+    with pytest.raises(ValueError, match=r"night/0/0\.png and 4 more: 16-bit values that end at 3855: .*colour to 8"):
+        folder.index(folder.Settings("night"), None)
+    with pytest.raises(
+        ValueError, match=r"night/0/0\.png: .*only 8 bits can be read, and not 12: convert it to 8 bits"
+    ):
+        folder.index(folder.Settings("night", bits=12), None)
+    assert len(folder.index(folder.Settings("night", bits=16), None)) == 5  # as they are
+    deep_colour(project / "night/0/5.png", 65535)
+    folder._content.cache_clear()
+    rows = folder.index(folder.Settings("night"), None)  # one bright picture tells the range
+    assert folder.read(rows, 16, folder.Settings("night"), None)[-1].mean() == pytest.approx(255 / 2, abs=2)
 
 
 # Names.
@@ -256,6 +327,23 @@ def test_names_are_text(tmp_path, name):
     assert read_hierarchy(job)[["class_name", "superclass"]].iloc[0].tolist() == [name, name]
 
 
+def test_marks_that_nobody_sees_do_not_tell_names_apart(tmp_path):
+    file = tmp_path / "birds.csv"
+    file.write_text("class_name,superclass\nplover,waders\ncurlew,wad\u00aders\u200b\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"superclass: 'waders' and 'wad\\xaders\\u200b' differ only in"):
+        taxonomy_file.superclasses(file, "superclass", ["plover", "curlew"])
+
+
+def test_a_class_is_asked_for_in_any_spelling_that_is_its_own_alone():
+    classes = ["Äsche", "robin", "Robin", "church, indoor"]
+    asked = ["A\u0308SCHE", "robin", "Robin", " church,  indoor"]
+    assert names.ids_of(asked, classes) == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match=r"no class 'ROBIN' \(did you mean robin\?\)"):  # of two
+        names.ids_of(["ROBIN"], classes)
+    with pytest.raises(ValueError, match=r"no class 'robins' \(did you mean robin\?\): the data set has Äsche, robin"):
+        names.ids_of(["robins"], classes)
+
+
 def test_a_name_with_a_comma_can_be_asked_for():
     from finefit.commands.pictures import split
 
@@ -275,6 +363,7 @@ def test_a_name_with_a_comma_can_be_asked_for():
         (b"name,bytes\nx\n", r"t\.csv:2: has 1 cells"),
         (b"", r"t\.csv: is empty"),
         (b"name,name,bytes\n", r"'name' heads two columns"),
+        (b"PK\x03\x04" + bytes(40), r"t\.csv: in a spreadsheet's own format; save it as CSV"),
     ],
 )
 def test_a_table_that_a_spreadsheet_rewrote_is_read_or_refused_with_its_line(tmp_path, content, said):
@@ -299,6 +388,57 @@ def test_a_number_that_a_spreadsheet_rewrote_is_named(project):
     sources.table.cache_clear()
     with pytest.raises(ValueError, match=r"data/sources\.csv:2: bytes: '1E\+09' is no whole number"):
         sources.table()
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ({"checksum": "SHA256:00"}, r"3: checksum: 'SHA256:00' is none; write sha256: or md5:"),
+        ({"checksum": ""}, r"3: checksum: '' is none"),
+        ({"name": "first"}, r"3: name: 'first' stands there already"),
+        ({"bytes": "1.234.567"}, r"3: bytes: '1\.234\.567' is no whole number"),
+    ],
+)
+def test_a_row_of_sources_that_a_spreadsheet_rewrote_is_named(project, cells, said):
+    row = {"name": "second", "file": "a.zip", "url": "", "bytes": "1", "checksum": "md5:00", "licence": "", "terms": ""}
+    lines = [",".join(row), ",".join((row | {"name": "first"}).values()), ",".join((row | cells).values())]
+    Path("data/sources.csv").write_text("\n".join(lines), encoding="utf-8")
+    sources.table.cache_clear()
+    with pytest.raises(ValueError, match=rf"data/sources\.csv:{said}"):
+        sources.table()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [("cpu,read,pictures/s,0,1,2,measured,x", r":2: rates are numbers above 0"), ("", ": no row for hardware 'cpu'"),
+     ("cpu,read,pictures/s,12 000,1,2,measured,x", r":2: rate: '12 000' is no number")],
+)  # fmt: skip
+def test_rates_that_a_spreadsheet_rewrote_are_named(tmp_path, monkeypatch, row, said):
+    file = tmp_path / "rates.csv"
+    file.write_text(f"hardware,work,unit,rate,low,high,basis,how\n{row}\n")
+    monkeypatch.setattr(cost, "TABLE", file)
+    cost.rates.cache_clear()
+    with pytest.raises(ValueError, match=rf"rates\.csv{said}"):
+        cost.rate("cpu", "read")
+    cost.rates.cache_clear()
+
+
+def test_samples_too_few_for_what_they_train_are_refused_when_the_study_is_read():
+    """Of 12 training pictures of a class ten samples each are 120."""
+    asked = {"steps": 2, "ratios": [1, 10]}
+    lines = told(study(evaluate__utility=asked | {"per_class": 119}))
+    assert any(": evaluate.utility.per_class: 119 samples of a class: 10 for each" in line for line in lines)
+    assert reading.parse(study(evaluate__utility=asked | {"per_class": 120}), "mine.yaml")
+
+
+def test_values_by_seed_that_a_spreadsheet_rewrote_are_refused(tmp_path):
+    from finefit.report import kept
+
+    for content, said in (("entry;seed\nfull;0\n", ":1: no column entry"), ("", ": not readable as CSV"),
+                          ("entry,seed\na,b,c,d\ne\n,,,,,\n", ": not readable as CSV")):  # fmt: skip
+        (tmp_path / "seeds.csv").write_text(content)
+        with pytest.raises(ValueError, match=rf"seeds\.csv{said}.*; restore the kept report"):
+            kept.table(tmp_path / "seeds.csv", ["entry"])
 
 
 # Paths: what is no content, links, names, other folders, other disks, other users.
@@ -346,6 +486,20 @@ def write_one(job: Job, out: Path, scratch: Path) -> None:
     (out / "a.txt").write_text("a")
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["export-base no/x.safetensors", "export runs/x no/x.pt", "import a.pt no/x.safetensors --as runs/x",
+     "fit-codec no/x.safetensors", "new mine --out no/x.yaml"],
+)  # fmt: skip
+def test_a_file_for_a_missing_folder_is_refused_before_anything_is_computed(project, command):
+    from typer.testing import CliRunner
+
+    from finefit import cli
+
+    error = CliRunner().invoke(cli.app, command.split()).exception
+    assert re.fullmatch(rf"no/x\.\w+: there is no folder {project}/no; make it first", faults.expected(error))
+
+
 def test_publishing_crosses_disks(tmp_path, monkeypatch):
     """/dev/shm is a disk of its own on any Linux."""
     shared = Path("/dev/shm")
@@ -366,11 +520,21 @@ def test_publishing_crosses_disks(tmp_path, monkeypatch):
         shutil.rmtree(away)
 
 
-def test_errors_of_the_system_say_what_and_what_to_do(tmp_path):
+def test_errors_of_the_system_say_what_and_what_to_do(tmp_path, monkeypatch):
     locked = tmp_path / "a.lock"
     locked.touch()
     denied = faults.line(PermissionError(errno.EACCES, "Permission denied", str(locked)))
     assert denied.startswith(f"{locked}: {locked} belongs to ") and "chmod -R g+w" in denied and "\n" not in denied
+    monkeypatch.chdir(tmp_path)
+    Path("scratch/studies").mkdir(parents=True)
+    denied = faults.line(PermissionError(errno.EACCES, "Permission denied", "scratch/studies/a.yaml"))
+    assert denied.endswith("run `chmod -R g+w scratch`")  # of all, not of one file after the other
+    Path("runs").symlink_to("nowhere")
+    with pytest.raises(FileExistsError) as raised:
+        Path("runs").mkdir(exist_ok=True)
+    assert "runs: a file, or a link that leads nowhere, stands where a folder is needed" in faults.line(raised.value)
+    gone = faults.line(FileNotFoundError(errno.ENOENT, "No such file or directory", "no/a.csv"))
+    assert gone == f"no/a.csv: there is no folder {tmp_path}/no; make it first"
     assert "read-only" in faults.line(OSError(errno.EROFS, "Read-only file system", "scratch"))
     for error in (
         OSError(errno.ENOSPC, "No space left on device"),
@@ -415,6 +579,62 @@ def test_a_provenance_that_was_cut_off_is_named(tmp_path, monkeypatch):
         store.check(job)
 
 
+def test_a_delta_that_was_cut_off_is_named(tmp_path):
+    from finefit.deltas.delta import load_delta, save_delta
+
+    file = tmp_path / "delta.safetensors"
+    save_delta(file, {"x": torch.ones(4)}, {}, None)
+    whole = file.read_bytes()
+    for content in (whole[:-3], whole[:5], b""):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"delta\.safetensors: no delta, or cut off .*; delete .* and repeat"):
+            load_delta(file, None, None)
+    save_file({"x": torch.ones(4)}, file)  # whole, and no delta
+    with pytest.raises(ValueError, match=r"delta\.safetensors: no delta"):
+        load_delta(file, None, None)
+
+
+def test_seconds_that_a_kill_cut_off_are_counted_anew(tmp_path):
+    assert progress.earlier_seconds(tmp_path) == 0
+    progress.keep_seconds(tmp_path, 2.5)
+    assert progress.earlier_seconds(tmp_path) == 2.5
+    (tmp_path / "seconds").write_text("")
+    assert progress.earlier_seconds(tmp_path) == 0
+
+
+def test_a_folder_of_generated_pictures_whose_record_was_cut_off_is_named(tmp_path):
+    from finefit.export import pictures as generated
+
+    (tmp_path / generated.MADE).write_text('{"run": "ru')
+    with pytest.raises(ValueError, match=rf"{generated.MADE}: damaged .*; delete it if the pictures are of runs/a, or"):
+        generated.claim(tmp_path, {"run": "runs/a"})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("- id: a\n\tpaper: b\n", r"claims\.yaml:2: not readable as YAML: .*indent with blanks"),
+        ("a: 1\n", r"claims\.yaml: claim "),
+        ("- 3\n", r"claims\.yaml: claim 0: "),
+        ("", r"claims\.yaml: claim "),
+    ],
+)
+def test_a_ledger_of_claims_with_faults_is_named(tmp_path, content, said):
+    from finefit.report import claims
+
+    (tmp_path / "claims.yaml").write_text(content)
+    with pytest.raises(ValueError, match=said):
+        claims.read(tmp_path / "claims.yaml")
+
+
+def test_a_record_of_dvc_with_a_conflict_is_named_before_anything_is_called_unused(project):
+    Path("dvc.lock").write_text("stages:\n<<<<<<< HEAD\n  data: {}\n=======\n")
+    with pytest.raises(ValueError, match=r"dvc\.lock:\d: not readable as YAML"):
+        prune.unused([])
+    Path("dvc.lock").write_text("")
+    assert prune.unused([]) == []
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -453,6 +673,20 @@ def test_a_failed_job_leaves_its_reason_until_it_is_tried_again(tmp_path, monkey
     assert store.failure(job) == "toy.csv:3: what was found; what to do"
     store.produce(job, write_one)
     assert store.failure(job) == ""
+
+
+def test_what_is_made_from_an_unfinished_run_says_so(project):
+    from typer.testing import CliRunner
+
+    from finefit.commands import networks
+
+    (project / "mine.yaml").write_text(yaml.safe_dump(study(methods={"full": {}}), sort_keys=False))
+    (run,) = Plan(reading.load(Path("mine.yaml"))).kind("finetune")
+    for command in (["export-base", "new.safetensors"], ["export", str(run.path), "new.pt"],
+                    ["export", str(run.path), "new", "--to", "diffusers"]):  # fmt: skip
+        error = CliRunner().invoke(networks.app, [*command, "--study", "mine.yaml"]).exception
+        assert faults.expected(error) == f"{run.path}: not made yet; run `snakemake {run.marker}` first"
+    assert not list(project.glob("*new*"))
 
 
 def test_a_bug_is_one_line_with_its_traceback_in_a_file(tmp_path, monkeypatch):
@@ -521,11 +755,51 @@ def test_prune_knows_every_study_that_ran_here(project):
     assert prune.unused(prune.studies([])) == []
 
 
+def test_prune_deletes_only_after_a_yes(project):
+    from typer.testing import CliRunner
+
+    from finefit.commands import study as commands
+
+    (project / "mine.yaml").write_text(yaml.safe_dump(study(), sort_keys=False))
+    plan = Plan(reading.load(project / "mine.yaml"))
+    job = plan.kind("data")[0]
+    store.produce(job, write_one)
+
+    def said(*options: str, answer: str | None = None) -> tuple[int, str]:
+        done = CliRunner().invoke(commands.app, ["prune", *options], input=answer)
+        return done.exit_code, done.output
+
+    code, text = said()
+    assert code == 0 and str(job.path) in text and "`finefit prune --delete` asks" in text and job.marker.exists()
+    for answer in ("n\n", "\n", ""):  # no, just a return, nobody there to answer
+        code, text = said("--delete", answer=answer)
+        assert "Delete them? [y/N]" in text and "deleted" not in text and job.marker.exists()
+    assert text.index(str(job.path)) < text.index("Delete them?") and code == 1
+    code, text = said("--delete", answer="y\n")
+    assert code == 0 and text.endswith("deleted\n") and not job.path.exists()
+    assert "Delete them?" not in said("--delete")[1]  # nothing is left to ask about
+
+
 def test_a_study_with_tabs_is_refused_with_its_line(tmp_path):
     file = tmp_path / "tabs.yaml"
     file.write_text("name: x\ntrain:\n\tsteps: 3\n")
     with pytest.raises(ValueError, match=r"tabs\.yaml:3: not readable as YAML: .*indent with blanks, not with tabs"):
         reading.load(file)
+
+
+@pytest.mark.workflow
+def test_a_study_with_tabs_stops_both_engines_before_any_job(tmp_path):
+    """With its line where we read it first; a --configfile Snakemake reads before us, and speaks of tabs."""
+    from clones import clone_here
+
+    clone = clone_here(tmp_path)
+    tabs = "name: x\ntrain:\n\tsteps: 3\n"
+    (clone.root / "params.yaml").write_text(tabs)
+    (clone.root / "mine.yaml").write_text(tabs)
+    said = "params.yaml:3: not readable as YAML: found character '\\t' that cannot start any token; indent with blanks"
+    assert said in clone("snakemake", ok=False)
+    assert said in clone("finefit", "plan", ok=False)
+    assert "tab indentation" in clone("snakemake", "--configfile", "mine.yaml", ok=False)
 
 
 def test_the_command_line_ends_in_one_line_and_code_1(tmp_path):

@@ -6,6 +6,7 @@ what reproduces it.
 
 from __future__ import annotations
 
+import dis
 import os
 import tempfile
 from pathlib import Path
@@ -60,8 +61,17 @@ def told(check) -> str:
         check()
     except Exception as error:
         assert faults.expected(error), f"a bug: {type(error).__name__}: {error}"
+        assert stated(error) or isinstance(error, OSError), f"told by nobody: {type(error).__name__}: {error}"
         return str(error)
     return ""
+
+
+def stated(error: BaseException) -> bool:
+    """Whether an error comes from a `raise` of ours, and not from a builtin that our code called, as `int("x")`."""
+    end = error.__traceback__
+    while end.tb_next:
+        end = end.tb_next
+    return end.tb_frame.f_code.co_code[end.tb_lasti] == dis.opmap["RAISE_VARARGS"]
 
 
 def places(value: object, path: tuple = ()) -> list[tuple]:
@@ -116,6 +126,7 @@ MODES = ("RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "I;16", "I", "F", "broken",
 
 def put(path: Path, mode: str, width: int, height: int, value: int) -> None:
     """Write a picture, or something else, of the path's ending."""
+    path.unlink(missing_ok=True)
     if mode == "link":
         path.symlink_to("nowhere")
     elif mode in ("broken", "empty", "text"):

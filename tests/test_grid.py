@@ -25,6 +25,8 @@ def test_a_grid_shows_every_picture_unsmoothed_at_its_place():
 def test_what_is_not_there_is_named(made_up_study):
     with pytest.raises(ValueError, match="no method 'lora' .* use one of finediffusion, flat, full"):
         grid.pictures(made_up_study, "lora", ["class <1>"], 1, 0)
+    with pytest.raises(ValueError, match="--classes: names no class"):
+        grid.pictures(made_up_study, "full", [], 1, 0)
     with pytest.raises(ValueError, match="no seed 7 .* it has 0, 1"):
         grid.pictures(made_up_study, "full", ["class <1>"], 1, 7)
     with pytest.raises(ValueError, match="no class 'oak': the data set has class <0>, class <1>"):

@@ -19,7 +19,7 @@ from finefit.evaluation.degradations import Pool
 from finefit.evaluation.scores import Real
 from finefit.jobs import modules
 from finefit.jobs.torchvision_shim import importable_torchvision
-from finefit.metrics import head, probe
+from finefit.metrics import head, manifold, probe
 from finefit.study import reading
 from finefit.study.plan import Plan
 
@@ -182,7 +182,8 @@ def judged(see, classes: int = 8, count: int = 96):
     train, test = squares(400, classes, 0), squares(320, classes, 1)
     features = see(train.images)
     fitted = head.fit(features, train.labels, classes)
-    real = Real(see(test.images), test.labels, features, fitted)
+    seen = see(test.images)
+    real = Real(seen, test.labels, features, fitted, manifold.gaps(seen, features))
     known = float((fitted.classes_of(real.features) == real.labels).mean())
     return judge.table(see, real, test, train, count), known
 

@@ -9,13 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import BASE, ROOT, answer, fine_tuned, run_of, shaken, trained_tensors
+from tiny import BASE, BASE_FILE, ROOT, answer, fine_tuned, run_of, shaken, trained_tensors
 
 from finefit import methods
 from finefit.deltas import published
+from finefit.deltas.beside import beside
 from finefit.deltas.delta import load_delta, save_delta
 from finefit.deltas.merge import merged
-from finefit.deltas.network import network
+from finefit.deltas.network import network, unconditional
 from finefit.models.checkpoint import export_base, read, read_base, read_class_table
 from finefit.models.shapes import CLASS_TABLE
 from finefit.outlook import counts
@@ -85,6 +86,21 @@ class TestEveryMethod:
         assert whole.state_dict().keys() == network(run_of("full"), BASE).state_dict().keys()
         assert (answer(whole) - answer(model)).norm() / answer(model).norm() < 1e-12
 
+    def test_beside_its_base_it_is_two_networks(self, method):
+        """Guidance away from the base: in one batch, what both answer by themselves, in the memory of what differs."""
+        model = shaken(network(run_of(method, norm_affine=True), read_base(BASE_FILE)))  # as it is cached now
+        base, alone = (unconditional(BASE_FILE, model.shape) for _ in range(2))
+        x, t = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(1)), torch.tensor([3, 500, 900])
+        rows, none = torch.tensor([0, 3, 1]), torch.zeros(3, dtype=torch.int64)
+        with torch.no_grad():
+            expected = torch.cat([model.eval()(x, t, rows), alone.eval()(x, t, none)])
+            pair = beside(model, base).eval()
+            found = pair(torch.cat([x, x]), torch.cat([t, t]), torch.cat([rows, none]))
+        assert (found - expected).norm() / expected.norm() < 1e-6
+        added = sum(tensor.numel() for tensor in held(pair).values()) - sum(t.numel() for t in held(model).values())
+        theirs = [value for name, value in alone.named_parameters() if name in model.trained - {CLASS_TABLE}]
+        assert added == sum(value.numel() for value in theirs) + model.shape.width  # and the null row
+
     def test_count_without_memory_is_the_built_ones(self, method):
         count = counts.counted("DiT-Mini/2", method, {}, 4, 2)
         model = network(run_of(method) | {"latent_shape": [4, 32, 32]}, BASE)
@@ -92,14 +108,19 @@ class TestEveryMethod:
         assert (count.trained, count.total) == (sum(sizes[n] for n in model.trained), sum(sizes.values()))
 
 
+def held(model: torch.nn.Module) -> dict[int, torch.Tensor]:
+    """A network's parameters by where they lie in memory: those that it holds twice, once."""
+    return {parameter.data_ptr(): parameter for parameter in model.parameters()}
+
+
 def interrupted_at(limit: int):
     """`train.draw`, interrupted at a step."""
     from finefit.training.train import draw as real
 
-    def draw(pack, embedder, references, settings, seed, step, device):
+    def draw(pack, embedder, references, settings, seed, step, device, objective):
         if step == limit:
             raise KeyboardInterrupt
-        return real(pack, embedder, references, settings, seed, step, device)
+        return real(pack, embedder, references, settings, seed, step, device, objective)
 
     return draw
 

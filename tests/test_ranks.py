@@ -23,10 +23,10 @@ def twenty_steps(pack, folder) -> None:
     torch.set_num_threads(1)
     draw = train.draw
 
-    def told(pack, embedder, references, settings, seed, step, device):
+    def told(pack, embedder, references, settings, seed, step, *rest):
         if step == 5 and ranks.number() == 1:
             os.kill(os.getpid(), signal.SIGTERM)
-        return draw(pack, embedder, references, settings, seed, step, device)
+        return draw(pack, embedder, references, settings, seed, step, *rest)
 
     train.draw = told
     model = network(run_of("difffit"), BASE)
@@ -55,6 +55,49 @@ def test_two_ranks_stop_together_and_train_as_one(latents, tmp_path, monkeypatch
     torch.testing.assert_close(two["losses"], one["losses"], rtol=1e-6, atol=0)
     whole, shared = (torch.cat([value.flatten() for value in run["average"].values()]) for run in (one, two))
     assert (whole - shared).norm() < 1e-4 * whole.norm()
+
+
+def one_picture_a_step(pack, folder) -> None:
+    """Two steps of a batch of one, of which a second rank has no share."""
+    torch.set_num_threads(1)
+    model = network(run_of("difffit"), BASE)
+    settings = SimpleNamespace(**TRAIN | {"steps": 2, "batch_size": 1})
+    average, _ = train.train(model, peak_rates(model, 1e-3, {}), Pack(pack), settings, ["null"], 0, folder / "state")
+    if ranks.number() == 0:
+        torch.save(average, folder / "result")
+
+
+def test_a_batch_may_be_smaller_than_the_ranks(latents, tmp_path):
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for number, folder in enumerate(folders, start=1):
+        folder.mkdir()
+        ranks.launch(one_picture_a_step, number, latents.folder, folder)
+    one, two = (torch.load(folder / "result", weights_only=True) for folder in folders)
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-6, atol=1e-7)
+
+
+def killed() -> None:
+    """What the system does to a rank that takes too much memory; the other waits for it."""
+    if ranks.number() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    ranks.any_rank(True)
+
+
+def test_a_killed_rank_ends_the_job_with_a_line():
+    with pytest.raises(
+        ValueError, match="^killed: rank 1 by signal 9, as the system does when memory is short; repeat$"
+    ):
+        ranks.launch(killed, 2)
+
+
+def test_ranks_are_as_many_as_gpus_or_as_the_environment_says(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert ranks.wanted() == 1
+    monkeypatch.setenv("FINEFIT_RANKS", "2")
+    assert ranks.wanted() == 2
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert ranks.wanted() == 4
 
 
 def diverges() -> None:

@@ -316,3 +316,13 @@ def test_a_table_that_drifted_is_told(tmp_path, monkeypatch):
     written = readme.replace_table(page, Path("results.csv"))
     assert "| full | null | 50.0 % | 2.93 ± 0.04 | 1.50 | 91.4 % ± 9.9 | pending |" in written
     assert written != page and readme.replace_table(written, Path("results.csv")) == written
+
+
+def test_a_superclass_without_pictures_is_a_dash_in_its_row(made_up_study):
+    """As where no test picture of it is there, or none was asked for in a trial."""
+    from finefit.report import collect, papers
+
+    for file in Path("metrics").rglob("superclasses.csv"):
+        pd.read_csv(file).query("superclass_id != 0").to_csv(file, index=False)
+    first = re.search(r"<tbody><tr>(.*?)</tr>", papers.superclasses(collect.read("study.yaml")).data, re.DOTALL)[1]
+    assert 0 < first.count("–") == first.count("<td")

@@ -14,10 +14,10 @@ from finefit import cli
 if sys.argv[1] == "finetune":
     from finefit.training import train
     draw = train.draw
-    def stopped(pack, embedder, references, settings, seed, step, device):
+    def stopped(pack, embedder, references, settings, seed, step, *rest):
         if step == 10:
             os.kill(os.getpid(), {signal.SIGTERM:d})
-        return draw(pack, embedder, references, settings, seed, step, device)
+        return draw(pack, embedder, references, settings, seed, step, *rest)
     train.draw = stopped
 cli.main()
 """

@@ -16,7 +16,10 @@ import pytest
 from clones import Clone, clone_here
 from debian import provide
 
-from finefit.jobs.job import PHASES
+from finefit.jobs.job import PHASES, Job
+from finefit.outlook import doctor, needs
+from finefit.study.plan import Plan
+from finefit.study.reading import load
 
 pytestmark = pytest.mark.slurm
 
@@ -46,12 +49,16 @@ def control(*words: str) -> str:
     return subprocess.check_output(["scontrol", *words], text=True)
 
 
-def disturbances() -> Iterator[str | None]:
-    """Does one thing after another to the cluster, each when its moment has come; gives what it did, or None yet."""
+def disturbances(run: Job) -> Iterator[str | None]:
+    """Does one thing after another to the cluster, each when its moment has come; gives what it did, or None yet.
+
+    `run` is one of the study's fine-tunings, which all ask for the same.
+    """
     while not (jobs := running("finetune")):
         yield None
     asked = control("show", "job", jobs[0])
-    assert "gres:gpu:1" in asked and re.search(r"MinMemoryNode=\S*16", asked) and "TimeLimit=1-00:00:00" in asked
+    assert "gres:gpu:1" in asked and f"MinMemoryNode={needs.mem_mb(run, attempt=1)}M" in asked
+    assert doctor.minutes(re.search(r"TimeLimit=(\S+)", asked)[1]) == needs.minutes(run, attempt=1)
     subprocess.run(["scancel", jobs[0]], check=True)
     yield f"cancelled job {jobs[0]}"
     while not (others := [job for job in running("finetune") if job != jobs[0]]):
@@ -81,9 +88,10 @@ def test_a_disturbed_study_ends_as_the_undisturbed_one(cluster, tmp_path):
     local("snakemake")
     print(f"\nwithout SLURM: {time.monotonic() - start:.0f} s")
     clone, seen, done = clone_here(tmp_path / "slurm"), {}, []
+    run = Plan(load(clone.root / "params.yaml")).kind("finetune")[0]
     start = time.monotonic()
     with open(tmp_path / "said", "w") as said, clone.start("snakemake", *PROFILE, *HERE, stdout=said) as study:
-        moments = disturbances()
+        moments = disturbances(run)
         while study.poll() is None:
             for marker, identity in published(clone).items():
                 assert seen.setdefault(marker, identity) == identity, f"{marker}: made twice"

@@ -17,9 +17,9 @@ from finefit.diffusion import samplers
 from finefit.latents.encode import pack
 from finefit.latents.pack import Pack
 from finefit.sampling.sample import sample
+from finefit.training.batches import batch_rows
 from finefit.training.label_dropout import drop_labels
 from finefit.training.learning_rate import peak_rates
-from finefit.training.train import batch_rows
 
 
 def decibels(images: torch.Tensor, others: torch.Tensor) -> float:

@@ -22,7 +22,7 @@ from finefit.study import reading
 from finefit.study.plan import Plan
 
 ROOT = Path(__file__).parents[1]
-ASKED = {"per_class": 20, "steps": 5, "ratios": [1, 10], "classifiers": 2}
+ASKED = {"per_class": 1280, "steps": 5, "ratios": [1, 10], "classifiers": 2}
 
 
 def test_it_is_off_unless_a_study_asks(monkeypatch):
@@ -53,9 +53,9 @@ def test_training_sets_keep_the_ratio_in_every_class():
     sets = phase.with_samples(train, labels, images, asked, [1, 2])
     counts = {name: torch.bincount(named).tolist() for name, (_, named) in sets.items()}
     assert counts == {"samples": [6, 2], "1:1": [6, 2], "1:2": [9, 3]}
-    real = {name: int((pictures == 0).all(3).sum()) for name, (pictures, _) in sets.items()}
+    real = {name: int((pictures[:] == 0).all(3).sum()) for name, (pictures, _) in sets.items()}
     assert real == {"samples": 0, "1:1": 4, "1:2": 4}
-    assert sets["1:1"][0][4:, 0, 0, 0].tolist() == [1, 2, 3, 7], "the first of each class"
+    assert sets["1:1"][0][4:][:, 0, 0, 0].tolist() == [1, 2, 3, 7], "the first of each class"
     with pytest.raises(ValueError, match="utility.per_class: class 0 has 6 samples, and 9 are asked for"):
         phase.with_samples(train, labels, images, asked, [3])
 
@@ -75,7 +75,7 @@ def test_classifiers_learn_from_samples_and_finished_ones_outlive_a_kill(tmp_pat
     np.save(sample.path / "labels.npy", asked.numpy())
     real = {"train": torch.tensor([0, 0, 1, 1]), "test": torch.tensor([0, 1, 1, 1])}
     turned = {"train": 1 - real["train"], "test": real["test"]}
-    monkeypatch.setattr(phase, "of_split", lambda data, split, resolution: (flat(turned[split]), real[split]))
+    monkeypatch.setattr(phase, "of_split", lambda data, split, *_: (flat(turned[split]), real[split]))
     settings = {"resolution": 16, "seed": 0, "steps": 60, "classifiers": 1, "ratios": [10]}
     job = Job("utility", "some", settings, {"data": None, "sample": sample})
     out, scratch = tmp_path / "out", tmp_path / "scratch"

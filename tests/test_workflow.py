@@ -50,7 +50,7 @@ def test_stages_and_outs_are_the_plans_phases_and_folders():
 @pytest.mark.parametrize("phase", DVC["stages"])
 def test_a_stage_lists_the_sections_that_its_jobs_digests_cover(phase):
     smoke = yaml.safe_load((ROOT / "studies/smoke.yaml").read_text(encoding="utf-8"))
-    smoke["evaluate"]["utility"] = {"per_class": 2, "steps": 2}
+    smoke["evaluate"]["utility"] = {"per_class": 128, "steps": 2, "ratios": [1]}
     changes = {
         "name": "other",
         "seeds": [1],
@@ -60,7 +60,7 @@ def test_a_stage_lists_the_sections_that_its_jobs_digests_cover(phase):
         "train": smoke["train"] | {"steps": 7},
         "methods": smoke["methods"] | {"full": {"lr": 0.5}},
         "sample": smoke["sample"] | {"per_class": 3, "scale": 3.0},
-        "evaluate": smoke["evaluate"] | {"probe_steps": 3, "utility": {"per_class": 3, "steps": 2}},
+        "evaluate": smoke["evaluate"] | {"probe_steps": 3, "utility": {"per_class": 129, "steps": 2, "ratios": [1]}},
     }
 
     def digests(study: dict) -> set[str]:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from finefit import methods
-from finefit.deltas.network import network
+from finefit import methods, objectives
+from finefit.deltas.network import network, unconditional
 from finefit.latents.pack import Pack
 from finefit.models.checkpoint import read_base
 from finefit.models.dit import DiT
@@ -18,7 +18,8 @@ from finefit.training.train import train
 
 ROOT = Path(__file__).parents[1]
 CODEC = ROOT / "data/base/patch-pca-2.safetensors"
-BASE = read_base(ROOT / "data/base/mini-32.safetensors")
+BASE_FILE = ROOT / "data/base/mini-32.safetensors"
+BASE = read_base(BASE_FILE)
 TRAIN = {
     "steps": 4,
     "batch_size": 4,
@@ -56,11 +57,16 @@ def run_of(method: str, **settings) -> dict:
 
 
 def fine_tuned(run: dict, latents: Pack, folder: Path) -> tuple[DiT, dict[str, Tensor]]:
-    """The network after four steps, and the average of what was trained."""
+    """The network after four steps by the run's objective, and the average of what was trained."""
     model = network(run, BASE)
     rates = peak_rates(model, 1e-3, {})
     references = methods.find(run["method"]).Settings(**run["method_settings"]).guidance
-    average, _ = train(model, rates, latents, SimpleNamespace(**TRAIN), references, 0, folder / "state")
+    settings, base = SimpleNamespace(**TRAIN), unconditional(BASE_FILE, model.shape).requires_grad_(False)
+    module = objectives.find(run.get("objective", {"name": "plain"})["name"])
+    source = torch.randn(5, *run["latent_shape"], generator=torch.Generator().manual_seed(0))
+    material = objectives.Material(TRAIN["steps"], model.y_embedder.null_row, source)
+    objective = module.Objective(module.Settings(), material)
+    average, _ = train(model, rates, latents, settings, references, 0, folder / "state", objective=objective, base=base)
     return model, average
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from finefit.jobs.job import PHASES, Job
+from finefit.outlook import cost, needs
 from finefit.study import reading, snapshots
 from finefit.study.config import Study  # and no more: `config` is Snakemake's own
 from finefit.study.plan import Plan
@@ -65,6 +66,14 @@ def markers(jobs: Iterable[Job]) -> list:
     return [ancient(job.marker) for job in jobs]
 
 
+def job_of(kind: str, wildcards) -> Job:
+    """The job whose artifact a rule makes."""
+    wanted = marker(kind).format(**dict(wildcards.items()))
+    if wanted not in JOBS:
+        raise WorkflowError(f"{wanted}: no job of study {STUDY.name!r} makes this; see `finefit plan`")
+    return JOBS[wanted]
+
+
 def needed(kind: str) -> Callable:
     """Input function of a kind's rule: the markers of what an artifact is built from.
 
@@ -72,13 +81,19 @@ def needed(kind: str) -> Callable:
     """
 
     def inputs(wildcards) -> list:
-        wanted = marker(kind).format(**dict(wildcards.items()))
-        if wanted not in JOBS:
-            raise WorkflowError(f"{wanted}: no job of study {STUDY.name!r} makes this; see `finefit plan`")
-        job = JOBS[wanted]
+        job = job_of(kind, wildcards)
         return markers(part for part in job.inputs.values() if part.marker.exists() or not job.marker.exists())
 
     return inputs
+
+
+def asked(kind: str) -> dict[str, Callable]:
+    """A rule's resources, from the forecast of each of its jobs; more memory and minutes at each further attempt."""
+    return {
+        "mem_mb": lambda wildcards, attempt: needs.mem_mb(job_of(kind, wildcards), attempt),
+        "runtime": lambda wildcards, attempt: needs.minutes(job_of(kind, wildcards), attempt),
+        "gpu": lambda wildcards: int(cost.uses_gpu(job_of(kind, wildcards))),
+    }
 
 
 def command(kind: str) -> str:

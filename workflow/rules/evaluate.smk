@@ -18,8 +18,7 @@ rule reference:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=16000,
-        runtime=240,
+        **asked("reference"),
     message:
         "reference {wildcards.artifact}"
     shell:
@@ -39,8 +38,7 @@ rule judge:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=16000,
-        runtime=720,
+        **asked("judge"),
     message:
         "judge {wildcards.artifact}"
     shell:
@@ -60,9 +58,7 @@ rule denoise:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=16000,
-        runtime=240,
-        gpu=1,
+        **asked("denoise"),
     message:
         "denoise {wildcards.artifact}"
     shell:
@@ -80,8 +76,7 @@ rule evaluate:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=16000,
-        runtime=240,
+        **asked("evaluate"),
     message:
         "evaluate {wildcards.artifact}"
     shell:
@@ -99,8 +94,7 @@ rule utility:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=16000,
-        runtime=720,
+        **asked("utility"),
     message:
         "utility {wildcards.artifact}"
     shell:
@@ -118,8 +112,7 @@ rule report:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
-        runtime=60,
+        **asked("report"),
     message:
         "report {wildcards.artifact}"
     shell:

@@ -1,6 +1,32 @@
 """One method on one data set, resolution and seed, and pictures from it."""
 
 
+# Both stand in one folder; what is no run is told by its name.
+ruleorder: source > finetune
+
+
+rule source:
+    """Pictures that the untouched base draws, for objectives that train on such."""
+    input:
+        needed("source"),
+    output:
+        update(marker("source")),
+    log:
+        log_of("source"),
+    wildcard_constraints:
+        artifact=r"source/.+",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=16000,
+        runtime=1440,
+        gpu=1,
+    message:
+        "source {wildcards.artifact}"
+    shell:
+        command("source")
+
+
 rule finetune:
     """From base and latents to a delta: what the method trained or added. Resumes where it was killed."""
     input:
@@ -12,9 +38,7 @@ rule finetune:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=16000,
-        runtime=1440,
-        gpu=1,
+        **asked("finetune"),
     message:
         "finetune {wildcards.artifact}"
     shell:
@@ -32,9 +56,7 @@ rule sample:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=16000,
-        runtime=1440,
-        gpu=1,
+        **asked("sample"),
     message:
         "sample {wildcards.artifact}"
     shell:

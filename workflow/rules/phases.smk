@@ -10,3 +10,19 @@ for _phase in dict.fromkeys(phase for phase, _ in PHASES.values()):
         localrule: True
         message:
             f"{_phase}: complete"
+
+
+rule rehearse:
+    """Every kind of this study's jobs at its true shapes, on few drawn pictures, in one job: `finefit rehearse`."""
+    log:
+        f"logs/rehearsals/{STUDY.name}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=lambda wildcards, attempt: max(needs.mem_mb(job, attempt) for job in PLAN.jobs),
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        gpu=int(any(map(cost.uses_gpu, PLAN.jobs))),
+    message:
+        f"rehearsal of {STUDY.name}"
+    shell:
+        f"finefit rehearse {STUDY_FILE} > >(tee {{log}}) 2>&1"

@@ -12,8 +12,7 @@ rule data:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
-        runtime=240,
+        **asked("data"),
     message:
         "data {wildcards.artifact}"
     shell:
@@ -31,8 +30,7 @@ rule hierarchy:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **asked("hierarchy"),
     message:
         "hierarchy {wildcards.artifact}"
     shell:
@@ -50,8 +48,7 @@ rule base:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=8000,
-        runtime=60,
+        **asked("base"),
     message:
         "base {wildcards.artifact}"
     shell:
@@ -69,9 +66,7 @@ rule latents:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=16000,
-        runtime=720,
-        gpu=1,
+        **asked("latents"),
     message:
         "latents {wildcards.artifact}"
     shell:

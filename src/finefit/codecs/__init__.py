@@ -1,8 +1,9 @@
 """Codecs between pictures and latents; one file per codec, found by its name, and a row of `CODECS` for planning.
 
 A codec module offers `load(weights)`, which gives a `Codec`, and `as_diffusers(codec)`, the same decoder as a module of
-diffusers; where its class is not diffusers' own, the file that defines it stands alone and is copied along. The
-constants that scale latents to unit variance live inside the codec and nowhere else.
+diffusers; where its class is not diffusers' own, the file that defines it stands alone and is copied along. One whose
+weights are not shipped also offers `stand_in(file)`, which writes random ones. The constants that scale latents to unit
+variance live inside the codec and nowhere else.
 
 May import: jobs, data, datasets.
 """

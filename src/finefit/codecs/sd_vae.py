@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL
 
 SCALE = 0.18215  # brings latents to unit variance; the published checkpoints were trained with it
-BATCH = 32  # pictures at once: at 256 pixels about 6 GB on a GPU
+PIXELS = {"cuda": 32 * 256**2, "cpu": 4 * 256**2}  # at once: about 6 GB on a GPU, in half precision; 2 GB on a CPU
 SHAPE = {
     "in_channels": 3,
     "out_channels": 3,
@@ -46,7 +46,7 @@ class SDVAE(nn.Module):
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 `[n, h, w, 3]` to the posterior's mean and deviation, float32 `[n, 4, h / 8, w / 8]`."""
         means, deviations = [], []
-        for part in images.split(BATCH):
+        for part in images.split(self.batch(images.shape[1])):
             pixels = part.permute(0, 3, 1, 2).float() / 127.5 - 1
             with self.half():
                 posterior = self.autoencoder.encode(pixels).latent_dist
@@ -58,13 +58,17 @@ class SDVAE(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """Latents `[n, 4, h, w]` to uint8 pictures `[n, 8h, 8w, 3]`."""
         pictures = []
-        for part in latents.split(BATCH):
+        for part in latents.split(self.batch(8 * latents.shape[2])):
             with self.half():
                 pixels = self.autoencoder.decode(part.float() / SCALE).sample
             require_finite("pictures that the autoencoder decoded", pixels)  # half precision may overflow
             pixels = (pixels.float().clamp(-1, 1) + 1) * 127.5
             pictures.append(pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous())
         return torch.cat(pictures)
+
+    def batch(self, side: int) -> int:
+        """How many pictures of a side are taken at once."""
+        return max(1, PIXELS["cuda" if self.autoencoder.device.type == "cuda" else "cpu"] // side**2)
 
     def half(self) -> torch.autocast:
         """Half precision on a GPU; on a CPU nothing changes."""
@@ -79,6 +83,13 @@ def load(weights: Path) -> SDVAE:
         kind(**SHAPE).save_config(folder)
         (Path(folder) / "diffusion_pytorch_model.safetensors").symlink_to(weights.absolute())
         return SDVAE(kind.from_pretrained(folder, local_files_only=True).eval())
+
+
+def stand_in(file: Path) -> None:
+    """Write the autoencoder with random weights, in diffusers' layout."""
+    with TemporaryDirectory() as folder:
+        autoencoder_kind()(**SHAPE).save_pretrained(folder)
+        (Path(folder) / "diffusion_pytorch_model.safetensors").rename(file)
 
 
 def as_diffusers(codec: SDVAE) -> AutoencoderKL:

@@ -23,6 +23,12 @@ def plan_of(study: Path) -> Plan:
     return Plan(reading.load(study))
 
 
+def require_folder(file: Path) -> None:
+    """Raise ValueError where the folder that `file` is to stand in is not there: before anything is computed."""
+    if not file.absolute().parent.is_dir():
+        raise ValueError(f"{file}: there is no folder {file.absolute().parent}; make it first")
+
+
 def needed(plan: Plan) -> set[str]:
     """Names of the sources that a study's jobs read."""
 

@@ -24,6 +24,7 @@ BUILDERS = {
     "hierarchy": "hierarchy.superclasses.build",
     "base": "models.checkpoint.build_base",
     "latents": "latents.encode.build",
+    "source": "sampling.source.build",
     "finetune": "training.finetune.build",
     "sample": "sampling.sample.build",
     "reference": "evaluation.reference.build",

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from finefit.commands import PARAMS, StudyFile, plan_of
+from finefit.commands import PARAMS, StudyFile, plan_of, require_folder
+from finefit.jobs import store
 from finefit.jobs.job import Job
 from finefit.study.plan import Plan
 
@@ -22,6 +23,7 @@ def fit_codec(
     photographs: Annotated[bool, typer.Option("--photographs", help="Patches of 4 x 4, on Tiny ImageNet.")] = False,
 ) -> None:
     """Fit the small codec to the embedded source domain and write its weights: how the shipped ones were made."""
+    require_folder(weights)
     from finefit.codecs import patch_pca_fit
 
     fit = patch_pca_fit.fit_photographs if photographs else patch_pca_fit.fit_shipped
@@ -31,6 +33,7 @@ def fit_codec(
 @app.command("export-base")
 def export_base(file: Path, study: StudyFile = PARAMS) -> None:
     """Write a study's only run, of a plain network, as a base (.safetensors), with its provenance beside it."""
+    require_folder(file)
     from finefit.deltas.delta import load_run
     from finefit.models.checkpoint import export_base
 
@@ -38,6 +41,7 @@ def export_base(file: Path, study: StudyFile = PARAMS) -> None:
     runs = planned.kind("finetune")
     if len(runs) != 1:
         raise ValueError(f"{study}: a base is exported from a study with one run, and this one has {len(runs)}")
+    store.require(runs[0])
     export_base(runs[0], file, load_run(runs[0]))
 
 
@@ -61,6 +65,7 @@ def import_(
     study: StudyFile = PARAMS,
 ) -> None:
     """Read a published checkpoint (DiT's layout or FineDiffusion's) and write what it trained as a delta."""
+    require_folder(delta)
     from finefit.deltas.published import import_checkpoint
 
     print(f"{checkpoint}: {import_checkpoint(checkpoint, finetuning(plan_of(study), run), delta)}")
@@ -83,6 +88,7 @@ def export(
     study: StudyFile = PARAMS,
 ) -> None:
     """Write a run, merged into its base, for other programs: as a checkpoint, or as a pipeline with its model card."""
+    require_folder(target)
     if to == Form.diffusers:
         from finefit.export.diffusers_folder import export
 
@@ -92,7 +98,9 @@ def export(
     else:
         from finefit.deltas.published import export_run
 
-        print(f"{target}: {export_run(finetuning(plan_of(study), run), target)}")
+        made = finetuning(plan_of(study), run)
+        store.require(made)
+        print(f"{target}: {export_run(made, target)}")
 
 
 def finetuning(plan: Plan, path: Path) -> Job:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from finefit.commands import PARAMS, StudyFile, needed, plan_of
+from finefit.commands import PARAMS, StudyFile, needed, plan_of, require_folder
 from finefit.data import sources
 from finefit.jobs import store
 from finefit.outlook import doctor, forecast, prune
@@ -49,7 +49,9 @@ def new(
     """Write a study for a folder of photographs, with comments, as it suits this machine; say what to run next."""
     from finefit.outlook import new_study
 
-    print("\n".join(new_study.write(folder, taxonomy, out or Path(f"{folder.resolve().name}.yaml"))))
+    file = out or Path(f"{folder.resolve().name}.yaml")
+    require_folder(file)
+    print("\n".join(new_study.write(folder, taxonomy, file)))
 
 
 @app.command("doctor")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+SHOWN = 20  # of the known names in a message
 
 
 def canonical(name: str) -> str:
-    """What all spellings of a name have in common: composed characters (NFC), one case, single blanks within."""
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+    """What all spellings of a name have in common: composed characters (NFC), one case, single blanks, none unseen."""
+    seen = "".join(mark for mark in name if unicodedata.category(mark) != "Cf")  # no zero-width blanks, soft hyphens
+    return " ".join(unicodedata.normalize("NFC", seen).casefold().split())
 
 
 def alike(names: Iterable[str]) -> list[list[str]]:
@@ -26,7 +30,26 @@ def told(group: list[str]) -> str:
     return f"{names} differ only in blanks, case or Unicode form; give them one spelling"
 
 
+def ids_of(asked: Iterable[str], classes: Sequence[str]) -> list[int]:
+    """Ids of class names, their places in `classes`; a spelling of one class alone is found as well.
+
+    Raises:
+        ValueError: there is no such class.
+    """
+    exact = {name: number for number, name in enumerate(classes)}
+    spellings = Counter(map(canonical, classes))
+    alone = {canonical(name): number for name, number in exact.items() if spellings[canonical(name)] == 1}
+    found = []
+    for name in asked:
+        if (number := exact.get(name, alone.get(canonical(name)))) is None:
+            some = ", ".join(classes[:SHOWN]) + (", ..." if len(classes) > SHOWN else "")
+            raise ValueError(f"no class {name!r}{nearest(name, classes)}: the data set has {some}")
+        found.append(number)
+    return found
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint at the known name that `name` may have meant, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    """A hint at the known name that `name` may have meant, whatever its spelling, or nothing."""
+    spelled = {canonical(one): one for one in reversed(list(known))}
+    close = difflib.get_close_matches(canonical(name), list(spelled), n=1)
+    return f" (did you mean {spelled[close[0]]}?)" if close else ""

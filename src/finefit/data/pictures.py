@@ -16,8 +16,6 @@ from PIL import Image, ImageOps
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 GLANCE = (64, 64)  # pixels: the least that a check decodes
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
-
-
 DEEP = 16  # bits of a deep picture, unless fewer are told
 
 
@@ -59,24 +57,27 @@ def look(path: Path, bits: int | None = None) -> Look:
             return Look("is empty (0 bytes)")
         with Image.open(path) as image:
             image.draft("RGB", GLANCE)
-            largest = largest_value(image)
+            deep = is_deep(image)
             upright_rgb(image, bits)
+            largest = largest_value(image) if deep else 0
     except UNREADABLE as error:
         return Look(f"is not readable as a picture ({error})".replace(str(path), "file"))
     return Look(None, largest)
 
 
+def is_deep(image: Image.Image) -> bool:
+    """Whether a picture has 16-bit values; known of one whose pixels are not loaded yet."""
+    return image.mode.startswith("I") or any("16" in str(tile.args) for tile in getattr(image, "tile", []))
+
+
 def largest_value(image: Image.Image) -> int:
-    """The largest of a picture's 16-bit values; 0 where it has 8 bits. Of 16-bit colour Pillow keeps the upper byte."""
-    if image.mode.startswith("I"):
-        return int(np.asarray(image).max())
-    deep = any("16" in str(tile.args) for tile in getattr(image, "tile", []))
-    return 257 * int(np.asarray(image).max()) if deep else 0
+    """The largest of a deep picture's values; of 16-bit colour Pillow keeps the upper byte."""
+    return int(np.asarray(image).max()) * (1 if image.mode.startswith("I") else 257)
 
 
 def upright_rgb(image: Image.Image, bits: int | None = None) -> Image.Image:
     """The picture as its maker saw it, in RGB on white; `bits` is the range of 16-bit values."""
-    deep_colour = not image.mode.startswith("I") and largest_value(image) > 0
+    deep_colour = is_deep(image) and not image.mode.startswith("I")
     image = ImageOps.exif_transpose(image)
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers of no known range")

@@ -8,6 +8,7 @@ have no internet: `finefit fetch` runs before.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -21,6 +22,7 @@ from finefit.jobs.locks import only_one
 TABLE = Path("data/sources.csv")
 RAW = Path("data/raw")
 UNPUBLISHED = "none published"
+CHECKSUM = re.compile(rf"(sha256|md5):[0-9a-f]+|{UNPUBLISHED}")
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,7 @@ def table() -> dict[str, Source]:
     Raises:
         ValueError: the table is missing, or a row of it is damaged; the message says where.
     """
-    if not TABLE.exists():
-        raise ValueError(f"{TABLE} is not in {Path.cwd()}: this is no FineFit project; {elsewhere()} and repeat")
+    require_project()
     columns = [field.name for field in fields(Source)]
     found = tables.read(TABLE, tuple(column for column in columns if column != "by_hand"))
     if unknown := sorted(set(found.columns) - set(columns)):
@@ -63,14 +64,23 @@ def table() -> dict[str, Source]:
     rows = {}
     for line, row in zip(found.lines, found.rows, strict=True):
         size = tables.number(row["bytes"] or "0", int, f"{TABLE}:{line}: bytes")
+        if row["name"] in rows:
+            raise ValueError(f"{TABLE}:{line}: name: {row['name']!r} stands there already; remove one")
+        if not CHECKSUM.fullmatch(row["checksum"]):
+            raise ValueError(
+                f"{TABLE}:{line}: checksum: {row['checksum']!r} is none; write sha256: or md5: and its digits, or "
+                f"{UNPUBLISHED!r}"
+            )
         rows[row["name"]] = Source(**row | {"bytes": size})
     return rows
 
 
-def elsewhere() -> str:
-    """What to do where this is not a project's folder."""
-    here = Path(__file__).parents[3]
-    return f"cd {here}" if (here / TABLE).exists() else "change to the project's folder"
+def require_project() -> None:
+    """Raise ValueError where the working directory is not a project's folder; the message says what to do."""
+    if not TABLE.exists():
+        here = Path(__file__).parents[3]
+        remedy = f"cd {here}" if (here / TABLE).exists() else "change to the project's folder"
+        raise ValueError(f"{TABLE} is not in {Path.cwd()}: this is no FineFit project; {remedy} and repeat")
 
 
 def find(name: str) -> Source:
@@ -158,7 +168,9 @@ def verified(path: Path, source: Source) -> Path:
         where = trusted(source.place)
         if not where.exists():
             return path
-        wanted = f"sha256:{where.read_text().split()[0]}"
+        if not (words := where.read_text().split()):
+            raise ValueError(f"{where}: holds no checksum; delete it and {path}, and repeat")
+        wanted = f"sha256:{words[0]}"
     digest = checksum(path, wanted.split(":")[0])
     if not digest.startswith(wanted):
         raise ValueError(f"{path}: has {digest}, but {where} says {wanted}; delete it and repeat")

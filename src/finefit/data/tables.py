@@ -24,9 +24,14 @@ def read(path: Path, needed: tuple[str, ...]) -> Table:
             has not as many cells as the head. The message says where.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # spreadsheets write a byte-order mark
+        content = path.read_bytes()
+        if content.startswith(b"PK\3\4"):
+            raise ValueError(f"{path}: in a spreadsheet's own format; save it as CSV UTF-8")
+        text = content.decode("utf-8-sig")  # spreadsheets write a byte-order mark
     except FileNotFoundError:
         raise ValueError(f"{path}: no such table") from None
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; give a file that can be read") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not in UTF-8 ({error.reason} at byte {error.start}); save it as CSV UTF-8") from None
     reader = csv.reader(io.StringIO(text, newline=""))

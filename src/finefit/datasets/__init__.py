@@ -15,6 +15,8 @@ It may define
 - `SUPERCLASSES`: the order in which published checkpoints number them;
 - `folder(root)`: where keys start, if not at `root`; or `files(rows, settings, root)`, where the pictures of rows lie,
   None for those that are drawn;
+- `stand_in(root, draw)`: write the layout of its unpacked sources with every class and few drawn pictures, for a
+  rehearsal (`draw(path)` makes a picture file); one without it is rehearsed with its own pictures;
 - `listing(settings)`: a digest of its pictures where no checksum identifies them;
 - `counts(settings)`: classes, training and test pictures where they are known before the index, and then `taxonomy`
   takes None as root; `faults(settings)`: what is then known to be wrong.
@@ -26,10 +28,14 @@ May import: jobs, data, procedural.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 from finefit.jobs import modules
+
+Draw = Callable[[Path], None]  # makes a picture file at a path, and its folder
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from finefit.data.listings import only, read  # noqa: F401 (read is part of a reader's interface)
-from finefit.datasets import Published
+from finefit.datasets import Draw, Published
 
 PUBLISHED = Published("ArtBench-10", 10, None, 50_000, 10_000, "derived")
 
@@ -50,3 +50,10 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per style in alphabetical order: `class_name`."""
     styles = only(root, "artbench-10-imagefolder-split/train").iterdir()
     return pd.DataFrame({"class_name": sorted(path.name for path in styles if path.is_dir())})
+
+
+def stand_in(root: Path, draw: Draw) -> None:
+    """Write the layout with every style, and two pictures of each in either split."""
+    for split in ("train", "test"):
+        for number in range(2 * PUBLISHED.classes):
+            draw(root / f"artbench-10-imagefolder-split/{split}/style_{number // 2}/{number % 2}.jpg")

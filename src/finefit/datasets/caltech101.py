@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from finefit.data.listings import read  # noqa: F401 (read is part of a reader's interface)
-from finefit.datasets import Published
+from finefit.datasets import Draw, Published
 
 PUBLISHED = Published("Caltech-101", 101, None, 3_030, 5_647, "derived")
 TRAIN_PER_CLASS = 30
@@ -49,3 +49,10 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
 def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per class in alphabetical order: `class_name`."""
     return pd.DataFrame({"class_name": sorted(set(index(settings, root)["class_name"]))})
+
+
+def stand_in(root: Path, draw: Draw) -> None:
+    """Write the layout with every kind of object, and two pictures of each beyond those that train."""
+    for name in (BACKGROUND, *(f"object_{number:03d}" for number in range(PUBLISHED.classes))):
+        for number in range(TRAIN_PER_CLASS + 2):
+            draw(root / f"caltech-101/101_ObjectCategories/{name}/image_{number + 1:04d}.jpg")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from finefit.data.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
-from finefit.datasets import Published
+from finefit.datasets import Draw, Published
 
 PUBLISHED = Published("CUB-200-2011", 200, None, 5_994, 5_794, "families (ours: data/taxonomies); order")
 FAMILIES = Path("data/taxonomies/cub-families.csv")
@@ -58,6 +58,24 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     return pd.DataFrame(
         {"class_name": names, "superclass": found["family"].to_numpy(), "order": found["order"].to_numpy()}
     )
+
+
+def stand_in(root: Path, draw: Draw) -> None:
+    """Write the layout with every species, and two pictures of each in either split."""
+    folder, known = root / "CUB_200_2011", pd.read_csv(FAMILIES, keep_default_na=False)["name"]
+    last = [name for name in known if " " not in name]
+    names = [f"{n + 1:03d}.Kind_{n + 1}_{last[n % len(last)]}" for n in range(PUBLISHED.classes)]
+    rows = [(names[place // 4], place // 4 + 1, place % 4) for place in range(4 * len(names))]
+    lists = {
+        "classes": [f"{number} {name}" for number, name in enumerate(names, 1)],
+        "images": [f"{number} {name}/{k}.jpg" for number, (name, _, k) in enumerate(rows, 1)],
+        "image_class_labels": [f"{number} {label}" for number, (_, label, _) in enumerate(rows, 1)],
+        "train_test_split": [f"{number} {int(k < 2)}" for number, (_, _, k) in enumerate(rows, 1)],
+    }
+    for name, _, k in rows:
+        draw(folder / f"images/{name}/{k}.jpg")
+    for name, lines in lists.items():
+        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _names(folder: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from finefit.data.listings import only, read  # noqa: F401 (read is part of a reader's interface)
-from finefit.datasets import Published
+from finefit.datasets import Draw, Published
 
 PUBLISHED = Published("DF20-Mini", 182, None, 32_753, 3_640, "its families; ranks from phylum to genus")
 TABLES = {"train": "DF20M-train_metadata_PROD.csv", "test": "DF20M-public_test_metadata_PROD.csv"}
@@ -47,6 +47,20 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     classes = table.drop_duplicates("class_id").sort_values("class_id", ignore_index=True)
     lineage = classes[list(RANKS)].fillna("unknown")
     return pd.DataFrame({"class_name": classes["class_name"], "superclass": lineage["family"], **lineage})
+
+
+def stand_in(root: Path, draw: Draw) -> None:
+    """Write the layout with every species, and two pictures of each in either split."""
+    for split, name in TABLES.items():
+        rows = [
+            {"image_path": f"{split}-{number}-{k}.JPG", "class_id": number, "scientificName": f"Species {number:03d}"}
+            | {rank: f"{rank} {number % 20}" for rank in RANKS}
+            for number in range(PUBLISHED.classes)
+            for k in (0, 1)
+        ]
+        pd.DataFrame(rows).to_csv(root / name, index=False)
+        for row in rows:
+            draw(root / "DF20M" / row["image_path"])
 
 
 def _metadata(root: Path) -> pd.DataFrame:

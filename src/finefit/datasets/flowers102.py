@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from finefit.data.listings import matlab, only, read  # noqa: F401 (read is part of a reader's interface)
-from finefit.datasets import Published
+from finefit.datasets import Draw, Published
 
 PUBLISHED = Published("Oxford Flowers-102", 102, None, 2_040, 6_149, "derived")
 SPLITS = {"trnid": "train", "valid": "train", "tstid": "test"}
@@ -49,6 +49,18 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
 def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per class in the order of the labels: `class_name`."""
     return pd.DataFrame({"class_name": sorted(set(_names(root)))})
+
+
+def stand_in(root: Path, draw: Draw) -> None:
+    """Write the layout with every kind, and two pictures of each in either split."""
+    from scipy.io import savemat
+
+    classes = PUBLISHED.classes
+    numbers = np.arange(4 * classes).reshape(4, classes) + 1  # each split's picture of every class
+    for number in range(1, 4 * classes + 1):
+        draw(root / f"jpg/image_{number:05d}.jpg")
+    savemat(root / "imagelabels.mat", {"labels": np.tile(np.arange(classes) + 1, 4)})
+    savemat(root / "setid.mat", {"trnid": numbers[0], "valid": numbers[1], "tstid": numbers[2:].ravel()})
 
 
 def _names(root: Path) -> list[str]:

@@ -26,7 +26,7 @@ from finefit.data.pictures import DEEP, ENDINGS, look, read_files
 from finefit.jobs.progress import progress
 
 PUBLISHED = None
-IGNORED = (".", "__MACOSX")  # how names of no content begin: hidden files, and what a Mac packs beside every file
+IGNORED = (".", "__MACOSX", "@eaDir")  # how names of no content begin: hidden files, and what Macs and stores add
 LAYOUTS = "superclass/class/picture.jpg or class/picture.jpg"
 DARK = 2 ** (DEEP - 2)  # largest value of 16-bit pictures below which their range is asked for
 SHOWN = 20
@@ -154,7 +154,8 @@ def _doubtful(settings: Settings, deep: dict[str, int]) -> list[str]:
     told = f"{settings.path}/{next(iter(deep))}" + (f" and {len(deep) - 1} more" if len(deep) > 1 else "")
     return [
         f"{told}: 16-bit values that end at {largest}: read as 16 bits they would be nearly black; say how many bits "
-        f"they have by options: {{bits: {max(9, largest.bit_length())}}} (or bits: {DEEP}, and they stay dark)"
+        f"they have by options: {{bits: {max(9, largest.bit_length())}}} (of grey pictures; convert colour to 8 bits), "
+        f"or bits: {DEEP}, and they stay dark"
     ]
 
 

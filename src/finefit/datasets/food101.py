@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from finefit.data.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
-from finefit.datasets import Published
+from finefit.datasets import Draw, Published
 
 PUBLISHED = Published("Food-101", 101, None, 75_750, 25_250, "derived")
 
@@ -46,3 +46,16 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per class in the archive's order: `class_name`."""
     classes = words(only(root, "food-101/meta/classes.txt"), ["class_name"])
     return classes.apply(lambda column: column.str.replace("_", " "))
+
+
+def stand_in(root: Path, draw: Draw) -> None:
+    """Write the layout with every dish, and two pictures of each in either split."""
+    names = [f"dish_{number:03d}" for number in range(PUBLISHED.classes)]
+    meta = root / "food-101/meta"
+    meta.mkdir(parents=True)
+    (meta / "classes.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+    for split in ("train", "test"):
+        rows = [f"{name}/{split}{number}" for name in names for number in (0, 1)]
+        (meta / f"{split}.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        for row in rows:
+            draw(root / f"food-101/images/{row}.jpg")

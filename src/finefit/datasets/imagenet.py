@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from finefit.data.listings import matlab, only, read  # noqa: F401 (read is part of a reader's interface)
-from finefit.datasets import Published
+from finefit.datasets import Draw, Published
 
 PUBLISHED = Published("ImageNet (ILSVRC 2012)", 1000, None, 1_281_167, 50_000, "WordNet: the synset above, or a depth")
 DEPTHS = tuple(f"depth_{depth}" for depth in range(1, 9))  # 0 is "entity", above everything
@@ -67,6 +67,29 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
         rows.append([leaf["class_name"], titles[max(len(titles) - 2, 0)], *depths, leaf["wnid"]])
     table = pd.DataFrame(rows, columns=["class_name", "superclass", *DEPTHS, "wnid"])
     return table.sort_values("wnid", ignore_index=True)
+
+
+def stand_in(root: Path, draw: Draw) -> None:
+    """Write the layout with every synset below ten others, and two pictures of each in either split."""
+    from scipy.io import savemat
+
+    classes, groups = PUBLISHED.classes, 10
+    leaves = np.arange(1, classes + 1)
+    children = [*(np.array([]) for _ in leaves), *(leaves[leaves % groups == g] for g in range(groups))]
+    children.append(np.arange(classes + 1, classes + groups + 1))
+    fields = ("ILSVRC2012_ID", "WNID", "words", "num_children", "children")
+    synsets = np.zeros(len(children), [(name, object) for name in fields])
+    for place, below in enumerate(children):
+        synsets[place] = (place + 1, f"n{place + 1:08d}", f"synset {place + 1}", len(below), below)
+    data = root / "ILSVRC2012_devkit_t12/data"
+    data.mkdir(parents=True)
+    savemat(data / "meta.mat", {"synsets": synsets})
+    truth = "\n".join(str(number) for number in np.repeat(leaves, 2))
+    (data / "ILSVRC2012_validation_ground_truth.txt").write_text(truth + "\n", encoding="utf-8")
+    for number in range(2 * classes):
+        wnid = f"n{number // 2 + 1:08d}"
+        draw(root / wnid / f"{wnid}_{number % 2}.JPEG")
+        draw(root / f"ILSVRC2012_val_{number + 1:08d}.JPEG")
 
 
 @lru_cache(maxsize=1)

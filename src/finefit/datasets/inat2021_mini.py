@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from finefit.data.listings import only, read  # noqa: F401 (read is part of a reader's interface)
-from finefit.datasets import Published
+from finefit.datasets import Draw, Published
 
 PUBLISHED = Published("iNaturalist 2021 mini", 10_000, 11, 500_000, 100_000, "its supercategory; ranks to genus")
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
@@ -57,6 +57,26 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     table = pd.DataFrame(_json(root, "val")["categories"]).sort_values("id", ignore_index=True)
     table = table.rename(columns={"name": "class_name", "supercategory": "superclass"})
     return table[["class_name", "superclass", *RANKS, "common_name"]]
+
+
+def stand_in(root: Path, draw: Draw) -> None:
+    """Write the layout with every species, and two pictures of each in either split."""
+    categories = [
+        {"id": number, "name": f"Species {number:05d}", "supercategory": SUPERCLASSES[number % len(SUPERCLASSES)]}
+        | {rank: f"{rank} {number % 20}" for rank in RANKS}
+        | {"common_name": "", "image_dir_name": f"{number:05d}"}
+        for number in range(PUBLISHED.classes)
+    ]
+    for split in SPLITS:
+        files = [(c["id"], f"{split}/{c['image_dir_name']}/{k}.jpg") for c in categories for k in (0, 1)]
+        content = {
+            "categories": categories,
+            "images": [{"id": place, "file_name": name} for place, (_, name) in enumerate(files)],
+            "annotations": [{"image_id": place, "category_id": number} for place, (number, _) in enumerate(files)],
+        }
+        for _, name in files:
+            draw(root / name)
+        (root / f"{split}.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def _json(root: Path, name: str) -> dict:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from finefit.data.listings import matlab, only, read  # noqa: F401 (read is part of a reader's interface)
-from finefit.datasets import Published
+from finefit.datasets import Draw, Published
 
 PUBLISHED = Published("Stanford Cars", 196, 49, 8_144, 8_041, "makes, from its class names; years")
 TABLES = {"train": ("cars_train", "cars_train_annos"), "test": ("cars_test", "cars_test_annos_withlabels")}
@@ -51,6 +51,21 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     names = _names(root)
     makes = [next((two for two in TWO_WORDS if name.startswith(two)), name.split()[0]) for name in names]
     return pd.DataFrame({"class_name": names, "superclass": makes, "year": [name.split()[-1] for name in names]})
+
+
+def stand_in(root: Path, draw: Draw) -> None:
+    """Write the layout with every model, and two pictures of each in either split."""
+    from scipy.io import savemat
+
+    names = [f"Make{number % PUBLISHED.superclasses} Model {number} 2012" for number in range(PUBLISHED.classes)]
+    (root / "devkit").mkdir()
+    savemat(root / "devkit/cars_meta.mat", {"class_names": np.array(names, object)})
+    for folder, table in TABLES.values():
+        rows = np.zeros(2 * len(names), [("class", object), ("fname", object)])
+        for number in range(len(rows)):
+            rows[number] = (number // 2 + 1, f"{number + 1:05d}.jpg")
+            draw(root / folder / rows[number]["fname"])
+        savemat(root / f"{table}.mat", {"annotations": rows})
 
 
 def _names(root: Path) -> list[str]:

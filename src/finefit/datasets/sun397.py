@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from finefit.data.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
-from finefit.datasets import Published
+from finefit.datasets import Draw, Published
 
 PUBLISHED = Published("SUN397", 397, 16, 19_850, 19_850, "the second level of its hierarchy; the first has 3 groups")
 LISTS = {"Training_01": "train", "Testing_01": "test"}
@@ -55,6 +55,22 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     groups = {name: level.idxmax(axis=1).where(level.max(axis=1) > 0, "none") for name, level in levels.items()}
     found = pd.DataFrame({"class_name": _class_name(paths), "path": paths, **groups})
     return found.sort_values("path", ignore_index=True)[["class_name", "superclass", "setting"]]
+
+
+def stand_in(root: Path, draw: Draw) -> None:
+    """Write the layout with every scene, and two pictures of each in either split."""
+    paths = [f"/s/scene_{number:03d}" for number in range(PUBLISHED.classes)]
+    for name in LISTS:
+        rows = [f"{path}/{name}_{number}.jpg" for path in paths for number in (0, 1)]
+        (root / f"{name}.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        for row in rows:
+            draw(root / f"SUN397{row}")
+    groups = [f"group {number}" for number in range(COARSE + PUBLISHED.superclasses)]
+    table = pd.DataFrame(0, index=range(len(paths)), columns=groups)
+    for number in table.index:
+        table.loc[number, [groups[number % COARSE], groups[COARSE + number % PUBLISHED.superclasses]]] = 1
+    table.insert(0, "category", [f"'{path}'" for path in paths])
+    table.to_excel(root / "three_levels.xlsx", sheet_name="SUN397", index=False, startrow=1)
 
 
 def _class_name(paths: pd.Series) -> pd.Series:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from finefit.data.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
-from finefit.datasets import Published
+from finefit.datasets import Draw, Published
 
 PUBLISHED = Published("VegFru", 292, 25, 43_800, 116_931, "its superclass lists")
 SPLITS = {"train": "train", "val": "train", "test": "test"}
@@ -43,6 +43,23 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per class in the order of the list's numbers: `class_name`, `superclass` ("superclass 07")."""
     table = _lists(root).drop_duplicates("class_name").sort_values("number", ignore_index=True)
     return table[["class_name", "superclass"]]
+
+
+def stand_in(root: Path, draw: Draw) -> None:
+    """Write the layout with every class, and two pictures of each in every list."""
+    lists = root / "vegfru/vegfru_list"
+    lists.mkdir(parents=True)
+    for name in SPLITS:
+        keys = [
+            (f"veg200_images/class_{number:03d}/{name}_{k}.jpg", number)
+            for number in range(PUBLISHED.classes)
+            for k in (0, 1)
+        ]
+        for file, divisor in (("vegfru", 1), ("supvegfru", -(-PUBLISHED.classes // PUBLISHED.superclasses))):
+            rows = "\n".join(f"{key} {number // divisor}" for key, number in keys)
+            (lists / f"{file}_{name}.txt").write_text(rows + "\n", encoding="utf-8")
+        for key, _ in keys:
+            draw(root / "vegfru" / key)
 
 
 def _lists(root: Path) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -32,11 +32,14 @@ def load_delta(file: Path, base: dict[str, Tensor] | None, base_digest: str | No
     """The fine-tuned network that a delta and its base (`checkpoint.read_base`) make.
 
     Raises:
-        ValueError: the delta belongs to another base, or its tensors are not the method's.
+        ValueError: the file is no delta, is cut off, or belongs to another base, or its tensors are not the method's.
     """
-    with safe_open(file, "pt") as opened:
-        metadata = json.loads(opened.metadata()["finefit"])
-        tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+    try:
+        with safe_open(file, "pt") as opened:
+            metadata = json.loads((opened.metadata() or {})["finefit"])
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{file}: no delta, or cut off ({error}); delete {file.parent} and repeat") from None
     if metadata["base"] != base_digest:
         raise ValueError(
             f"{file}: made on base {metadata['base']}, not on {base_digest}; a delta fits its own base only"

@@ -1,8 +1,9 @@
 """Folding what a method added into weights of the base's shapes, where the mathematics allows it.
 
-A factor on a linear layer's output multiplies its rows; a low-rank update is added to its weight; a LayerNorm's scale
-w and shift b pass through adaLN, since (n w + b)(1 + scale) + shift = n (w (1 + scale)) + (b (1 + scale) + shift) and
-both `scale` and `shift` are rows of one linear layer. Prompts and bottlenecks are new computations without such a form.
+A factor on a linear layer's output multiplies its rows; peft folds its own adapters where it can (a low-rank update is
+added to the weight); a LayerNorm's scale w and shift b pass through adaLN, since (n w + b)(1 + scale) + shift =
+n (w (1 + scale)) + (b (1 + scale) + shift) and both `scale` and `shift` are rows of one linear layer. Prompts and
+bottlenecks are new computations without such a form.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from torch import nn
 
 from finefit.models.dit import DiT
 
+NOT_OF_THE_BASE = (".prompt", ".adapter.", "y_embedder.scale.")  # computations of their own, by their names
+
 
 @torch.no_grad()
 def merged(model: DiT, keep_norms: bool = False) -> DiT:
@@ -24,17 +27,20 @@ def merged(model: DiT, keep_norms: bool = False) -> DiT:
         keep_norms: leave LayerNorm's trained scale and shift in place, as FineDiffusion's released layout has them.
 
     Raises:
-        ValueError: it holds prompts or bottlenecks.
+        ValueError: it holds prompts, bottlenecks, scales of guidance, or adapters that peft does not fold.
     """
-    extra = [name for name, _ in model.named_parameters() if name.endswith(".prompt") or ".adapter." in name]
+    extra = [name for name, _ in model.named_parameters() if any(place in name for place in NOT_OF_THE_BASE)]
     if extra:
         raise ValueError(
             f"cannot be merged: {extra[0]} and {len(extra) - 1} more are computations of their own "
             "and fold into no weight of the base; use base and delta"
         )
     model = copy.deepcopy(model)
+    for name, module in list(model.named_modules()):
+        if hasattr(module, "get_base_layer"):
+            owner, _, leaf = name.rpartition(".")
+            setattr(model.get_submodule(owner), leaf, without_adapter(name, module))
     for block in model.blocks:
-        block.attn.qkv = plain(block.attn.qkv)
         for layer, owner, name in (
             (block.attn.qkv, block.attn, "gamma_qkv"),
             (block.attn.proj, block.attn, "gamma_proj"),
@@ -47,11 +53,16 @@ def merged(model: DiT, keep_norms: bool = False) -> DiT:
     return model
 
 
-def plain(layer: nn.Module) -> nn.Linear:
-    """A linear layer with peft's low-rank update added to its weight; a plain one as it is."""
-    if isinstance(layer, nn.Linear):
-        return layer
-    layer.merge()
+def without_adapter(name: str, layer: nn.Module) -> nn.Linear:
+    """The plain linear layer that one of peft's makes with its adapter folded in.
+
+    Raises:
+        ValueError: peft does not fold it.
+    """
+    try:
+        layer.merge()
+    except (NotImplementedError, AttributeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"cannot be merged: peft says of {name}: {error}; use base and delta") from None
     return layer.get_base_layer()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from finefit import methods
+from finefit import methods, objectives
 from finefit.models.checkpoint import OWN, mismatches, read_base, read_class_table
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder, position_embedding
@@ -25,8 +25,8 @@ def network(run: dict, base: dict[str, Tensor] | None) -> DiT:
     What stays frozen shares memory with `base`, so that many networks on one base cost little more than their deltas.
 
     Args:
-        run: `method`, `method_settings`, `network` and `seed` of the job's settings, with `num_classes`,
-            `superclass_of` (or None) and `latent_shape` `[c, h, w]` added.
+        run: `method`, `method_settings`, `network`, `seed` and, where it is not plain, `objective` of the job's
+            settings, with `num_classes`, `superclass_of` (or None) and `latent_shape` `[c, h, w]` added.
         base: tensors that `checkpoint.read_base` gives, None to start from random weights.
 
     Raises:
@@ -42,6 +42,9 @@ def network(run: dict, base: dict[str, Tensor] | None) -> DiT:
     if settings.norm_affine:
         add_norm_affine(model)
     model.trained = method.apply(model, settings)
+    objective = objectives.find(run["objective"]["name"]) if "objective" in run else None
+    if hasattr(objective, "add"):
+        model.trained |= objective.add(model)
     if CLASS_TABLE not in model.trained:
         raise ValueError(f"method {run['method']}: its apply() must train {CLASS_TABLE}, which no base brings")
     for name, parameter in model.named_parameters():
@@ -80,20 +83,33 @@ def on_base(shape: Shape, embedder: LabelEmbedder, base: dict[str, Tensor]) -> D
     return model
 
 
-def unconditional(file: Path, shape: Shape) -> DiT | None:
+def unconditional(file: Path, shape: Shape, null: int | str = "last") -> DiT | None:
     """The untouched base as a network of one class, its null row: what it does when no class is asked for.
 
     Args:
         file: the base, as `checkpoint.read_base` takes it.
         shape: the base's, but for the latents' side, which may be more than that it was trained on.
+        null: which row is null where the file does not tell: see `null_row.null_row`.
 
     Gives None where the base was trained without a null row.
     """
-    table = read_class_table(file)
+    table = read_class_table(file, null)
     if table.null_row is None:
         return None
-    model = on_base(shape, LabelEmbedder(1, shape.width, null=False), read_base(file))
-    model.y_embedder.embedding_table.weight.data = table.rows[table.null_row : table.null_row + 1]
+    return untouched(file, shape, table.rows[table.null_row : table.null_row + 1])
+
+
+def with_own_classes(file: Path, shape: Shape, null: int | str = "last") -> DiT:
+    """The untouched base as a network of the classes that it was trained on; arguments are those of `unconditional`."""
+    table = read_class_table(file, null)
+    classes = [number for number in range(len(table.rows)) if number != table.null_row]
+    return untouched(file, shape, table.rows[classes])
+
+
+def untouched(file: Path, shape: Shape, rows: Tensor) -> DiT:
+    """The base with these rows `[n, dim]` of its class table as a network's classes."""
+    model = on_base(shape, LabelEmbedder(len(rows), shape.width, null=False), read_base(file))
+    model.y_embedder.embedding_table.weight.data = rows
     return model
 
 

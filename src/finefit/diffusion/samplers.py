@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finefit.diffusion.guidance import Form, plain
 from finefit.diffusion.process import TRAIN_STEPS, linear_alphas_cumprod, respaced
 from finefit.models.dit import DiT
 
@@ -21,28 +22,51 @@ Noise = Callable[[], Tensor]
 
 
 def guided(
-    model: DiT, rows: Tensor, references: Tensor | None, scale: float, channels: int, interval: tuple[int, int]
+    model: DiT,
+    rows: Tensor,
+    references: Tensor | None,
+    scale: float,
+    channels: int,
+    interval: tuple[int, int],
+    form: Form = plain,
+    pair: DiT | None = None,
 ) -> Predict:
-    """Classifier-free guidance away from `references` (null or superclass rows), both halves in one batch.
+    """Guidance away from `references`, both halves in one batch.
 
-    noise = noise(reference) + scale * (noise(label) - noise(reference)) on the first `channels` channels; the others
-    and the variance stay the label's. The published code guides 3 of 4 channels. Outside the `interval` of timesteps
-    (Kynkaanniemi et al. 2024), and without references: no guidance.
+    The noise is the `form`'s on the first `channels` channels; the others and the variance stay the label's. The
+    published code guides 3 of 4 channels. Outside the `interval` of timesteps (Kynkaanniemi et al. 2024), and without
+    references: no guidance.
+
+    Args:
+        references: `[n]` rows of the class table, or None.
+        pair: answers to the rows by `model` and to the references by another network, whose rows they then are (see
+            `finefit.deltas.beside`); where left out, `model` answers to both.
     """
 
-    def plain(x: Tensor, t: int) -> Tensor:
+    def unguided(x: Tensor, t: int) -> Tensor:
         return model(x, torch.full((len(x),), t, device=x.device), rows)
 
     if references is None:
-        return plain
-    both = torch.cat([rows, references])
+        return unguided
+    both, network = torch.cat([rows, references]), pair or model
 
     def predict(x: Tensor, t: int) -> Tensor:
         if not interval[0] <= t <= interval[1]:
-            return plain(x, t)
-        label, reference = model(torch.cat([x, x]), torch.full((len(both),), t, device=x.device), both).chunk(2)
-        steered = reference[:, :channels] + scale * (label[:, :channels] - reference[:, :channels])
+            return unguided(x, t)
+        label, reference = network(torch.cat([x, x]), torch.full((len(both),), t, device=x.device), both).chunk(2)
+        steered = form(label[:, :channels], reference[:, :channels], scale, x[:, :channels], t)
         return torch.cat([steered, label[:, channels:]], dim=1)
+
+    return predict
+
+
+def told(model: DiT, rows: Tensor, scale: float, interval: tuple[int, int]) -> Predict:
+    """One pass of a network that takes the scale of guidance as an input; outside the `interval` a scale of 1."""
+
+    def predict(x: Tensor, t: int) -> Tensor:
+        inside = interval[0] <= t <= interval[1]
+        scales = torch.full((len(x),), scale if inside else 1.0, device=x.device)
+        return model(x, torch.full((len(x),), t, device=x.device), rows, scales)
 
     return predict
 

@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from finefit.metrics.probe import Images
+
 BLURS = (1 / 64, 1 / 32, 1 / 16, 1 / 8)  # deviation of the Gaussian, in sides
 LEVELS = (8, 16, 32, 64)  # of 255: deviation of the noise, and the shift of red up and of blue down
 QUALITIES = (75, 50, 20, 5)  # of JPEG
@@ -20,6 +22,7 @@ PIECES = (2, 4, 8)  # per side, put together at random
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of the pictures that are exchanged or copied
 DROPPED = (1 / 8, 1 / 4, 1 / 2, 3 / 4)  # of the classes
 BLOTS = 4  # colours per side
+BATCH = 16  # pictures that are changed at once: in floating point they take thirty times their memory
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,14 @@ class Degraded:
 
 @dataclass(frozen=True)
 class Pool:
-    """Pictures to draw from, uint8 `[n, h, w, 3]`, with their classes `[n]`."""
+    """Pictures to draw from, uint8 `[n, h, w, 3]` (which may be read when asked for), with their classes `[n]`."""
 
-    images: np.ndarray
+    images: Images | np.ndarray
     labels: np.ndarray
+
+    def take(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Some of the pictures."""
+        return np.asarray(self.images[rows])
 
 
 def every(pool: Pool, train: Pool, count: int, seed: int = 0) -> Iterator[Degraded]:
@@ -53,13 +60,14 @@ def every(pool: Pool, train: Pool, count: int, seed: int = 0) -> Iterator[Degrad
         train: training pictures, to be copied.
         count: pictures of a step.
     """
-    images, labels = pool.images[:count], pool.labels[:count]
+    images, labels = pool.take(slice(count)), pool.labels[:count]
     side = images.shape[1]
 
     def changed(name: str, steps: tuple, change: Callable, told: Callable[..., str], last: bool = False) -> Iterator:
         for step in steps:
             random = np.random.default_rng([seed, *name.encode(), int(1000 * step)])
-            yield Degraded(name, told(step), change(images, step, random), labels, last and step == steps[-1])
+            parts = [change(images[start : start + BATCH], step, random) for start in range(0, len(images), BATCH)]
+            yield Degraded(name, told(step), np.concatenate(parts), labels, last and step == steps[-1])
 
     yield from changed("blur", BLURS, lambda x, s, _: blurred(x, s * side), lambda s: f"{s * side:g} pixels")
     yield from changed("noise", LEVELS, noised, lambda s: f"{s} levels")
@@ -73,12 +81,12 @@ def every(pool: Pool, train: Pool, count: int, seed: int = 0) -> Iterator[Degrad
     for share in DROPPED if len(known) > 3 else ():
         gone = np.random.default_rng(seed).permutation(known)[: round(share * len(known))]
         rows = refilled(np.flatnonzero(~np.isin(pool.labels, gone)), count)
-        yield Degraded("classes dropped", f"{len(gone)} of {len(known)}", pool.images[rows], pool.labels[rows])
+        yield Degraded("classes dropped", f"{len(gone)} of {len(known)}", pool.take(rows), pool.labels[rows])
     for share in SHARES:
         rows, places = np.random.default_rng(seed).permutation(len(train.images)), np.arange(round(share * count))
         mixed, said = images.copy(), labels.copy()
         rows = refilled(rows, len(places))
-        mixed[places], said[places] = train.images[rows], train.labels[rows]
+        mixed[places], said[places] = train.take(rows), train.labels[rows]
         yield Degraded("copies of training pictures", f"{share:.3g} of pictures", mixed, said)
     yield from changed("blots", (BLOTS,), lambda x, s, _: blots(x, s), lambda s: f"{s} × {s} colours", last=True)
     yield from changed("plain noise", (255,), plain_noise, lambda _: "all of the picture", last=True)

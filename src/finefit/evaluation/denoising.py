@@ -20,8 +20,9 @@ from torch import Tensor
 
 from finefit import codecs
 from finefit.deltas.delta import load_run
-from finefit.deltas.network import unconditional
+from finefit.deltas.network import unconditional, with_own_classes
 from finefit.diffusion.process import TRAIN_STEPS, Diffusion
+from finefit.evaluation.drift import drift
 from finefit.hierarchy.index import read_index, read_pictures
 from finefit.jobs.devices import device_here, uses_bfloat16
 from finefit.jobs.finite import require_finite
@@ -36,7 +37,8 @@ Network = Callable[[Tensor, Tensor, Tensor], Tensor]  # noised latents, timestep
 def build(job: Job, out: Path, scratch: Path) -> None:
     """The loss of one run, or of the base: `denoising.csv` by class and band of timesteps, `denoising.json` the mean.
 
-    Every class counts the same, and so does every timestep. A base that was trained without a null row has none.
+    Every class counts the same, and so does every timestep. A base that was trained without a null row has none. Where
+    `drift_pictures` are asked for, the file holds the run's `drift` as well.
     """
     settings, device = job.settings, device_here()
     run = job.inputs.get("run")
@@ -52,17 +54,31 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     timesteps = fixed_timesteps(settings["denoising_timesteps"])
     with torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)):
         losses = denoising_losses(model, latents.to(device), rows, timesteps)
+        moved = drift_of(job, model, device)
     require_finite("denoising losses", losses)
     table = by_class_and_band(losses, labels.numpy(), timesteps, BANDS)
     table.to_csv(out / "denoising.csv", index=False)
     mean = pd.Series(losses.mean(1)).groupby(labels.numpy()).mean().mean()
-    (out / "denoising.json").write_text(json.dumps({"denoising_loss": float(mean)}) + "\n")
+    (out / "denoising.json").write_text(json.dumps({"denoising_loss": float(mean)} | moved) + "\n")
+
+
+def drift_of(job: Job, model: DiT, device: str) -> dict[str, float]:
+    """The `drift` of a job's run, where the job asks for it."""
+    pictures = job.settings.get("drift_pictures")
+    if not pictures:
+        return {}
+    base = job.inputs["run"].inputs["base"]
+    file, null = base.path / "base.safetensors", base.settings.get("null_row", "last")
+    own = with_own_classes(file, model.shape, null).requires_grad_(False).to(device)
+    found = drift(model, own, pictures, job.settings["denoising_timesteps"])
+    require_finite("drift", torch.tensor(found))
+    return {"drift": found}
 
 
 def base_alone(base: Job, channels: int, side: int) -> DiT | None:
     """The base at its null row, for latents of so many channels and that side; None where it has no null row."""
     shape = Shape(base.settings["size"], base.settings["patch"], side, channels)
-    return unconditional(base.path / "base.safetensors", shape)
+    return unconditional(base.path / "base.safetensors", shape, base.settings.get("null_row", "last"))
 
 
 def held_out_latents(encoding: Job, per_class: int, device: str) -> tuple[Tensor, Tensor]:

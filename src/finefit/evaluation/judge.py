@@ -22,15 +22,17 @@ from finefit import judges
 from finefit.data import sources
 from finefit.evaluation import degradations, scores
 from finefit.evaluation.degradations import Pool
-from finefit.evaluation.pictures import of_split
+from finefit.evaluation.pictures import chosen, of_split
 from finefit.evaluation.scores import Real
 from finefit.hierarchy.superclasses import superclass_of
+from finefit.jobs.arrays import OnDisk, gathered
 from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
+from finefit.jobs.parts import timed
 from finefit.metrics import head, manifold
 from finefit.metrics.frechet import frechet_distance
 from finefit.metrics.kernel import class_distances, squared_discrepancy
-from finefit.metrics.probe import in_batches
+from finefit.metrics.probe import Images, in_batches
 
 MOST = 1024  # pictures of a step
 DRAWS = 10  # of unharmed pictures
@@ -59,26 +61,42 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     def see(images: Tensor | np.ndarray) -> np.ndarray:
         return in_batches(features, torch.as_tensor(images)).numpy()
 
-    train_features, test_features = see(train), see(test)
-    require_finite("features of real pictures", {"train": train_features, "test": test_features})
-    fitted = head.fit(train_features, train_labels.numpy(), classes)
-    real = Real(test_features, test_labels.numpy(), train_features, fitted)
+    seen_train = features_of(features, train, scratch / "train", "training pictures seen")
+    seen_test = features_of(features, test, scratch / "test", "test pictures seen")
+    fitted = head.fit(seen_train, train_labels.numpy(), classes)
+    real = Real(seen_test, test_labels.numpy(), seen_train, fitted, manifold.gaps(seen_test, seen_train))
     real.save(out)
-    gaps = manifold.nearest(real.features, train_features, 1)[:, 0].numpy()
     result = {
         "judge": settings["judge"],
         "known": float((fitted.classes_of(real.features) == real.labels).mean()),
         "wanted": KNOWN,
-        "copies": int(manifold.copied(gaps, real.features).sum()),
+        "copies": int(manifold.copied(real.gaps, real.features).sum()),
         "pictures": min(settings["per_class"] * classes, len(test) // 2, MOST),
     }
-    pools = Pool(test.numpy(), real.labels), Pool(train.numpy(), train_labels.numpy())
+    pools = Pool(test, real.labels), Pool(train, train_labels.numpy())
     judged = table(see, real, *pools, result["pictures"]) if result["pictures"] > 1 else pd.DataFrame(columns=KEYS)
     judged.to_csv(out / "judged.csv", index=False)
     seen(judged).to_csv(out / "seen.csv", index=False)
     (out / "judge.json").write_text(
         json.dumps(result | {"failures": failures(judged, result["known"])}, indent=1) + "\n"
     )
+
+
+def features_of(see: judges.Features, images: Images, folder: Path, what: str) -> OnDisk:
+    """What a judge sees in pictures of any number, `[n, d]` in a file; goes on where it was interrupted.
+
+    Raises:
+        ValueError: a feature is not finite.
+    """
+
+    def make(rows: slice) -> dict[str, np.ndarray]:
+        pictures = images[rows]
+        with timed("pictures seen", len(pictures)):
+            found = see(pictures).numpy()
+        require_finite(f"features of pictures from number {rows.start} on ({what})", found)
+        return {"features": found}
+
+    return gathered(folder, len(images), make, what)["features"]
 
 
 def network(job: Job) -> judges.Features:
@@ -100,30 +118,31 @@ def table(
     rows = []
     for draw in range(DRAWS):
         order = np.random.default_rng(draw).permutation(len(real.labels))
-        beside, mine = part(real, order[:count]), order[count : 2 * count]
-        found = measured(real.features[mine], real.labels[mine], beside)
+        beside, mine = part(real, order[:count]), part(real, order[count : 2 * count])
+        found = measured(mine.features, mine.labels, mine.gaps, beside)
         rows.append({"degradation": UNHARMED, "step": f"draw {draw + 1}", "destroyed": False} | found)
     order = np.random.default_rng(0).permutation(len(real.labels))
     beside, rest = part(real, order[:count]), order[count:]
-    for one in degradations.every(Pool(test.images[rest], test.labels[rest]), train, count):
-        found = measured(see(one.images), one.labels, beside)
+    for one in degradations.every(Pool(chosen((test.images, rest)), test.labels[rest]), train, count):
+        features = see(one.images)
+        found = measured(features, one.labels, manifold.gaps(features, real.train), beside)
         rows.append({"degradation": one.name, "step": one.step, "destroyed": one.destroyed} | found)
     return pd.DataFrame(rows)
 
 
 def part(real: Real, rows: np.ndarray) -> Real:
     """The real pictures of some rows."""
-    return Real(real.features[rows], real.labels[rows], real.train, real.head)
+    return Real(real.features[rows], real.labels[rows], real.train, real.head, real.gaps[rows])
 
 
-def measured(features: np.ndarray, labels: np.ndarray, beside: Real) -> dict[str, float]:
+def measured(features: np.ndarray, labels: np.ndarray, gaps: np.ndarray, beside: Real) -> dict[str, float]:
     """The scores of two or more pictures beside as many real ones; nan for those that so few do not have."""
     by_class = class_distances(features, labels, beside.features, beside.labels, len(beside.head.biases))
     return {
         "fd": frechet_distance(features, beside.features),
         "kd": squared_discrepancy(features, beside.features),
-        **scores.taken(scores.neighbourhoods(lambda: (beside.features, features))),
-        **scores.taken({"memorised": lambda: manifold.memorised_share(features, beside.train, beside.features)}),
+        **scores.taken(scores.neighbourhoods(lambda: (beside.features[:], features))),
+        **scores.taken({"memorised": lambda: scores.memorised(gaps, beside)}),
         "class_accuracy": float((beside.head.classes_of(features) == labels).mean()),
         "class_kd": np.nan if np.isnan(by_class).all() else float(np.nanmean(by_class)),
     }
@@ -177,10 +196,15 @@ def failures(judged: pd.DataFrame, known: float) -> dict[str, str]:
         for score in ("fd", "kd"):
             further = first[first[score] >= row[score]]
             if len(further):
-                like = f"{further.index[0]} ({further['step'].iloc[0]}) {further[score].iloc[0]:.3g}"
-                reasons.setdefault(score, f"{row['degradation']} scores {row[score]:.3g}, {like}")
+                like = f"{further.index[0]} ({further['step'].iloc[0]}) {digits(further[score].iloc[0])}"
+                reasons.setdefault(score, f"{row['degradation']} scores {digits(row[score])}, {like}")
         for score in FIDELITY:
             if row[score] > unharmed[score] / 2:
                 like = f"real pictures {unharmed[score]:.2f}"
                 reasons.setdefault(score, f"{row['degradation']} scores {row[score]:.2f}, {like}")
     return reasons
+
+
+def digits(value: float) -> str:
+    """A distance with three significant digits, never in powers of ten."""
+    return np.format_float_positional(value, 3, unique=False, fractional=False, trim="-")

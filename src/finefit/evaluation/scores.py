@@ -10,42 +10,51 @@ from pathlib import Path
 
 import numpy as np
 
-from finefit.metrics import TooFew, head
+from finefit.jobs import arrays
+from finefit.jobs.arrays import OnDisk, Rows
+from finefit.metrics import MOST, TooFew, head, manifold
 from finefit.metrics.frechet import frechet_distance
 from finefit.metrics.head import Head
 from finefit.metrics.kernel import kernel_distance
-from finefit.metrics.manifold import density_coverage, memorised_share, precision_recall
 
 Measures = dict[str, Callable[[], float]]
 
 
 @dataclass(frozen=True)
 class Real:
-    """What a judge sees in real pictures: test features `[m, d]` and labels `[m]`, training features, and its head."""
+    """What a judge sees in real pictures: test features `[m, d]` and labels `[m]`, training features, and its head.
 
-    features: np.ndarray
+    `gaps` `[m]` are the test pictures' distances to their nearest training pictures (`manifold.gaps`).
+    """
+
+    features: Rows
     labels: np.ndarray
-    train: np.ndarray
+    train: Rows
     head: Head
+    gaps: np.ndarray
 
     def save(self, folder: Path) -> None:
-        """Write `features.npy`, `labels.npy`, `train-features.npy` and `head.npz`."""
-        for name, array in (("features", self.features), ("labels", self.labels), ("train-features", self.train)):
-            np.save(folder / f"{name}.npy", array)
+        """Write `features.npy`, `labels.npy`, `train-features.npy`, `gaps.npy` and `head.npz`."""
+        for name, array in (("features", self.features), ("train-features", self.train)):
+            arrays.save(array if isinstance(array, OnDisk) else array[:], folder / f"{name}.npy")
+        np.save(folder / "labels.npy", self.labels)
+        np.save(folder / "gaps.npy", self.gaps)
         head.save(self.head, folder / "head.npz")
 
 
 def load(folder: Path) -> Real:
-    """What `Real.save` wrote."""
-    features, labels, train = (np.load(folder / f"{name}.npy") for name in ("features", "labels", "train-features"))
-    return Real(features, labels, train, head.load(folder / "head.npz"))
+    """What `Real.save` wrote; an artifact of an earlier version has no gaps, which are then taken here."""
+    features, train = (OnDisk(folder / f"{name}.npy") for name in ("features", "train-features"))
+    kept = folder / "gaps.npy"
+    gaps = np.load(kept) if kept.exists() else manifold.gaps(features, train)
+    return Real(features, np.load(folder / "labels.npy"), train, head.load(folder / "head.npz"), gaps)
 
 
-def measures(features: np.ndarray, labels: np.ndarray, real: Real, supers: np.ndarray) -> Measures:
+def measures(features: Rows, labels: np.ndarray, gaps: np.ndarray, real: Real, supers: np.ndarray) -> Measures:
     """What takes each of `finefit.judges.SCORES`, and `kd_error`; one that lacks pictures raises `TooFew`.
 
     Args:
-        features, labels: of the pictures that are judged, `[n, d]` and `[n]`.
+        features, labels, gaps: of the pictures that are judged, `[n, d]`, `[n]` and `[n]`, as those of `real`.
         real: with whose test pictures they are compared.
         supers: each class's superclass id, `[classes]`.
     """
@@ -57,15 +66,23 @@ def measures(features: np.ndarray, labels: np.ndarray, real: Real, supers: np.nd
         "kd": lambda: kernel()[0],
         "kd_error": lambda: kernel()[1],
         **neighbourhoods(pairs),
-        "memorised": lambda: memorised_share(features, real.train, real.features),
+        "memorised": lambda: memorised(gaps, real),
         "class_accuracy": lambda: float(right()["class_accuracy"].mean()),
         "superclass_accuracy": lambda: float(right()["superclass_accuracy"].mean()),
     }
 
 
+def memorised(gaps: np.ndarray, real: Real) -> float:
+    """`manifold.memorised_share` of pictures with these gaps `[n]`."""
+    return manifold.share_within(gaps, real.gaps, manifold.copied(real.gaps, real.features))
+
+
 def neighbourhoods(pairs: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Measures:
     """What takes precision, recall, density and coverage of equal numbers of real and other features, `[n, d]` each."""
-    sparse, dense = cache(lambda: precision_recall(*pairs())), cache(lambda: density_coverage(*pairs()))
+    sparse, dense = (
+        cache(lambda: manifold.precision_recall(*pairs())),
+        cache(lambda: manifold.density_coverage(*pairs())),
+    )
     return {
         "precision": lambda: sparse()[0],
         "recall": lambda: sparse()[1],
@@ -85,7 +102,7 @@ def taken(of: Measures) -> dict[str, float]:
     return values
 
 
-def hits(features: np.ndarray, labels: np.ndarray, real: Real, supers: np.ndarray) -> dict[str, np.ndarray]:
+def hits(features: Rows, labels: np.ndarray, real: Real, supers: np.ndarray) -> dict[str, np.ndarray]:
     """Whether the judge's head names each picture's class, and its superclass: `[n]` each.
 
     Args:
@@ -96,8 +113,8 @@ def hits(features: np.ndarray, labels: np.ndarray, real: Real, supers: np.ndarra
     return {"class_accuracy": named == labels, "superclass_accuracy": supers[named] == supers[labels]}
 
 
-def equal_numbers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Random draws of the smaller set's number of rows from both."""
-    size = min(len(first), len(second))
-    first, second = (rows[np.random.default_rng(0).permutation(len(rows))[:size]] for rows in (first, second))
-    return first, second
+def equal_numbers(first: Rows, second: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Random draws of the smaller set's number of rows from both, of `metrics.MOST` at most."""
+    size = min(len(first), len(second), MOST)
+    drawn = [rows[np.random.default_rng(0).permutation(len(rows))[:size]] for rows in (first, second)]
+    return drawn[0], drawn[1]

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from finefit.evaluation.pictures import of_split
+from finefit.evaluation.pictures import chosen, of_samples, of_split
 from finefit.jobs.job import Job
 from finefit.metrics import probe
+from finefit.metrics.probe import Images
 
 WIDTH = 24  # channels of the classifier's first level, as the study's other one has
 REAL, SAMPLES = "real", "samples"
@@ -36,9 +36,9 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     train, labels = of_split(data, "train", settings["resolution"])
     test, test_labels = of_split(data, "test", settings["resolution"])
     counts = torch.bincount(labels)
-    sets = {REAL: (train, labels)}
+    sets: dict[str, tuple[Images, Tensor]] = {REAL: (train, labels)}
     if "sample" in job.inputs:
-        sets = with_samples(train, labels, *sampled(job.inputs["sample"]), settings["ratios"])
+        sets = with_samples(train, labels, *of_samples(job.inputs["sample"]), settings["ratios"])
     tables = []
     for name, (images, named) in sets.items():
         for number in range(settings["classifiers"]):
@@ -54,14 +54,9 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     pd.concat(tables).to_csv(out / "utility.csv", index=False)
 
 
-def sampled(sample: Job) -> tuple[Tensor, Tensor]:
-    """Pictures of a sample job, uint8 `[n, r, r, 3]`, and their class ids."""
-    return tuple(torch.from_numpy(np.load(sample.path / f"{name}.npy")) for name in ("images", "labels"))
-
-
 def with_samples(
-    train: Tensor, labels: Tensor, images: Tensor, asked: Tensor, ratios: list[int]
-) -> dict[str, tuple[Tensor, Tensor]]:
+    train: Images, labels: Tensor, images: Images, asked: Tensor, ratios: list[int]
+) -> dict[str, tuple[Images, Tensor]]:
     """The training sets that hold samples: alone, at the largest ratio, and with the real pictures at every ratio.
 
     Args:
@@ -70,9 +65,12 @@ def with_samples(
         ratios: generated pictures for each real one of the same class.
     """
     taken = {ratio: first_of_each(asked, ratio * torch.bincount(labels)) for ratio in ratios}
-    sets = {SAMPLES: (images[taken[max(ratios)]], asked[taken[max(ratios)]])}
+    sets: dict[str, tuple[Images, Tensor]] = {
+        SAMPLES: (chosen((images, taken[max(ratios)])), asked[taken[max(ratios)]])
+    }
     for ratio, rows in taken.items():
-        sets[f"1:{ratio}"] = (torch.cat([train, images[rows]]), torch.cat([labels, asked[rows]]))
+        both = chosen((train, torch.arange(len(labels))), (images, rows))
+        sets[f"1:{ratio}"] = (both, torch.cat([labels, asked[rows]]))
     return sets
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from finefit import datasets
 from finefit.data import sources
+from finefit.jobs import store
 from finefit.report import flat, readme
 from finefit.report.collect import Results, group_of
 from finefit.report.text import number, plural
@@ -86,7 +87,7 @@ def write(plan: Plan, run: Job, folder: Path) -> None:
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     latents = run.inputs["latents"]
     data, names = latents.inputs["data"], list(index["id2label"].values())
-    counts = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
+    counts = store.read_json(run.path / "run.json")
     network, method, used = run.settings["network"], run.settings["method"], licences(run)
     draw_sheet(plan, run, names, folder / SHEET)
     metadata = {
@@ -139,7 +140,7 @@ def title_of(data: Job) -> str:
 
 def training_pictures(latents: Job) -> int:
     """How many pictures the run was trained on."""
-    return json.loads((latents.path / "index.json").read_text(encoding="utf-8"))["count"]
+    return store.read_json(latents.path / "index.json")["count"]
 
 
 def scores(plan: Plan, run: Job) -> str:
@@ -169,7 +170,7 @@ def scores(plan: Plan, run: Job) -> str:
 
 def made(plan: Plan, run: Job) -> dict[str, str]:
     """How the run was made: method, base, codec, training, code."""
-    record = json.loads(run.marker.read_text(encoding="utf-8"))
+    record = store.read_json(run.marker)
     train, settings = dict(run.settings["train"]), run.settings["method_settings"]
     steps, batch = train.pop("steps"), train.pop("batch_size")
     base = run.inputs.get("base")

@@ -21,6 +21,7 @@ from finefit import codecs
 from finefit.deltas.delta import load_run
 from finefit.deltas.merge import merged
 from finefit.export import card
+from finefit.jobs import store
 from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.models import diffusers_layout
 from finefit.models.dit import DiT
@@ -55,8 +56,7 @@ def export(plan: Plan, run: Job, folder: Path) -> None:
     """
     if folder.exists():
         raise ValueError(f"{folder}: stands there already; name a new folder, or remove it")
-    if not run.marker.exists():
-        raise ValueError(f"{run.path}: not made yet; run `snakemake {run.marker}` first")
+    store.require(run)
     importable_torchvision()
     model, settings = load_run(run), sample_of(plan, run).settings
     plain = merged(model)
@@ -82,13 +82,17 @@ def export(plan: Plan, run: Job, folder: Path) -> None:
 
 
 def conditions(model: DiT, names: tuple[str, ...], settings: dict[str, Any]) -> dict[str, Any]:
-    """What the pipeline is told beside its parts: classes, rows to guide away from, and the study's way to sample."""
+    """What the pipeline is told beside its parts: classes, rows to guide away from, and the study's way to sample.
+
+    It holds one network: what the study guides away from another one, it draws without guidance unless it is asked to.
+    """
     table = model.y_embedder
+    guidance = settings["guidance"]
     return {
         "id2label": {str(number): name for number, name in enumerate(names)},
         "superclass_of": None if table.superclass_of is None else table.superclass_of.tolist(),
         "null_row": table.null_row,
-        "guidance": settings["guidance"],
+        "guidance": guidance if guidance in ("null", "superclass") else "none",
         "guidance_scale": settings["scale"],
         "num_inference_steps": settings["steps"],
         "guided_channels": settings["guided_channels"],

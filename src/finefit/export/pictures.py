@@ -22,8 +22,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import finefit
+from finefit.data.names import ids_of
 from finefit.hierarchy.index import read_index
-from finefit.jobs import stopping
+from finefit.jobs import stopping, store
 from finefit.jobs.job import Job
 from finefit.jobs.locks import claimed
 from finefit.jobs.progress import progress
@@ -86,7 +87,7 @@ def fill(
     settings = sample_of(plan, run).settings
     classes = classes_of(plan, run)
     counts = dict.fromkeys(classes["class_id"], per_class) if per_class else missing(run, classes, balance)
-    chosen = chosen_ids(classes, names)
+    chosen = ids_of(names, classes["class_name"].tolist()) if names else counts
     wanted = list(pictures(classes, {label: counts[label] for label in counts if label in chosen}, ending))
     claim(folder, {"run": str(run.path), "digest": run.digest} | {key: settings[key] for key in COMMON})
     batches = [
@@ -102,15 +103,6 @@ def missing(run: Job, classes: pd.DataFrame, balance: int) -> dict[int, int]:
     train = read_index(run.inputs["latents"].inputs["data"], "train")["class_id"].value_counts()
     have = {label: int(train.get(label, 0)) for label in classes["class_id"]}
     return {label: max(0, balance - have[label]) for label in sorted(have, key=have.get)}
-
-
-def chosen_ids(classes: pd.DataFrame, names: list[str] | None) -> set[int]:
-    """Ids of classes by name; of all where none are named."""
-    known = dict(zip(classes["class_name"], classes["class_id"], strict=True))
-    for name in names or []:
-        if name not in known:
-            raise ValueError(f"no class {name!r}: the data set has {', '.join(list(known)[:20])}")
-    return {known[name] for name in names} if names else set(known.values())
 
 
 def pictures(classes: pd.DataFrame, counts: dict[int, int], ending: str) -> Iterator[Picture]:
@@ -142,7 +134,7 @@ def claim(folder: Path, made: dict[str, Any]) -> None:
     """
     file = folder / MADE
     if file.exists():
-        before = json.loads(file.read_text(encoding="utf-8"))
+        before = store.read_json(file, f"delete it if the pictures are of {made['run']}, or name another folder")
         apart = [f"{key} {before.get(key)!r}, not {value!r}" for key, value in made.items() if before.get(key) != value]
         if apart:
             raise ValueError(f"{folder}: holds pictures made with {', '.join(apart)}; name another folder")

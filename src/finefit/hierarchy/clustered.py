@@ -70,7 +70,7 @@ def class_means(rows: pd.DataFrame, count: int, read: Callable[[pd.DataFrame], n
             sums = np.zeros((count, described.shape[1]))
         np.add.at(sums, part["class_id"].to_numpy(), described)
         np.add.at(numbers, part["class_id"].to_numpy(), 1)
-    means = sums / numbers[:, None]
+    means = sums / np.maximum(numbers, 1)[:, None]  # in a trial most classes have no picture
     return (means - means.mean(0)) / np.maximum(means.std(0), 1e-6)
 
 

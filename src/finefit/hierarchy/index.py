@@ -12,6 +12,7 @@ import pandas as pd
 from finefit import datasets
 from finefit.data import archives
 from finefit.jobs.job import Job
+from finefit.jobs.trial import few_classes
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
@@ -30,8 +31,16 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     empty = sorted(set(classes["class_name"]) - set(index.loc[index["split"] == "train", "class_name"]))
     if unknown or empty:
         raise ValueError(f"{job.name}: classes without a taxonomy row: {unknown}; without a training picture: {empty}")
+    if "trial" in job.settings:
+        index = few(index, len(classes), job.settings["trial"])
     index[["key", "class_id", "split"]].to_csv(out / "index.csv", index=False)
     classes.to_csv(out / "classes.csv", index=False)
+
+
+def few(index: pd.DataFrame, classes: int, most: int) -> pd.DataFrame:
+    """Two pictures of each split of some classes, from the first to the last: `most` of a split at most."""
+    kept = index[index["class_id"].isin(few_classes(classes, most // 2))]
+    return kept[kept.groupby(["split", "class_id"]).cumcount() < 2]
 
 
 def opened(data: Job) -> tuple[ModuleType, Any, Path | None]:

@@ -70,13 +70,18 @@ def of_system(error: OSError) -> str:
     path = Path(os.fsdecode(error.filename))
     if error.errno in (errno.EACCES, errno.EPERM):
         nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
-        owner = owner_of(nearest)
+        owner, here = owner_of(nearest), Path.cwd()
+        inside = nearest.absolute().relative_to(here).parts if nearest.absolute().is_relative_to(here) else ()
         return (
             f"{path}: {nearest} belongs to {owner} and {getpass.getuser()} may not do that; copy the project, "
-            f"or have {owner} run `chmod -R g+w {nearest}`"
+            f"or have {owner} run `chmod -R g+w {inside[0] if inside else nearest}`"
         )
     if error.errno == errno.EROFS:
         return f"{path}: its file system is read-only; make the folder a link to one that can be written"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return f"{path}: a file, or a link that leads nowhere, stands where a folder is needed; remove or mend it"
+    if error.errno == errno.ENOENT and not path.absolute().parent.is_dir():
+        return f"{path}: there is no folder {path.absolute().parent}; make it first"
     return f"{path}: {error.strerror}"
 
 

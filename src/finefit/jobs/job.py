@@ -22,6 +22,7 @@ PHASES = {
     "hierarchy": ("hierarchy", "data/hierarchies"),
     "base": ("base", "models"),
     "latents": ("latents", "latents"),
+    "source": ("finetune", "runs"),
     "finetune": ("finetune", "runs"),
     "sample": ("sample", "samples"),
     "reference": ("evaluate", "metrics"),

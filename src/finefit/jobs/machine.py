@@ -35,5 +35,45 @@ def hardware() -> dict[str, str | int]:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held; the system counts it in kilobytes on Linux, in bytes on macOS."""
+    """The most memory that this process has held since its program began.
+
+    Linux's own count goes on from that of the process that started it, so there the kernel's high-water mark is read.
+    """
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith("VmHWM:"):
+            return 1024 * int(line.split()[1])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def gpu_peak_bytes() -> int:
+    """The most GPU memory that this process's tensors have taken; 0 without a GPU."""
+    torch = sys.modules.get("torch")
+    return torch.cuda.max_memory_allocated() if torch and torch.cuda.is_available() else 0
+
+
+def free_bytes() -> int:
+    """Memory that a process started here may take: what the system has, its control group and its limits leave."""
+    found = [value for value in (available(), group_left(), resource.getrlimit(resource.RLIMIT_AS)[0]) if value > 0]
+    return min(found)
+
+
+def available() -> int:
+    """Memory that the system could give without swapping; all that the machine has where it does not say."""
+    told = Path("/proc/meminfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")]
+    return free[0] if free else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def group_left() -> int:
+    """Memory that the control groups around this process leave (Linux's second kind); 0 where none sets a limit."""
+    told = Path("/proc/self/cgroup")
+    names = [line.partition("::")[2] for line in told.read_text().splitlines()] if told.exists() else []
+    group = Path(f"/sys/fs/cgroup/{names[-1]}" if names else "/sys/fs/cgroup")
+    left = []
+    for place in (group, *group.parents):
+        most, used = place / "memory.max", place / "memory.current"
+        if most.exists() and used.exists() and (limit := most.read_text().strip()) != "max":
+            left.append(max(1, int(limit) - int(used.read_text())))
+    return min(left, default=0)

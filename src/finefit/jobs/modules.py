@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -21,5 +22,6 @@ def find(package: str, name: str, what: str) -> ModuleType:
         ValueError: there is none of that name; the message calls it `what`.
     """
     if name not in names(package):
-        raise ValueError(f"unknown {what} {name!r}: use one of {', '.join(names(package))}")
+        close = [f" (did you mean {one}?)" for one in difflib.get_close_matches(name, names(package), n=1)]
+        raise ValueError(f"unknown {what} {name!r}{''.join(close)}: use one of {', '.join(names(package))}")
     return import_module(f"{package}.{name}")

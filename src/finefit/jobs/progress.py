@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from finefit.jobs import parts
+
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 15.0
 
@@ -23,9 +25,12 @@ def progress(items: Iterable[Item], what: str, done: int = 0, total: int | None 
     total = done + len(items) if total is None else total
     start = last = time.monotonic()
     terminal = sys.stderr.isatty()
+    begun = parts.now()
     for number, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
+        parts.add(what, 1, begun)
+        begun = parts.now()
         finished = done + number == total
         if not finished and now - last < (0.2 if terminal else SECONDS_BETWEEN_LINES):
             continue
@@ -48,8 +53,10 @@ def clock(seconds: float) -> str:
 
 def earlier_seconds(scratch: Path) -> float:
     """Seconds that interrupted attempts spent up to the state they left, so that a job's cost is counted whole."""
-    kept = scratch / "seconds"
-    return float(kept.read_text()) if kept.exists() else 0.0
+    try:
+        return float((scratch / "seconds").read_text())
+    except (FileNotFoundError, ValueError):  # none, or a kill came while they were written
+        return 0.0
 
 
 def keep_seconds(scratch: Path, seconds: float) -> None:

@@ -22,6 +22,11 @@ from finefit.jobs import stopping
 SECONDS_TO_STOP = 240  # for keeping the state, before ranks are killed; SLURM tells a job 300 before its limit
 
 
+def wanted() -> int:
+    """How many ranks a job has: one for each GPU that it was given, else as many as `FINEFIT_RANKS` says, else one."""
+    return torch.cuda.device_count() or int(os.environ.get("FINEFIT_RANKS", "1"))
+
+
 def launch(function: Callable, processes: int, *arguments: Any) -> None:
     """Call `function(*arguments)` in as many ranks, by torchrun's launcher; here and now if it is one.
 
@@ -53,6 +58,10 @@ def launch(function: Callable, processes: int, *arguments: Any) -> None:
             raise stopping.ToBeContinued from None
         if said := fault_of(error):
             raise ValueError(said) from None
+        if killed := [
+            f"rank {rank} by signal {-one.exitcode}" for rank, one in error.failures.items() if one.exitcode < 0
+        ]:
+            raise ValueError(f"killed: {', '.join(killed)}, as the system does when memory is short; repeat") from None
         raise
 
 

@@ -9,6 +9,7 @@ RECIPES = {
     "hierarchy": 1,
     "base": 1,
     "latents": 2,
+    "source": 1,
     "finetune": 3,
     "sample": 1,
     "reference": 3,

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from finefit.jobs import faults, stopping
+from finefit.jobs import faults, parts, stopping
 from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
 from finefit.jobs.locks import only_one
-from finefit.jobs.machine import hardware, peak_bytes
+from finefit.jobs.machine import gpu_peak_bytes, hardware, peak_bytes
 from finefit.jobs.progress import earlier_seconds
 
 SCRATCH = Path("scratch")
@@ -103,8 +104,7 @@ def check(job: Job) -> dict:
     Raises:
         ValueError: the artifact is missing, is another job's, or a file of it was altered.
     """
-    if not job.marker.exists():
-        raise ValueError(f"{job.path}: not made yet; run `snakemake {job.marker}` first")
+    require(job)
     provenance = read_json(job.marker)
     if provenance["digest"] != job.digest:
         raise ValueError(f"{job.path}: belongs to job {provenance['digest']}, not {job.digest}; delete it and repeat")
@@ -116,8 +116,14 @@ def check(job: Job) -> dict:
     return provenance
 
 
-def read_json(file: Path) -> dict:
-    """A JSON file of an artifact.
+def require(job: Job) -> None:
+    """Raise ValueError where a job's artifact is not published."""
+    if not job.marker.exists():
+        raise ValueError(f"{job.path}: not made yet; run `snakemake {job.marker}` first")
+
+
+def read_json(file: Path, remedy: str = "") -> Any:
+    """A JSON file of an artifact, or another, where `remedy` says what to do about it.
 
     Raises:
         ValueError: it was cut off or altered.
@@ -125,7 +131,7 @@ def read_json(file: Path) -> dict:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{file}: damaged ({error}); delete {file.parent} and repeat") from None
+        raise ValueError(f"{file}: damaged ({error}); {remedy or f'delete {file.parent} and repeat'}") from None
 
 
 def write_provenance(job: Job, out: Path, seconds: float) -> None:
@@ -145,6 +151,8 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
         "precision": precision(job),
         "seconds": round(seconds, 2),
         "peak_bytes": peak_bytes(),
+        "gpu_peak_bytes": gpu_peak_bytes(),
+        "parts": parts.spent(),
     }
     (out / job.marker.name).write_text(json.dumps(provenance, indent=1) + "\n")
 
@@ -152,7 +160,7 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
 def precision(job: Job) -> str | None:
     """What a job's network runs in here, "float32" or "bfloat16"; None of jobs without one."""
     asked = job.inputs.get("run", job).settings.get("train", {}).get("precision")
-    if asked is None and job.kind == "denoise":  # of the base by itself
+    if asked is None and job.kind in ("denoise", "source"):  # of the base by itself
         asked = "auto"
     if asked is None:
         return None

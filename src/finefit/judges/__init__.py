@@ -4,9 +4,11 @@ A judge's name is its family's, with what chooses among it: `probe`, `dinov2-bas
 module offers
 
 - `weights(name)`: the row of data/sources.csv that holds the network's weights, None where the study trains them;
-- `load(name, file)`: the function from a batch of pictures to their features, from a file of weights.
+- `load(name, file)`: the function from a batch of pictures to their features, from a file of weights;
+- `facts(name)`: `Facts`, for planning;
+- `stand_in(name, file)`: write random weights in the published layout, where the study does not train them.
 
-Both raise ValueError for a name that the family does not have. Torch is imported inside `load` only: planning stays
+All raise ValueError for a name that the family does not have. Torch is imported inside `load` only: planning stays
 fast. What features are worth is not asked here: they become scores in `finefit.evaluation`, and every score bears its
 judge's name, so that no two judges share a column.
 
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -25,6 +28,15 @@ from finefit.jobs import modules
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Numbers of a feature, and operations that one picture takes; 0 where they were not counted."""
+
+    width: int
+    operations: float
+
 
 Features = Callable[["Tensor"], "Tensor"]  # a batch of pictures, uint8 [n, h, w, 3], to float32 [n, d] on the CPU
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finefit.judges import timm
+from finefit.judges import Facts, timm
 
 if TYPE_CHECKING:
     from finefit.judges import Features
 
-SIDE = 224
+SIDE, PATCH = 224, 14
 MODELS = {f"dinov2-{size}": f"vit_{size}_patch14_dinov2.lvd142m" for size in ("small", "base", "large")}
 
 
@@ -23,6 +23,18 @@ def weights(name: str) -> str:
     if name not in MODELS:
         raise ValueError(f"unknown judge {name!r}: use one of {', '.join(MODELS)}")
     return MODELS[name]
+
+
+def facts(name: str) -> Facts:
+    """Blocks of width D on N = 257 tokens: 24 N D^2 + 4 N^2 D operations each."""
+    blocks, width = {"small": (12, 384), "base": (12, 768), "large": (24, 1024)}[name.removeprefix("dinov2-")]
+    tokens = (SIDE // PATCH) ** 2 + 1
+    return Facts(width, blocks * (24 * tokens * width**2 + 4 * tokens**2 * width))
+
+
+def stand_in(name: str, file: Path) -> None:
+    """Random weights."""
+    timm.random_weights(weights(name), file)
 
 
 def load(name: str, file: Path) -> Features:

@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from finefit.judges import Facts
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -19,6 +21,28 @@ def weights(name: str) -> str:
     if name != "inception":
         raise ValueError(f"unknown judge {name!r}: did you mean inception?")
     return "inception-2015-12-05"
+
+
+def facts(name: str) -> Facts:
+    """A picture of 299 pixels, counted with torch's FlopCounterMode on torchvision's network."""
+    return Facts(2048, 11.4e9)
+
+
+def stand_in(name: str, file: Path) -> None:
+    """torchvision's Inception with random weights, as the TorchScript module with the `layers` that clean-fid calls."""
+    import torch
+    from torch import nn
+
+    from finefit.jobs.torchvision_shim import importable_torchvision
+
+    importable_torchvision()
+    from torchvision.models import inception_v3
+
+    whole = inception_v3(weights=None, aux_logits=False, init_weights=False, transform_input=False)
+    features = [part for name, part in whole.named_children() if name not in ("AuxLogits", "dropout", "fc")]
+    network = nn.Module()
+    network.layers = nn.Sequential(*features, nn.Flatten())
+    torch.jit.script(network.eval()).save(str(file))
 
 
 def load(name: str, file: Path) -> Features:

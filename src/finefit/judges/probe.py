@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from finefit.judges import Facts
+
 if TYPE_CHECKING:
     from finefit.judges import Features
 
@@ -15,10 +17,17 @@ def weights(name: str) -> None:
         raise ValueError(f"unknown judge {name!r}: did you mean probe?")
 
 
+def facts(name: str) -> Facts:
+    """Four times the width that the reference trains it with; its operations are counted in pixels."""
+    return Facts(128, 0.0)
+
+
 def load(name: str, file: Path) -> Features:
     """The probe's features `[n, 4 width]`: the mean over places of its last map."""
     import torch
 
+    from finefit.jobs.devices import device_here
     from finefit.metrics import probe
 
-    return torch.no_grad()(probe.load(file).features)
+    network = probe.load(file, device_here())
+    return torch.no_grad()(lambda images: network.features(images).cpu())

@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finefit.judges import Facts
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -23,6 +25,28 @@ def weights(name: str) -> str:
     if not name.startswith(FAMILY) or name == FAMILY:
         raise ValueError(f"unknown judge {name!r}: name a network of timm, as timm/resnet50.a1_in1k")
     return name.removeprefix(FAMILY)
+
+
+def facts(name: str) -> Facts:
+    """What a ResNet-50 has, since only building a network would tell: to plan by, not to report."""
+    return Facts(2048, 8.2e9)
+
+
+def stand_in(name: str, file: Path) -> None:
+    """Random weights."""
+    random_weights(weights(name), file)
+
+
+def random_weights(model: str, file: Path) -> None:
+    """Write a network of timm as it is before any training."""
+    import torch
+
+    from finefit.jobs.torchvision_shim import importable_torchvision
+
+    importable_torchvision()
+    import timm
+
+    torch.save(timm.create_model(model).state_dict(), file)
 
 
 def load(name: str, file: Path) -> Features:

@@ -24,6 +24,7 @@ from finefit.codecs import Codec
 from finefit.jobs.devices import device_here
 from finefit.jobs.finite import require_finite
 from finefit.jobs.locks import claimed
+from finefit.jobs.parts import timed
 from finefit.jobs.progress import progress
 
 if TYPE_CHECKING:
@@ -115,7 +116,10 @@ def encode_shard(
     with open(partial, "wb") as shard:  # no memory map, whose writer a full disk kills
         for start in progress(range(rows.start, rows.stop, BATCH), f"{what}, batches"):
             stop = min(start + BATCH, rows.stop)
-            views = encode_flips(codec, read(start, stop), device)
+            with timed("pictures read", stop - start):
+                pictures = read(start, stop)
+            with timed("pictures encoded", 2 * (stop - start)):
+                views = encode_flips(codec, pictures, device)
             require_finite(f"latents of pictures {start} to {stop - 1} in half precision", views)
             if start == rows.start:  # the first batch tells the shape
                 head = np.lib.format.header_data_from_array_1_0(views) | {"shape": (len(rows), *views.shape[1:])}

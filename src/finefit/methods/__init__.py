@@ -5,12 +5,13 @@ A method module defines
 - `Settings`, a frozen dataclass derived from `MethodSettings`, whose defaults are the paper's, and
 - `apply(model, settings)`, which adds the method's parameters to a DiT that already holds the base's weights, freezes
   all others, and returns the names of the trained parameters;
+- `variants()`, only if it is several: settings of each by its name, which `finefit count` lists;
 - `STARTS_AT_BASE = False`, only if what it adds changes the network's output before anything is trained.
 
 Everything else is derived from these names: the optimizer's groups, the delta that is saved, its size, and loading it.
 Method modules import torch inside functions only, so that planning a study stays fast.
 
-May import: jobs, models.
+May import: jobs, data, models.
 """
 
 from __future__ import annotations

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from finefit.metrics import TooFew
-from finefit.metrics.probe import Probe
+from finefit.metrics.probe import Images, Probe
 
 Distance = Callable[[Tensor, Tensor], Tensor]  # two uint8 `[n, h, w, 3]` to `[n]`
 BATCH = 256
 
 
-def pairwise_diversity(images: Tensor, labels: Tensor, distance: Distance, pairs_per_class: int, seed: int) -> float:
+def pairwise_diversity(images: Images, labels: Tensor, distance: Distance, pairs_per_class: int, seed: int) -> float:
     """Mean distance over random pairs of one class, then over classes; higher is not better by itself (see above).
 
     Args: as `class_diversities`; errors: as `mean_diversity`.
@@ -39,7 +39,7 @@ def mean_diversity(diversities: np.ndarray) -> float:
 
 
 def class_diversities(
-    images: Tensor, labels: Tensor, distance: Distance, pairs_per_class: int, seed: int
+    images: Images, labels: Tensor, distance: Distance, pairs_per_class: int, seed: int
 ) -> np.ndarray:
     """Mean distance over random pairs of each class, `[classes]`; nan for a class without pairs.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from finefit.jobs.arrays import Rows
 from finefit.metrics import TooFew
 
 SUBSETS, LARGEST_SUBSET = 100, 1000  # as clean-fid and the paper's own code
 
 
 def kernel_distance(
-    real: np.ndarray, generated: np.ndarray, seed: int, subsets: int = SUBSETS, largest: int = LARGEST_SUBSET
+    real: Rows, generated: Rows, seed: int, subsets: int = SUBSETS, largest: int = LARGEST_SUBSET
 ) -> tuple[float, float]:
     """Mean and standard error of the unbiased squared MMD with kernel (x.y / d + 1)^3 over random subsets.
 
@@ -24,12 +25,11 @@ def kernel_distance(
     if size < 2:
         raise TooFew(f"a subset of {size} row(s) of features has no pairs: give at least two of each kind")
     random = np.random.RandomState(seed)
-    real, generated = np.asarray(real, np.float64), np.asarray(generated, np.float64)
     values = []
     for _ in range(subsets):
         x = generated[random.choice(len(generated), size, replace=False)]
         y = real[random.choice(len(real), size, replace=False)]
-        values.append(squared_discrepancy(x, y))
+        values.append(squared_discrepancy(np.asarray(x, np.float64), np.asarray(y, np.float64)))
     return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(subsets))
 
 
@@ -42,7 +42,7 @@ def squared_discrepancy(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def class_distances(
-    features: np.ndarray, labels: np.ndarray, real: np.ndarray, real_labels: np.ndarray, classes: int
+    features: Rows, labels: np.ndarray, real: Rows, real_labels: np.ndarray, classes: int
 ) -> np.ndarray:
     """Kernel distance of each class's generated pictures to its real ones, `[classes]`; few pictures do not bias it.
 
@@ -53,13 +53,20 @@ def class_distances(
     Returns:
         nan for a class with fewer than two pictures of either kind. Single values may lie below zero.
     """
-    features, real = np.asarray(features, np.float64), np.asarray(real, np.float64)
     values = np.full(classes, np.nan)
-    for label in range(classes):
-        mine, theirs = features[labels == label], real[real_labels == label]
+    members = [rows_of_classes(ids, classes) for ids in (labels, real_labels)]
+    for label, (mine, theirs) in enumerate(zip(*members, strict=True)):
         if min(len(mine), len(theirs)) > 1:
-            values[label] = squared_discrepancy(mine, theirs)
+            x, y = np.asarray(features[mine], np.float64), np.asarray(real[theirs], np.float64)
+            values[label] = squared_discrepancy(x, y)
     return values
+
+
+def rows_of_classes(labels: np.ndarray, classes: int) -> list[np.ndarray]:
+    """Row numbers of every class, ascending."""
+    order = np.argsort(labels, kind="stable")
+    edges = np.searchsorted(labels[order], np.arange(classes + 1))
+    return [order[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True)]
 
 
 def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -1,19 +1,26 @@
-"""Fidelity and variety apart, and memorisation, from nearest neighbours in feature space."""
+"""Fidelity and variety apart, and memorisation, from nearest neighbours in feature space.
+
+All pairs of rows meet here, in blocks, so that memory does not grow with their number; on a GPU where there is one.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from finefit.metrics import TooFew
+from finefit.jobs.arrays import Rows
+from finefit.jobs.devices import device_here
+from finefit.metrics import TooFew, drawn
 
 NEIGHBOUR = 3  # k of precision and recall, as published
 DENSE_NEIGHBOUR = 5  # k of density and coverage, as published
-BATCH = 1024
+BATCH, BLOCK = 1024, 8192  # rows that meet at once: 64 MB of distances
 
 
-def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = NEIGHBOUR) -> tuple[float, float]:
+def precision_recall(real: Rows, generated: Rows, k: int = NEIGHBOUR) -> tuple[float, float]:
     """Improved precision and recall (Kynkaanniemi et al. 2019, eq. 1 and 2).
 
     Precision is the share of generated pictures that lie within some real picture's distance to its k-th nearest real
@@ -29,14 +36,19 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = NEIGHBOUR
     return covered(generated, real, k), covered(real, generated, k)
 
 
-def covered(points: np.ndarray, support: np.ndarray, k: int) -> float:
+def covered(points: Rows, support: Rows, k: int) -> float:
     """Share of `points` within the k-th neighbour's distance of at least one row of `support`."""
-    radii = nearest(support, support, k + 1)[:, k]  # the nearest of all is the row itself
-    inside = [(distances(part, support) <= radii).any(1) for part in batches(points)]
-    return torch.cat(inside).double().mean().item()
+    radii = nearest(support, support, k + 1)[:, k].to(device_here())  # the nearest of all is the row itself
+    inside = 0
+    for part in blocks(points, BATCH):
+        reached = torch.zeros(len(part), dtype=torch.bool, device=part.device)
+        for start, block in numbered(blocks(support, BLOCK)):
+            reached |= (distances(part, block) <= radii[start : start + len(block)]).any(1)
+        inside += int(reached.sum())
+    return inside / len(points)
 
 
-def density_coverage(real: np.ndarray, generated: np.ndarray, k: int = DENSE_NEIGHBOUR) -> tuple[float, float]:
+def density_coverage(real: Rows, generated: Rows, k: int = DENSE_NEIGHBOUR) -> tuple[float, float]:
     """Density and coverage (Naeem et al. 2020, eq. 3 and 4), which no single outlier raises.
 
     Density is the mean number of real pictures whose distance to their k-th real neighbour reaches a generated one,
@@ -48,16 +60,18 @@ def density_coverage(real: np.ndarray, generated: np.ndarray, k: int = DENSE_NEI
     """
     if len(real) <= k:
         raise TooFew(f"{len(real)} real pictures have no {k}-th neighbour: give more than {k}")
-    radii = nearest(real, real, k + 1)[:, k]
-    reached, hits = torch.zeros(len(real), dtype=torch.bool), 0
-    for part in batches(generated):
-        inside = distances(part, real) <= radii
-        reached |= inside.any(0)
-        hits += int(inside.sum())
-    return hits / (k * len(generated)), reached.double().mean().item()
+    radii = nearest(real, real, k + 1)[:, k].to(device_here())
+    reached, hits = torch.zeros_like(radii, dtype=torch.bool), 0
+    for part in blocks(generated, BATCH):
+        for start, block in numbered(blocks(real, BLOCK)):
+            rows = slice(start, start + len(block))
+            inside = distances(part, block) <= radii[rows]
+            reached[rows] |= inside.any(0)
+            hits += int(inside.sum())
+    return hits / (k * len(generated)), int(reached.sum()) / len(real)
 
 
-def memorised_share(generated: np.ndarray, train: np.ndarray, test: np.ndarray, quantile: float = 0.01) -> float:
+def memorised_share(generated: Rows, train: Rows, test: Rows, quantile: float = 0.01) -> float:
     """Share of generated pictures that lie nearer to a training picture than nearly all real test pictures do.
 
     The bound is the given quantile of test pictures' distances to their nearest training picture; pictures that are
@@ -67,29 +81,72 @@ def memorised_share(generated: np.ndarray, train: np.ndarray, test: np.ndarray, 
     Raises:
         TooFew: there is no test picture, or each is a copy.
     """
-    apart = nearest(test, train, 1)[:, 0].numpy() if len(test) else np.zeros(0)
-    apart = apart[~copied(apart, test)]
-    if not len(apart):
-        raise TooFew(f"of {len(test)} test pictures none is other than a training picture, so there is no bound")
-    return float((nearest(generated, train, 1)[:, 0].numpy() < np.quantile(apart, quantile)).mean())
+    apart = gaps(test, train)
+    return share_within(gaps(generated, train), apart, copied(apart, test), quantile)
 
 
-def copied(apart: np.ndarray, features: np.ndarray) -> np.ndarray:
+def share_within(generated: np.ndarray, apart: np.ndarray, copies: np.ndarray, quantile: float = 0.01) -> float:
+    """`memorised_share` of what `gaps` gives of generated and of test pictures, and which of the latter are copies."""
+    looked_at = apart[~np.isnan(apart) & ~copies]
+    if not len(looked_at):
+        raise TooFew(f"of {len(apart)} test pictures none is other than a training picture, so there is no bound")
+    return float((generated[~np.isnan(generated)] < np.quantile(looked_at, quantile)).mean())
+
+
+def gaps(points: Rows, train: Rows) -> np.ndarray:
+    """Distance `[n]` of each of `points` to its nearest training picture; nan beyond a draw of `metrics.MOST`."""
+    found, rows = np.full(len(points), np.nan), drawn(len(points))
+    if len(rows):
+        found[rows] = nearest(points[rows], train, 1)[:, 0].numpy()
+    return found
+
+
+def copied(apart: np.ndarray, features: Rows) -> np.ndarray:
     """Which pictures are copies: `apart` `[n]` from their nearest by no more than rounding of their features."""
-    return apart <= 1e-5 * np.linalg.norm(np.asarray(features, np.float64), axis=1)
+    rows = np.flatnonzero(~np.isnan(apart))
+    found = np.zeros(len(apart), bool)
+    found[rows] = apart[rows] <= 1e-5 * np.linalg.norm(np.asarray(features[rows], np.float64), axis=1)
+    return found
 
 
-def nearest(points: np.ndarray, support: np.ndarray, k: int) -> torch.Tensor:
-    """Distances of each of `points` `[n, d]` to its k nearest rows of `support`, ascending: `[n, k]`."""
-    return torch.cat([distances(part, support).topk(k, largest=False).values for part in batches(points)])
+def nearest(points: Rows, support: Rows, k: int) -> Tensor:
+    """Distances of each of `points` `[n, d]` to its k nearest rows of `support`, ascending: `[n, k]`.
+
+    All points are in memory, and `support` is read once.
+    """
+    parts = list(blocks(points, BATCH))
+    best = [part.new_zeros(len(part), 0) for part in parts]
+    for block in blocks(support, BLOCK):
+        for place, part in enumerate(parts):
+            both = torch.cat([best[place], distances(part, block)], 1)
+            best[place] = both.topk(min(k, both.shape[1]), largest=False).values
+    return torch.cat(best).cpu()
 
 
-def distances(points: torch.Tensor, support: np.ndarray) -> torch.Tensor:
+def nearest_rows(points: np.ndarray, support: Rows) -> np.ndarray:
+    """Row number in `support` of the nearest to each of a few `points` `[n, d]`: `[n]`."""
+    points = torch.as_tensor(np.asarray(points, np.float64)).to(device_here())
+    best, rows = np.full(len(points), np.inf), np.zeros(len(points), np.int64)
+    for start, block in numbered(blocks(support, BLOCK)):
+        values, places = (found.cpu().numpy() for found in distances(points, block).min(1))
+        rows = np.where(values < best, start + places, rows)
+        best = np.minimum(best, values)
+    return rows
+
+
+def distances(points: Tensor, support: Tensor) -> Tensor:
     """Euclidean distances of all pairs, in float64 and without the cancellation of the product form."""
-    other = torch.as_tensor(np.asarray(support, np.float64))
-    return torch.cdist(points, other, compute_mode="donot_use_mm_for_euclid_dist")
+    return torch.cdist(points, support, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def batches(points: np.ndarray) -> tuple[Tensor, ...]:
-    """Rows in float64, `BATCH` at a time."""
-    return torch.as_tensor(np.asarray(points, np.float64)).split(BATCH)
+def blocks(features: Rows, size: int) -> Iterator[Tensor]:
+    """Rows in float64 on the device, so many at a time."""
+    device = device_here()
+    for start in range(0, len(features), size):
+        yield torch.as_tensor(np.asarray(features[start : start + size], np.float64)).to(device)
+
+
+def numbered(parts: Iterator[Tensor]) -> Iterator[tuple[int, Tensor]]:
+    """Blocks of `BLOCK` rows, each with the number of its first one."""
+    for number, part in enumerate(parts):
+        yield number * BLOCK, part

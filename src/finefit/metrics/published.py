@@ -14,6 +14,14 @@ from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.metrics.diversity import Distance
 
 
+def stand_in(file: Path) -> None:
+    """Write an AlexNet with random weights, as torchvision publishes it."""
+    importable_torchvision()
+    from torchvision.models import alexnet
+
+    torch.save(alexnet(weights=None).state_dict(), file)
+
+
 def lpips_distance(backbone_weights: Path, device: str = "cpu") -> Distance:
     """LPIPS 0.1 on AlexNet: linear heads from the package, the backbone from a file (alexnet-owt-7be5be79.pth)."""
     importable_torchvision()

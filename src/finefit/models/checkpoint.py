@@ -23,6 +23,7 @@ from finefit.jobs.finite import require_finite
 from finefit.models import diffusers_layout
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
+from finefit.models.null_row import about, null_row
 from finefit.models.shapes import CLASS_TABLE, SIZES, Shape
 
 if TYPE_CHECKING:
@@ -55,6 +56,18 @@ def build_base(job: Job, out: Path, scratch: Path) -> None:
         shutil.copyfile(file, out / "base.safetensors")
     else:
         save_file({name: value.contiguous() for name, value in sorted(state.items())}, out / "base.safetensors")
+
+
+def stand_in(shape: Shape, file: Path) -> None:
+    """Write a network of a shape with random weights and DiT's table of 1,001 rows, as a torch file like the published.
+
+    No matrix is zero, as none is after training: a network that is the identity would compute nothing of interest.
+    """
+    model = DiT(shape, LabelEmbedder(1000, shape.width))
+    for parameter in model.parameters():
+        if parameter.dim() > 1 and not parameter.any():
+            torch.nn.init.normal_(parameter.data, std=0.02)
+    torch.save(model.state_dict(), file)
 
 
 def read(file: Path) -> dict[str, Tensor]:
@@ -96,7 +109,7 @@ def loaded(file: Path) -> dict:
             options = {"mmap": True} if zipfile.is_zipfile(file) else {}  # torch before 1.6 wrote no zip
             content = torch.load(file, map_location="cpu", weights_only=True, **options)
     except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError, SafetensorError) as error:
-        why = (str(error).splitlines() or [type(error).__name__])[0]
+        why = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]  # without torch's advice
         raise ValueError(f"{file}: no checkpoint that can be read safely, or cut off: {why}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{file}: no checkpoint: holds a {type(content).__name__} in place of tensors by name")
@@ -190,17 +203,23 @@ class ClassTable:
     null_row: int | None
 
 
-def read_class_table(file: Path) -> ClassTable:
+def read_class_table(file: Path, null: int | str = "last") -> ClassTable:
     """The class table of a base (`base.safetensors` or a published checkpoint), which `read_base` leaves out.
 
-    Bases of this project say in their metadata which row is null; others are DiT's, whose null row is the last.
+    Args:
+        null: which row is null where the file does not tell: see `null_row.null_row`.
     """
-    rows = read(file)[CLASS_TABLE].float()
-    about = {}
+    rows = only(file, CLASS_TABLE).float()
+    return ClassTable(rows, tuple(about(file).get("classes", ())), null_row(file, len(rows), null))
+
+
+def only(file: Path, name: str) -> Tensor:
+    """One tensor of a checkpoint, by its published name; the rest is not read where the file allows it."""
     if file.suffix == ".safetensors":
         with safe_open(file, "pt") as opened:
-            about = json.loads((opened.metadata() or {}).get("finefit", "{}"))
-    return ClassTable(rows, tuple(about.get("classes", ())), about.get("null_row", len(rows) - 1))
+            if name in opened.keys():
+                return opened.get_tensor(name)
+    return read(file)[name]
 
 
 def export_base(run: Job, file: Path, model: DiT) -> None:
@@ -210,7 +229,7 @@ def export_base(run: Job, file: Path, model: DiT) -> None:
     """
     with open(run.inputs["latents"].inputs["data"].path / "classes.csv", newline="", encoding="utf-8") as table:
         classes = [row["class_name"] for row in csv.DictReader(table)]
-    about = {"run": run.digest, "classes": classes, "null_row": model.y_embedder.null_row}
+    told = {"run": run.digest, "classes": classes, "null_row": model.y_embedder.null_row}
     halves = {name: value.half() for name, value in sorted(model.state_dict().items())}
-    save_file(halves, file, {"finefit": json.dumps(about)})
+    save_file(halves, file, {"finefit": json.dumps(told)})
     shutil.copyfile(run.marker, file.with_suffix(".provenance.json"))

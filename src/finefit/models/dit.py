@@ -116,7 +116,7 @@ class DiT(nn.Module):
     residual stream: a thousandth of the arithmetic, and most of what rounding does to a sample.
     """
 
-    EXACT = ("x_embedder", "t_embedder", "final_layer.linear")
+    EXACT = ("x_embedder", "t_embedder", "y_embedder", "final_layer.linear")
 
     def __init__(self, shape: Shape, y_embedder: LabelEmbedder):
         super().__init__()
@@ -146,10 +146,13 @@ class DiT(nn.Module):
         ]:
             nn.init.zeros_(layer.weight)
 
-    def forward(self, x: Tensor, t: Tensor, rows: Tensor) -> Tensor:
-        """Latents `[n, c, h, w]`, timesteps `[n]`, class-table rows `[n]` to noise and variance `[n, 2c, h, w]`."""
+    def forward(self, x: Tensor, t: Tensor, rows: Tensor, *scale: Tensor) -> Tensor:
+        """Latents `[n, c, h, w]`, timesteps `[n]`, class-table rows `[n]` to noise and variance `[n, 2c, h, w]`.
+
+        `scale` `[n]` of guidance, where an objective let the network take it; 1 where left out.
+        """
         with torch.autocast(x.device.type, enabled=False):
-            c = self.t_embedder(t) + self.y_embedder(rows)
+            c = self.t_embedder(t) + self.y_embedder(rows, *scale)
             x = self.x_embedder(x) + self.pos_embed
         for block in self.blocks:
             if self.recompute and self.training:
@@ -161,9 +164,9 @@ class DiT(nn.Module):
     def unpatchify(self, x: Tensor) -> Tensor:
         """Tokens `[n, grid * grid, patch * patch * channels]` to maps `[n, channels, h, w]`."""
         n, tokens, _ = x.shape
-        grid, patch = int(tokens**0.5), self.shape.patch
-        x = x.view(n, grid, grid, patch, patch, -1).permute(0, 5, 1, 3, 2, 4)
-        return x.reshape(n, -1, grid * patch, grid * patch)
+        grid, patch, channels = int(tokens**0.5), self.shape.patch, 2 * self.shape.latent_channels
+        x = x.view(n, grid, grid, patch, patch, channels).permute(0, 5, 1, 3, 2, 4)
+        return x.reshape(n, channels, grid * patch, grid * patch)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

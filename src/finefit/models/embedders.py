@@ -33,6 +33,7 @@ class LabelEmbedder(nn.Module):
         self.null_row = num_classes + self.num_superclasses if null else None
         self.superclass_of = superclass_of  # no buffer: published checkpoints hold the table alone; stays on the CPU
         self.embedding_table = nn.Embedding(num_classes + self.num_superclasses + null, dim)
+        self.register_module("scale", None)
 
     def check(self, labels: Tensor) -> None:
         """Raise ValueError where a label `[n]` is no class of the table."""
@@ -54,9 +55,13 @@ class LabelEmbedder(nn.Module):
             raise ValueError("guidance 'null' needs a null row; this class table has none")
         return torch.full_like(labels, self.null_row)
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Row numbers `[n]` to embeddings `[n, dim]`."""
-        return self.embedding_table(rows)
+    def forward(self, rows: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Row numbers `[n]`, and scales of guidance `[n]` where the network takes them (else 1), to `[n, dim]`."""
+        if self.scale is None:
+            return self.embedding_table(rows)
+        return self.embedding_table(rows) + self.scale(
+            torch.ones(len(rows)).to(rows.device) if scale is None else scale
+        )
 
 
 class TimestepEmbedder(nn.Module):
@@ -69,7 +74,23 @@ class TimestepEmbedder(nn.Module):
 
     def forward(self, t: Tensor) -> Tensor:
         """Timesteps `[n]` (integers or fractions, in steps of the training schedule) to embeddings `[n, dim]`."""
-        return self.mlp(sinusoid(t, self.num_frequencies).to(self.mlp[0].weight.dtype))
+        return self.mlp(sinusoid(t, self.num_frequencies).to(next(self.mlp.parameters()).dtype))
+
+
+class ScaleEmbedder(TimestepEmbedder):
+    """Features of the scale of guidance, which a network may be given as a condition; zero at the start."""
+
+    STEPS = 100.0  # of the sinusoids, to a scale that is 1 larger
+
+    def __init__(self, dim: int):
+        super().__init__(dim)
+        nn.init.normal_(self.mlp[0].weight, std=0.02)
+        for parameter in (self.mlp[0].bias, self.mlp[2].weight, self.mlp[2].bias):
+            nn.init.zeros_(parameter)
+
+    def forward(self, scale: Tensor) -> Tensor:
+        """Scales `[n]`, 1 for none, to embeddings `[n, dim]`."""
+        return super().forward(self.STEPS * (scale - 1))
 
 
 def sinusoid(t: Tensor, dim: int, max_period: float = 10_000.0) -> Tensor:

@@ -45,6 +45,11 @@ class Shape:
         return self.latent_size // self.patch
 
     @property
+    def name(self) -> str:
+        """What it is called in tables of rates."""
+        return f"DiT-{self.size}/{self.patch} on {self.latent_size} x {self.latent_size} latents"
+
+    @property
     def forward_operations(self) -> float:
         """Floating-point operations of one picture's forward pass; a multiplication and its addition count as two.
 

@@ -1,4 +1,4 @@
 """Before and after a study runs: cost, forecast, counts, checks, time left, pruning.
 
-May import: jobs, data, datasets, hierarchy, codecs, models, methods, deltas, study.
+May import: jobs, data, judges, datasets, hierarchy, codecs, models, methods, objectives, deltas, study.
 """

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from finefit import datasets
+from finefit.data import sources
 
 PUBLISHED = Path("data/published/counts.csv")
 PUBLISHED_MODEL = "DiT-XL/2"
+VARIANTS_ON = "food101"  # DiffFit's first data set
 
 
 @dataclass(frozen=True)
@@ -100,15 +102,33 @@ def parsed(model: str) -> tuple[str, int]:
 
 
 def table(model: str) -> list[dict[str, Any]]:
-    """Every method with its defaults on every data set, then every published row where `model` is the papers'."""
+    """Every method with its defaults on every data set; the variants that some have, on one; then every published row
+    where `model` is the papers'. A row that cannot be counted without memory says so under `uncounted`."""
     from finefit.methods import names
 
+    sources.require_project()
     rows = [
         {"data": data, **counted(model, method, {}, *sizes(data)).row()} for data in data_sets() for method in names()
     ]
+    for method in names():
+        rows += variants(model, method)
     if model == PUBLISHED_MODEL:
         with open(PUBLISHED, newline="", encoding="utf-8") as file:
             rows += [compared(published) for published in csv.DictReader(file)]
+    return rows
+
+
+def variants(model: str, method: str) -> list[dict[str, Any]]:
+    """The variants that a method has, on `VARIANTS_ON`."""
+    from finefit.methods import find
+
+    rows = []
+    for name, settings in getattr(find(method), "variants", dict)().items():
+        row = {"data": VARIANTS_ON, "method": f"{method} {name}", "settings": settings}
+        try:
+            rows.append(counted(model, method, settings, *sizes(VARIANTS_ON)).row() | row)
+        except ValueError as error:
+            rows.append(row | {"uncounted": str(error)})
     return rows
 
 
@@ -127,17 +147,18 @@ def as_text(rows: list[dict[str, Any]]) -> str:
     """The table for a terminal: methods by data set, then the papers' rows beside ours."""
     import pandas as pd
 
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([row for row in rows if "uncounted" not in row])
+    uncounted = "".join(f"\n{row['method']}: not counted without memory" for row in rows if "uncounted" in row)
     table["share"] = table["share"].map("{:.4f} %".format)
     table["delta"] = table["delta_bytes"].map(lambda size: f"{size / 1e6:,.2f} MB")
     for column in ("trained", "total"):
         table[column] = table[column].map("{:,}".format)
     ours = table[["data", "label_rows", "method", "trained", "total", "share", "delta"]]
     if "printed" not in table:
-        return ours.to_string(index=False)
+        return ours.to_string(index=False) + uncounted
     papers = table.dropna(subset="printed")
     beside = papers[["paper", "row", "printed", "unit", "trained", "share", "agrees"]]
-    return f"{ours.drop(papers.index).to_string(index=False)}\n\n{beside.to_string(index=False)}"
+    return f"{ours.drop(papers.index).to_string(index=False)}{uncounted}\n\n{beside.to_string(index=False)}"
 
 
 def compared(published: dict[str, str]) -> dict[str, Any]:

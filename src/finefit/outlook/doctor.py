@@ -14,16 +14,14 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import yaml
-
 from finefit.data import sources
 from finefit.jobs import faults, locks, store
 from finefit.jobs.job import PHASES
-from finefit.outlook import forecast
+from finefit.outlook import forecast, needs
+from finefit.study import reading
 from finefit.study.plan import Plan
 
 PROFILE = Path("workflow/profiles/slurm/config.yaml")
-RULES = Path("workflow/rules")
 LOCK = Path("requirements.lock")
 
 Finding = tuple[str, str, str]
@@ -33,7 +31,7 @@ def findings(plan: Plan, rows: set[str]) -> Iterator[Finding]:
     """All checks in turn; `rows` names the sources that the study reads."""
     yield from packages()
     yield from gpus()
-    yield from slurm()
+    yield from slurm(plan)
     yield from disk(plan, rows)
     yield from folders()
     yield from present(rows)
@@ -70,8 +68,8 @@ def gpus() -> Iterator[Finding]:
         yield "ok", "GPU", f"{'; '.join(seen)}{limited}"
 
 
-def slurm() -> Iterator[Finding]:
-    """Partitions, time limits and GPUs of the cluster against what the rules ask for."""
+def slurm(plan: Plan) -> Iterator[Finding]:
+    """Partitions, time limits and GPUs of the cluster against what the study's jobs ask for."""
     if shutil.which("sinfo") is None:
         yield "note", "SLURM", "not on this machine; `snakemake` runs here"
         return
@@ -79,14 +77,15 @@ def slurm() -> Iterator[Finding]:
     if said is None:
         yield "note", "SLURM", "installed, but sinfo does not answer: nothing can be submitted"
         return
-    wanted = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))["default-resources"].get("slurm_partition")
+    profile = reading.read(PROFILE)[0] or {}
+    wanted = (profile.get("default-resources") or {}).get("slurm_partition")
     partitions = {line.split("|")[0]: line.split("|") for line in sorted(said.splitlines())}
     if wanted and wanted not in partitions:
         yield "fails", "SLURM", f"{PROFILE} names partition {wanted!r}; there are {', '.join(partitions)}"
-    asked = max(map(int, re.findall(r"runtime=(\d+)", "".join(rule.read_text() for rule in RULES.glob("*.smk")))))
+    asked = max(needs.minutes(job, attempt=1) for job in plan.jobs)
     for name, limit, resources, state in partitions.values() if not wanted else [partitions.get(wanted, [""] * 4)]:
         short = minutes(limit) < asked
-        advice = f", the longest rule asks for {asked} min: set `set-resources` in {PROFILE}" if short else ""
+        advice = f", the longest job asks for {asked} min: set `set-resources` in {PROFILE}" if short else ""
         yield (
             "note" if short or "gpu" not in resources else "ok",
             f"partition {name}",
@@ -112,11 +111,11 @@ def disk(plan: Plan, rows: set[str]) -> Iterator[Finding]:
 
 def folders() -> Iterator[Finding]:
     """Whether a job can do in scratch/ and in every artifact folder what it does there: lock, write, publish."""
-    store.SCRATCH.mkdir(exist_ok=True)
     for folder in dict.fromkeys(Path(folder) for _, folder in PHASES.values()):
         here = store.SCRATCH / f"doctor-{os.getpid()}"
         target = folder / f".doctor-{os.getpid()}"
         try:
+            store.SCRATCH.mkdir(exist_ok=True)
             with locks.claimed(here.with_suffix(".lock")):
                 here.mkdir()
                 (here / "file").write_bytes(b"written")
@@ -151,6 +150,14 @@ def present(rows: set[str]) -> Iterator[Finding]:
     if mirror := os.environ.get("FINEFIT_MIRROR"):
         known = Path(mirror).is_dir() or mirror.startswith("http")
         yield "ok" if known else "fails", "mirror", mirror if known else f"{mirror}: no such folder"
+
+
+def missing(rows: set[str]) -> Iterator[str]:
+    """How each source that is not here is got, and its terms."""
+    for source in (sources.find(row) for row in sorted(rows)):
+        if not source.place.exists():
+            how = f"by hand: {source.by_hand}" if source.by_hand else f"run `finefit fetch {source.name}`"
+            yield f"{source.name}: not here; {how} (licence: {source.licence}; {source.terms})"
 
 
 def output(*command: str) -> str | None:

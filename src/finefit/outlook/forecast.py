@@ -27,24 +27,30 @@ def lines(plan: Plan) -> Iterator[str]:
     missing = [job for job in plan.jobs if not job.marker.exists()]
     for job in missing:
         yield f"missing  {job.phase:<9}  {job.path}  {reason(job)}"
-    here, cores = hardware_here(), machine.cores()
-    yield COLUMNS.format("phase", "jobs", "made", f"to do on one {cost.GPU}", f"here: {here}, {cores} cores", "disk")
-    for phase in dict.fromkeys(phase for phase, _ in PHASES.values()):
-        yield row(phase, plan.phase(phase), here, cores)
-    yield row("in all", plan.jobs, here, cores)
-    yield "Time is operations, counted, over a rate of data/rates.csv (bounds in brackets):"
-    for rate in sorted(rates_used(missing, here), key=lambda rate: (rate.hardware, rate.work)):
+    yield from table(plan)
+    yield "Time is operations, counted, over a rate of data/rates.csv or of a rehearsal here (bounds in brackets):"
+    for rate in sorted(rates_used(missing, hardware_here()), key=lambda rate: (rate.hardware, rate.work, rate.shape)):
         bounds = f"{rate.rate:.3g} {rate.unit} ({rate.low:.3g} to {rate.high:.3g})"
-        yield f"  {rate.hardware} {rate.work}: {bounds}; {rate.basis}: {rate.how}"
+        what = f"{rate.work} ({rate.shape})" if rate.shape else rate.work
+        yield f"  {rate.hardware} {what}: {bounds}; {rate.basis}: {rate.how}"
     data = [cost.data_of(job) for job in plan.kind("latents")]
     if unknown := sorted({job.name for job in data if not cost.counts(job).train}):
         yield f"Not counted: the pictures of {', '.join(unknown)}, whose number is not known before its data phase."
 
 
+def table(plan: Plan) -> Iterator[str]:
+    """Jobs, hours and disk of every phase and in all, a row each."""
+    here, cores = hardware_here(), machine.cores()
+    yield COLUMNS.format("phase", "jobs", "made", f"to do on one {cost.gpu()}", f"here: {here}, {cores} cores", "disk")
+    for phase in dict.fromkeys(phase for phase, _ in PHASES.values()):
+        yield row(phase, plan.phase(phase), here, cores)
+    yield row("in all", plan.jobs, here, cores)
+
+
 def row(title: str, jobs: list[Job], here: str, cores: int) -> str:
     """A line of the table: jobs, how many are made, and what the missing ones cost."""
     missing = [job for job in jobs if not job.marker.exists()]
-    gpu = total([cost.seconds(job, cost.GPU) for job in missing if job.kind in cost.GPU_KINDS])
+    gpu = total([cost.seconds(job, cost.gpu()) for job in missing if cost.uses_gpu(job)])
     mine = total([cost.seconds(job, here) for job in missing], cores)
     return COLUMNS.format(title, len(jobs), len(jobs) - len(missing), gpu, mine, size(sum(map(cost.disk, missing))))
 
@@ -76,9 +82,11 @@ def size(count: float) -> str:
 
 def rates_used(jobs: list[Job], here: str) -> set[cost.Rate]:
     """Rates behind the hours of some jobs."""
-    used = {cost.rate(here, kind) for job in jobs for kind, amount in cost.work(job).items() if amount}
-    gpu = [job for job in jobs if job.kind in cost.GPU_KINDS]
-    return used | {cost.rate(cost.GPU, kind) for job in gpu for kind, amount in cost.work(job).items() if amount}
+    found = set()
+    for job in jobs:
+        for hardware in (here, cost.gpu()) if cost.uses_gpu(job) else (here,):
+            found |= {cost.rate(hardware, kind, cost.shape(job, kind)) for kind, n in cost.work(job).items() if n}
+    return found
 
 
 def check_disk(plan: Plan, rows: set[str]) -> str:

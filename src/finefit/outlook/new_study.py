@@ -224,8 +224,8 @@ def told_machine() -> str:
 def priced(plan: Plan, on_gpu: bool) -> str:
     """Time and disk of a study's jobs on the device it is meant for."""
     if on_gpu:
-        work = [cost.seconds(job, cost.GPU) for job in plan.jobs if job.kind in cost.GPU_KINDS]
-        time = f"{forecast.total(work)} of one {cost.GPU}"
+        work = [cost.seconds(job, cost.gpu()) for job in plan.jobs if cost.uses_gpu(job)]
+        time = f"{forecast.total(work)} of one {cost.gpu()}"
     else:
         here = forecast.hardware_here()
         time = f"{forecast.total([cost.seconds(job, here) for job in plan.jobs], machine.cores())} here"

@@ -10,8 +10,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from finefit.jobs.job import PHASES
 from finefit.jobs.locks import claimed
 from finefit.jobs.store import SCRATCH
@@ -49,8 +47,8 @@ def recorded() -> set[Path]:
     """Artifacts that dvc.lock records; a whole folder where its list of files is not in dvc's cache."""
     if not LOCK.exists():
         return set()
-    stages = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"].values()
-    return {path for stage in stages for out in stage.get("outs", []) for path in listed(out)}
+    stages = (reading.read(LOCK)[0] or {}).get("stages", {})
+    return {path for stage in stages.values() for out in stage.get("outs", []) for path in listed(out)}
 
 
 def listed(out: dict) -> Iterator[Path]:

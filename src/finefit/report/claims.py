@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from finefit.report import rules
@@ -17,9 +16,11 @@ from finefit.report.decisions import equivalence
 from finefit.report.measures import MEASURES, Finding
 from finefit.report.scores import Scores
 from finefit.report.statistics import holm
-from finefit.study.config import Strict
+from finefit.study import reading
+from finefit.study.sections import Strict
 
 LEDGER = Path("claims.yaml")
+RIVALS = ("Domain Guidance", "Diff-Tuning", "DogFit")  # papers that claim to beat the two
 
 
 class Margin(Strict):
@@ -33,7 +34,7 @@ class Claim(Strict):
     """One claim as claims.yaml states it."""
 
     id: str
-    paper: Literal["FineDiffusion", "DiffFit"]
+    paper: Literal["FineDiffusion", "DiffFit", "Domain Guidance", "Diff-Tuning", "DogFit"]
     claim: str
     published: str = ""
     unit: str = ""
@@ -79,13 +80,14 @@ def read(path: Path = LEDGER) -> list[Claim]:
     """
     if not path.is_file():
         raise ValueError(f"{path}: the claims ledger is missing; reports are made from the repository's root")
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content, _ = reading.read(path)
     try:
         claims = TypeAdapter(list[Claim]).validate_python(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = first["loc"][0] if first["loc"] else 0
-        name = content[place].get("id", place) if isinstance(content, list) else "?"
+        claim = content[place] if isinstance(content, list) else None
+        name = claim.get("id", place) if isinstance(claim, dict) else place
         raise ValueError(f"{path}: claim {name}: {'.'.join(map(str, first['loc'][1:]))}: {first['msg']}") from None
     repeated = [name for name, times in Counter(claim.id for claim in claims).items() if times > 1]
     if repeated:

@@ -60,7 +60,7 @@ class Results(Scores):
         runs = {job.inputs["sample"].inputs["run"].digest: job for job in self.plan.kind("evaluate")}
         parts = []
         for run in self.plan.kind("finetune"):
-            if run.marker.exists():
+            if run.digest in runs and run.marker.exists():
                 group = group_of(runs[run.digest].inputs["reference"])
                 labels = {"group": group, "entry": entry_of(run, group), "seed": run.settings["seed"]}
                 parts.append(pd.read_csv(run.path / "losses.csv").assign(**labels))
@@ -96,7 +96,7 @@ class Results(Scores):
         sample, group = job.inputs["sample"], group_of(job.inputs["reference"])
         run, guidance, scale = sample.inputs["run"], sample.settings["guidance"], sample.settings["scale"]
         entry = entry_of(run, group)
-        references = self.plan.study.method_settings(entry).guidance
+        references = self.plan.study.guidances(entry)
         known = dict.fromkeys((*self.metrics, *RUN, *COST), float("nan"))
         scores = content(job, "metrics.json")
         known |= {metric: value for metric, value in scores.items() if value is not None and metric != "absent"}
@@ -145,7 +145,7 @@ def failure(job: Job) -> str:
     """Why an artifact is not there: the failure of its job, or of one that it is built on; empty where none failed."""
     if job.marker.exists():
         return ""
-    return store.failure(job) or next(filter(None, map(failure, job.inputs.values())), "")
+    return next(filter(None, map(failure, job.inputs.values())), "") or store.failure(job)
 
 
 def group_of(job: Job) -> str:

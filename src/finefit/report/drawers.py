@@ -14,7 +14,7 @@ from finefit import methods
 from finefit.jobs.job import Job
 from finefit.report.collect import Results, content
 from finefit.report.text import DASH, PENDING, duration, heading, link, measured, size, slug, table
-from finefit.study import config
+from finefit.study import sections
 
 STEPS = {"finetune": "fine-tuned", "sample": "sampled", "evaluate": "evaluated", "denoise": "denoising loss"}
 
@@ -127,9 +127,9 @@ def unlike_default(job: Job) -> dict[str, object]:
     if job.kind == "finetune":
         method = asdict(methods.find(job.settings["method"]).Settings())
         given = job.settings["method_settings"] | job.settings["train"]
-        defaults = method | config.defaults(config.TrainSettings)
+        defaults = method | sections.defaults(sections.TrainSettings)
     elif job.kind == "sample":
-        given, defaults = job.settings, config.defaults(config.SampleSettings)
+        given, defaults = job.settings, sections.defaults(sections.SampleSettings)
     else:
         return {}
     nothing = object()

@@ -35,7 +35,7 @@ def label_embeddings(found: Results) -> HTML:
         for number, superclass in enumerate(order):
             chosen = np.array([one == superclass for one in supers])
             style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number // len(COLOURS) % len(MARKERS)]}
-            label = superclass if number < NAMED else None
+            label = superclass.replace("$", r"\$") if number < NAMED else None  # between two of them is mathematics
             axis.scatter(*places[chosen].T, s=26, label=label, **style)
         axis.set(title=name, xticks=[], yticks=[])
     for axis in axes[len(runs) :]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from IPython.display import HTML
 
+from finefit.jobs import store
 from finefit.report import claims, kept, record, rules
 from finefit.report.decisions import MOST_SEEDS
 from finefit.report.ledger import CERTAINTY, badge
@@ -107,7 +108,7 @@ def write(lines: list[Record], out: Path) -> Path:
 
 def load(file: str | Path) -> list[Record]:
     """The ledger as `write` wrote it."""
-    return json.loads(Path(file).read_text(encoding="utf-8"))
+    return store.read_json(Path(file), "run `finefit ledger`, which writes it anew")
 
 
 def overview(lines: list[Record]) -> HTML:
@@ -120,11 +121,18 @@ def overview(lines: list[Record]) -> HTML:
     )
 
 
-def claims_of(lines: list[Record], paper: str) -> HTML:
-    """A paper's claims that a study has looked at: verdict, what was found where, and the rule."""
-    shown = [one for one in lines if one["paper"] == paper and one["studies"]]
+def claims_of(lines: list[Record], *papers: str) -> HTML:
+    """Claims of some papers that a study has looked at: verdict, what was found where, and the rule."""
+    shown = [one for one in lines if one["paper"] in papers and one["studies"]]
+    if not shown:
+        return HTML('<p class="note">No kept study has tested them yet.</p>')
     head = ["claim", "verdict", "published", "what was found<small>the strongest test first</small>", "rule", "source"]
     return HTML(table(head, [row(one) for one in shown], "claims"))
+
+
+def rivals(lines: list[Record]) -> HTML:
+    """The claims of those who claim to beat the two papers."""
+    return claims_of(lines, *claims.RIVALS)
 
 
 def not_run(lines: list[Record]) -> HTML:

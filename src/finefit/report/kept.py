@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
+from finefit.jobs import store
 from finefit.report.scores import COST, ROW, RUN, Scores
 from finefit.study import reading
 from finefit.study.config import Study
 
 VALUES = "seeds.csv"  # a row per run and guidance
+RESTORE = "restore the kept report, or keep it anew"
 ENDS = [*ROW, "seed", "state"], [*RUN, *COST]  # columns before and after those of scores
 
 
@@ -27,13 +28,12 @@ class Kept(Scores):
     def study(self) -> Study:
         """The study as the report's provenance states it; sections that today's code cannot read are left out."""
         record = sorted(self.folder.glob("provenance-*.json"))[-1]
-        return reading.well_formed(json.loads(record.read_text())["settings"]["study"])
+        return reading.well_formed(store.read_json(record, RESTORE)["settings"]["study"])
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """The report's values by seed: see `Scores`. A score of a later version is nan."""
-        table = pd.read_csv(self.folder / VALUES, keep_default_na=False, na_values=[""])  # "null" is a guidance
-        return table.reindex(columns=columns(self))
+        return table(self.folder / VALUES, ENDS[0]).reindex(columns=columns(self))
 
 
 def read(folder: Path) -> Kept | None:
@@ -43,6 +43,21 @@ def read(folder: Path) -> Kept | None:
     kept = Kept(folder)
     wanted = {"data", "base", "methods", "sample", "evaluate", "train"}
     return kept if wanted <= kept.study.model_fields_set else None
+
+
+def table(file: Path, needed: list[str]) -> pd.DataFrame:
+    """A table of a kept report.
+
+    Raises:
+        ValueError: a column of `needed` is missing, or it is no table, as after a spreadsheet wrote it.
+    """
+    try:
+        found = pd.read_csv(file, keep_default_na=False, na_values=[""])  # "null" is a guidance
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file}: not readable as CSV ({str(error).splitlines()[0]}); {RESTORE}") from None
+    if missing := [column for column in needed if column not in found]:
+        raise ValueError(f"{file}:1: no column {', '.join(missing)}; {RESTORE}")
+    return found
 
 
 def columns(found: Scores) -> list[str]:

@@ -9,7 +9,7 @@ from html import escape
 from IPython.display import HTML
 
 from finefit.report import rules
-from finefit.report.claims import Judged, Tested, judge
+from finefit.report.claims import RIVALS, Judged, Tested, judge
 from finefit.report.collect import Results
 from finefit.report.decisions import MOST_SEEDS, seeds_to_decide
 from finefit.report.drawers import anchor
@@ -38,9 +38,14 @@ def summary(found: Results) -> HTML:
     return HTML(f'<dl class="facts">{told}</dl>{rows(run)}{more}')
 
 
-def every_claim(found: Results, paper: str | None = None) -> HTML:
-    """Every claim (of one paper, or of both) with its rule and source."""
-    return HTML(rows([one for one in judge(found) if paper in (None, one.claim.paper)], full=True))
+def every_claim(found: Results, *papers: str) -> HTML:
+    """Every claim (of some papers, or of all) with its rule and source."""
+    return HTML(rows([one for one in judge(found) if not papers or one.claim.paper in papers], full=True))
+
+
+def rivals(found: Results) -> HTML:
+    """The claims of those who claim to beat the two papers."""
+    return every_claim(found, *RIVALS)
 
 
 def rows(judged: list[Judged], full: bool = False) -> str:

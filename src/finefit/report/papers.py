@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from html import escape
 from pathlib import Path
 
@@ -139,7 +140,7 @@ def superclasses(found: Results) -> HTML:
             continue
         names = found.classes(group).drop_duplicates("superclass_id").set_index("superclass_id")["superclass"]
         body = [
-            [escape(name), *(link(mark, number(values[label])) for mark, values in columns.values())]
+            [escape(name), *(link(mark, number(values.get(label, math.nan))) for mark, values in columns.values())]
             for label, name in names.items()
         ]
         note = f'<p class="note">{escape(group)}: fd_probe of {size} samples against {size} real pictures.</p>'

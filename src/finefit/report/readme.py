@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from finefit.report import gathered
+from finefit.report import gathered, kept
 from finefit.report.text import in_percent, number, shown
 
 START, END = "<!-- results: finefit readme-table {} README.md -->", "<!-- end of results -->"
@@ -16,7 +16,7 @@ METRICS = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy
 
 def markdown(results: Path) -> str:
     """A Markdown table of a report's results: mean and half the 95 % interval of every method."""
-    table = pd.read_csv(results, keep_default_na=False, na_values=[""])  # "null" is a guidance
+    table = kept.table(results, ["entry", "guidance", "trained_share", *METRICS, *(f"{name}_half" for name in METRICS)])
     lines = ["| method | guidance | trained share | " + " | ".join(METRICS) + " |", "|---|---|" + "---:|" * 5]
     for _, row in table.iterrows():
         cells = [row["entry"], row["guidance"], f"{number(100 * row['trained_share'])} %"]

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from finefit.jobs import store
 from finefit.report.claims import Judged, Tested, judge
 from finefit.report.decisions import seeds_to_decide
 from finefit.report.drawers import anchor
@@ -61,4 +62,4 @@ def write(found: Scores, folder: Path) -> None:
 def read(folder: Path) -> list[Record] | None:
     """A report's verdicts as it wrote them; None where it wrote none."""
     file = folder / FILE
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    return store.read_json(file, "restore the kept report") if file.exists() else None

@@ -30,7 +30,7 @@ METRICS = (
 RUN = ("trained_parameters", "total_parameters", "trained_share", "delta_bytes")
 COST = ("train_seconds", "train_peak_bytes", "sample_seconds")
 PUBLISHED = ("fid", "lpips")  # by the published networks
-OF_RUN = ("denoising_loss",)  # scores that a run has by itself, the same however it is sampled
+OF_RUN = ("denoising_loss", "drift")  # scores that a run has by itself, the same however it is sampled
 ROW = ["group", "variant", "entry", "guidance", "scale", "main"]  # what one row of `variants` is
 
 
@@ -53,9 +53,10 @@ class Scores(ABC):
 
     @cached_property
     def metrics(self) -> list[str]:
-        """The scores that this study has or will have: `METRICS`, its judges', and LPIPS where it is asked for."""
+        """The scores that this study has or will have: `METRICS`, its judges', LPIPS and drift where asked for."""
         further = [column for judge in self.study.judges() for column in judges.columns(judge)]
         asked = ["lpips"] if "lpips" in self.study.evaluate.published else []
+        asked += ["drift"] if self.study.evaluate.drift_pictures else []
         return list(dict.fromkeys([*METRICS, *further, *asked]))
 
     @cached_property

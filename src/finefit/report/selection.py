@@ -43,15 +43,18 @@ def select(found: Scores, group: str, wanted: Arguments, like: pd.Series | None,
 
 
 def free_of(asked: Arguments, sides: list[str]) -> set[str]:
-    """Settings in which the sides may differ: those that any side names, and what labels are dropped to."""
-    return {"guidance"}.union(*(asked[side] for side in sides))
+    """Settings in which the sides may differ: those that any side names, what labels are dropped to, and the rates of
+    training where its objective is named, since each objective has its own best ones."""
+    named = {"guidance"}.union(*(asked[side] for side in sides))
+    return named | {"lr", "lr_multipliers"} if "objective" in named else named
 
 
 def settings_of(study: Study, entry: str) -> dict[str, Any]:
-    """Settings of an entry of the study, with `method` and the learning rate that it gets."""
+    """Settings of an entry of the study, with `method`, `objective` and the learning rate that it gets."""
     settings = study.method_settings(entry)
+    objective, _ = study.objective(entry)
     resolved = {"method": study.methods[entry].get("method", entry), "lr": settings.lr or study.train.lr}
-    return asdict(settings) | resolved
+    return asdict(settings) | resolved | {"objective": objective}
 
 
 def meant(wanted: Any, study: Study) -> Any:

@@ -22,7 +22,7 @@ from finefit.study.config import Study  # noqa: E402
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f7f")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 INK, FAINT = "#010203", "#808890"  # INK becomes the page's own text colour
-LINES = {"none": "-", "null": "--", "superclass": "-"}
+LINES = {"none": "-", "null": "--", "superclass": "-", "base": ":", "auto": "-.", "learned": (0, (5, 1))}
 
 matplotlib.rcParams.update(
     {

@@ -45,6 +45,7 @@ FURTHER = {
     "coverage_probe": "coverage_probe<small>higher is better</small>",
     "memorised_probe": "memorised_probe<small>1 % is what new pictures have</small>",
     "denoising_loss": "denoising loss<small>lower is better</small>",
+    "drift": "drift<small>0 is the base itself</small>",
 }
 COSTS = ["trained parameters", "share of all", "delta file", "training time", "peak memory"]
 
@@ -131,7 +132,7 @@ def costs(row: pd.Series) -> list[str]:
 
 def scores(found: Results) -> HTML:
     """Per group: the further metrics of every method at the main scale, the other judges' below the probe's."""
-    parts = [scores_of(found, FURTHER)]
+    parts = [scores_of(found, {column: head for column, head in FURTHER.items() if column in found.metrics})]
     for name in found.study.judges():
         if name != judges.OWN:
             parts.append(scores_of(found, {column: column for column in judges.columns(name)}))

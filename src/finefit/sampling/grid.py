@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from finefit.data.names import canonical, nearest
+from finefit.data.names import ids_of, nearest
 from finefit.hierarchy.superclasses import read_hierarchy
+from finefit.jobs import store
 from finefit.jobs.job import Job
 from finefit.sampling.trained import load
 from finefit.study.plan import Plan
@@ -27,13 +28,14 @@ def pictures(plan: Plan, entry: str, names: list[str], count: int, seed: int) ->
         seed: which of the study's runs, by its seed.
 
     Raises:
-        ValueError: no such entry, seed or class, or the run is not made yet.
+        ValueError: no class is named, no such entry, seed or class, or the run is not made yet.
     """
+    if not names:
+        raise ValueError("--classes: names no class; give one or more, with commas")
     drawn = job_of(plan, entry, seed)
     run = drawn.inputs["run"]
-    if not run.marker.exists():
-        raise ValueError(f"{run.path}: not made yet; run `snakemake {run.marker}` first")
-    ids = np.repeat(ids_of(plan, run, names), count).tolist()
+    store.require(run)
+    ids = np.repeat(ids_of(names, classes_of(plan, run)["class_name"].tolist()), count).tolist()
     decoded = load(run.path).draw(ids, [*range(count)] * len(names), drawn.settings)
     return decoded.reshape(len(names), count, *decoded.shape[1:])
 
@@ -56,17 +58,6 @@ def sample_of(plan: Plan, run: Job) -> Job:
     return next((job for job in jobs if job.settings["scale"] == plan.study.sample.scale), jobs[0])
 
 
-def ids_of(plan: Plan, run: Job, names: list[str]) -> list[int]:
-    """Class ids of class names of the data set that a run was trained on."""
-    known = classes_of(plan, run).set_index("class_name")["class_id"]
-    spelled = {canonical(name): name for name in known.index}
-    unknown = [name for name in names if canonical(name) not in spelled]
-    if unknown:
-        hint = nearest(unknown[0], known.index)
-        raise ValueError(f"no class {unknown[0]!r}{hint}: the data set has {', '.join(known.index[:20])}")
-    return [int(known[spelled[canonical(name)]]) for name in names]
-
-
 def check_file(file: Path) -> None:
     """Raise ValueError where a picture cannot be written to `file`; before anything is drawn."""
     endings = sorted(ending for ending, kind in Image.registered_extensions().items() if kind in Image.SAVE)
@@ -79,7 +70,7 @@ def check_file(file: Path) -> None:
 
 
 def classes_of(plan: Plan, run: Job) -> pd.DataFrame:
-    """Classes of the data set that a run was trained on: `class_id`, `class_name`, `superclass_id`, `superclass`.
+    """Classes of the data set that a run was trained on, in the order of their ids: see `read_hierarchy`.
 
     Raises:
         ValueError: its hierarchy is not made yet.
@@ -87,8 +78,7 @@ def classes_of(plan: Plan, run: Job) -> pd.DataFrame:
     group = run.name.partition("/")[0]
     reference = next(job for job in plan.kind("reference") if job.name.startswith(f"{group}/"))
     hierarchy = reference.inputs["hierarchy"]
-    if not hierarchy.marker.exists():
-        raise ValueError(f"{hierarchy.path}: not made yet; run `snakemake {hierarchy.marker}` first")
+    store.require(hierarchy)
     return read_hierarchy(hierarchy)
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import time
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +10,15 @@ import torch
 from torch import Tensor
 
 from finefit import codecs
-from finefit.deltas.delta import load_run
-from finefit.diffusion import samplers
-from finefit.jobs import ranks, stopping
-from finefit.jobs.devices import device_here, store_frozen_as_bfloat16, uses_bfloat16
+from finefit.diffusion import guidance, samplers
+from finefit.jobs import ranks
+from finefit.jobs.devices import device_here, uses_bfloat16
 from finefit.jobs.finite import require_finite
-from finefit.jobs.progress import earlier_seconds, keep_seconds, progress
+from finefit.jobs.parts import timed
+from finefit.jobs.trial import few_classes
 from finefit.models.dit import DiT
+from finefit.sampling.batches import batches_of, join, keep_batches
+from finefit.sampling.networks import load_to_sample
 
 if TYPE_CHECKING:
     from finefit.jobs.job import Job
@@ -28,10 +26,9 @@ if TYPE_CHECKING:
 
 def build(job: Job, out: Path, scratch: Path) -> None:
     """Sample `per_class` pictures of every class: `images.npy` uint8 `[n, r, r, 3]` and `labels.npy` int64 `[n]`."""
-    ranks.launch(sample_batches, max(1, torch.cuda.device_count()), job, scratch)
-    batches = [np.load(path) for path in sorted(scratch.glob("batch-*.npz"))]
+    ranks.launch(sample_batches, ranks.wanted(), job, scratch)
     for name in ("images", "labels"):
-        np.save(out / f"{name}.npy", np.concatenate([batch[name] for batch in batches]))
+        join(scratch, name, out)
 
 
 def sample_batches(job: Job, scratch: Path) -> None:
@@ -42,85 +39,83 @@ def sample_batches(job: Job, scratch: Path) -> None:
         ValueError: latents are not finite.
     """
     device, settings = device_here(), job.settings
-    model, precision = load_to_sample(job.inputs["run"], device)
+    model, pair, precision = load_to_sample(job, device)
     codec = codecs.load(settings["codec"]).to(device)
-    batches = batches_of_all(model.y_embedder.num_classes, settings["per_class"], settings["batch_size"])
-    start = time.monotonic() - earlier_seconds(scratch)
-    for first in progress(range(0, len(batches), ranks.count()), "sampling batches"):
-        mine = first + ranks.number()
-        path = scratch / f"batch-{mine:06d}.npz"
-        if mine < len(batches) and not whole(path):
-            latents = sample(model, *batches[mine], settings, precision, device)
-            require_finite(f"latents that {settings['sampler']} gave in batch {mine}", latents)
-            images = codec.decode(latents).cpu().numpy()
-            with open(path.with_suffix(".partial"), "wb") as file:
-                np.savez(file, images=images, labels=batches[mine][0].numpy())
-            path.with_suffix(".partial").rename(path)
-        if ranks.number() == 0:
-            keep_seconds(scratch, time.monotonic() - start)
-        if ranks.any_rank(stopping.asked()):
-            raise stopping.ToBeContinued
+    classes, per_class = torch.arange(model.y_embedder.num_classes), settings["per_class"]
+    if "trial" in settings:
+        classes, per_class = torch.from_numpy(few_classes(len(classes), settings["trial"] // 2)), min(per_class, 2)
 
+    def pictures(labels: Tensor, numbers: Tensor, which: int) -> dict[str, np.ndarray]:
+        asked = 1 if settings["guidance"] in ("none", "learned") else 2
+        with timed("denoising passes", len(labels) * settings["steps"] * asked):
+            latents = sample(model, labels, numbers, settings, precision, device, pair)
+            require_finite(f"latents that {settings['sampler']} gave in batch {which}", latents)
+        with timed("pictures decoded", len(labels)):
+            return {"images": codec.decode(latents).cpu().numpy(), "labels": labels.numpy()}
 
-def whole(path: Path) -> bool:
-    """Whether a batch is there; one that was cut off is told and taken away."""
-    if not path.exists():
-        return False
-    try:
-        with np.load(path) as batch:
-            return len(batch["images"]) == len(batch["labels"])
-    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        print(f"{path}: cut off ({error}); it is sampled anew", file=sys.stderr)
-        path.unlink()
-        return False
-
-
-def load_to_sample(run: Job, device: str) -> tuple[DiT, str]:
-    """A run's network, frozen on the device, and the precision it was trained in.
-
-    Raises:
-        ValueError: a file of the run does not hold what it should.
-    """
-    precision = run.settings["train"]["precision"]
-    return frozen(load_run(run), precision, device), precision
-
-
-def frozen(model: DiT, precision: str, device: str) -> DiT:
-    """The network on the device, with no gradients and in as few bytes as the precision allows."""
-    model.requires_grad_(False).to(device)
-    if uses_bfloat16(precision, device):
-        store_frozen_as_bfloat16(model)
-    return model
-
-
-def batches_of_all(num_classes: int, per_class: int, size: int) -> list[tuple[Tensor, Tensor]]:
-    """Labels and numbers, int64 `[<= size]` each, of `per_class` pictures of every class, class after class."""
-    labels = torch.arange(num_classes).repeat_interleave(per_class)
-    numbers = torch.arange(per_class).repeat(num_classes)
-    return list(zip(labels.split(size), numbers.split(size), strict=True))
+    keep_batches(batches_of(classes, per_class, settings["batch_size"]), pictures, scratch)
 
 
 @torch.inference_mode()
-def sample(model: DiT, labels: Tensor, numbers: Tensor, settings: dict, precision: str, device: str) -> Tensor:
+def sample(
+    model: DiT,
+    labels: Tensor,
+    numbers: Tensor,
+    settings: dict,
+    precision: str,
+    device: str,
+    pair: DiT | None = None,
+) -> Tensor:
     """Latents `[n, c, h, w]` of the given labels; picture `number` of a class has the same noise in every method.
 
     Args:
         labels: int64 `[n]` class ids.
         numbers: int64 `[n]`, which picture of its class each is.
-        settings: `seed`, `sampler`, `steps`, `guidance`, `scale`, `guided_channels`, `guidance_interval`.
+        settings: `seed`, `sampler`, `steps`, `guidance`, `scale`, `guided_channels`, `guidance_interval`, and
+            `guidance_form` where it is not plain.
         precision: as in training.
+        pair: `model` beside the network that guidance "base" or "auto" points away from.
     """
     model.y_embedder.check(labels)
     noise = noise_source(settings["seed"], labels, numbers, model, device)
     labels = labels.to(device)
-    references = None
-    if settings["guidance"] != "none":
-        references = model.y_embedder.reference_rows(labels, settings["guidance"])
-    predict = samplers.guided(
-        model.eval(), labels, references, settings["scale"], settings["guided_channels"], settings["guidance_interval"]
-    )
+    predict = predictor(model.eval(), labels, settings, pair and pair.eval())
     with torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)):
         return getattr(samplers, settings["sampler"])(predict, noise(), settings["steps"], noise)
+
+
+def predictor(model: DiT, labels: Tensor, settings: dict, pair: DiT | None) -> samplers.Predict:
+    """What a sampler asks at every step; see `sample`.
+
+    Raises:
+        ValueError: the network cannot be guided so.
+    """
+    if settings["guidance"] == "learned":
+        if model.y_embedder.scale is None:
+            raise ValueError("guidance 'learned' needs a network that was trained to take a scale")
+        return samplers.told(model, labels, settings["scale"], settings["guidance_interval"])
+    elsewhere = settings["guidance"] in ("base", "auto")
+    if elsewhere and pair is None:
+        raise ValueError(f"guidance {settings['guidance']!r} needs the network to guide away from beside the run's")
+    return samplers.guided(
+        model,
+        labels,
+        references_of(model, labels, settings["guidance"]),
+        settings["scale"],
+        settings["guided_channels"],
+        settings["guidance_interval"],
+        getattr(guidance, settings.get("guidance_form", "plain")),
+        pair if elsewhere else None,
+    )
+
+
+def references_of(model: DiT, labels: Tensor, away: str) -> Tensor | None:
+    """Rows that guidance points away from, `[n]`, of `model`'s class table or of that of the network beside it."""
+    if away == "none":
+        return None
+    if away == "base":
+        return torch.zeros_like(labels)  # the only row of `unconditional`
+    return labels if away == "auto" else model.y_embedder.reference_rows(labels, away)
 
 
 def noise_source(seed: int, labels: Tensor, numbers: Tensor, model: DiT, device: str) -> samplers.Noise:

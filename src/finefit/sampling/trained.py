@@ -16,14 +16,16 @@ from torch import Tensor
 
 from finefit import codecs
 from finefit.codecs import Codec
+from finefit.data import names
 from finefit.deltas.delta import load_delta
 from finefit.jobs import store
 from finefit.jobs.devices import device_here
 from finefit.models.checkpoint import read_base
 from finefit.models.dit import DiT
-from finefit.sampling.sample import frozen, sample
+from finefit.sampling.networks import beside_base, frozen
+from finefit.sampling.sample import sample
 
-Guidance = Literal["null", "superclass", "none"]
+Guidance = Literal["learned", "null", "superclass", "base", "none"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +35,15 @@ class Trained:
     Attributes:
         path: the run's folder.
         classes: names in the order of class ids.
-        guidance: what the method dropped labels to in training, hence what sampling can be guided away from.
+        guidance: what sampling can be guided by: "learned" where training had it learn that, what the method dropped
+            labels to in training, and "base" where the base has a null row.
         precision: as in training.
+        pair: `model` beside its base, for that guidance.
     """
 
     path: Path
     model: DiT
+    pair: DiT | None
     codec: Codec
     classes: tuple[str, ...]
     guidance: tuple[str, ...]
@@ -67,7 +72,7 @@ class Trained:
             guidance: away from what; the first that the run was trained with where left out.
 
         Raises:
-            ValueError: no such class, or the run was not trained for that guidance.
+            ValueError: no such class, or the run cannot be guided so.
         """
         ids = self.ids(classes)
         settings = {
@@ -86,9 +91,14 @@ class Trained:
 
         Args:
             settings: those of a "sample" job: see `finefit.sampling.sample.sample`.
+
+        Raises:
+            ValueError: they ask for guidance away from a network that is not the run's own.
         """
+        if settings["guidance"] == "auto":
+            raise ValueError(f"{self.path}: its study alone guides away from a network that was trained for less long")
         labels, which = torch.tensor(ids), torch.tensor(numbers)
-        latents: Tensor = sample(self.model, labels, which, settings, self.precision, self.device)
+        latents: Tensor = sample(self.model, labels, which, settings, self.precision, self.device, self.pair)
         return self.codec.decode(latents).cpu().numpy()
 
     def ids(self, classes: Sequence[str | int]) -> list[int]:
@@ -97,21 +107,19 @@ class Trained:
         Raises:
             ValueError: there is no such class.
         """
-        known: dict[str | int, int] = {number: number for number in range(len(self.classes))}
-        known |= {name: number for number, name in enumerate(self.classes)}
-        for name in classes:
-            if name not in known:
-                raise ValueError(f"no class {name!r}: the run has {', '.join(self.classes[:20])}")
-        return [known[name] for name in classes]
+        ids = range(len(self.classes))
+        return [int(one) if one in ids else names.ids_of([str(one)], self.classes)[0] for one in classes]
 
     def chosen(self, guidance: str | None, scale: float) -> str:
-        """What is guided away from: as asked for, else the first that the run was trained with; nothing at scale 1.
+        """What is guided away from: as asked for, else the first that the run can be; nothing at scale 1.
 
         Raises:
-            ValueError: the run was not trained for it.
+            ValueError: the run cannot be guided so.
         """
         if guidance not in (None, "none", *self.guidance):
-            raise ValueError(f"guidance {guidance!r}: {self.path} was trained for {', '.join(self.guidance) or 'none'}")
+            raise ValueError(
+                f"guidance {guidance!r}: {self.path} can be guided by {', '.join(self.guidance) or 'none'}"
+            )
         return "none" if scale == 1 or not self.guidance else guidance or self.guidance[0]
 
 
@@ -125,18 +133,21 @@ def load(path: Path) -> Trained:
     if run["kind"] != "finetune":
         raise ValueError(f"{path}: is of kind {run['kind']!r}, not a fine-tuning; see runs/")
     latents, base = provenance(input_of(run, "latents")), run["inputs"].get("base")
-    weights = None
+    weights, null = None, "last"
     if base:
-        provenance(input_of(run, "base"))
+        null = provenance(input_of(run, "base"))["settings"].get("null_row", null)
         weights = read_base(Path(base["path"]) / "base.safetensors")
     model = load_delta(path / "delta.safetensors", weights, base["digest"] if base else None)
+    pair = beside_base(model, Path(base["path"]) / "base.safetensors", null) if base else None
+    learned = [] if model.y_embedder.scale is None else ["learned"]
     device, precision = device_here(), run["settings"]["train"]["precision"]
     return Trained(
         path,
         frozen(model, precision, device),
+        pair and frozen(pair, precision, device),
         codecs.load(latents["settings"]["codec"]).to(device),
         class_names(input_of(latents, "data")),
-        tuple(run["settings"]["method_settings"]["guidance"]),
+        (*learned, *run["settings"]["method_settings"]["guidance"], *(["base"] if pair else [])),
         precision,
         device,
     )

@@ -1,4 +1,4 @@
-"""The typed study: what params.yaml and studies/*.yaml may say, and every default. Importing it imports no torch."""
+"""A study: its sections together, and what none of them can check by itself. Importing it imports no torch."""
 
 from __future__ import annotations
 
@@ -8,139 +8,38 @@ from dataclasses import fields
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from finefit import datasets, judges, methods
+from finefit import datasets, judges, methods, objectives
 from finefit.codecs import CODECS
 from finefit.data.names import nearest
 from finefit.data.sources import TABLE, find, table
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs.checksums import checksum
 from finefit.methods import MethodSettings
+from finefit.models import null_row
 from finefit.models.shapes import SIZES
+from finefit.objectives import ObjectiveSettings
 from finefit.study import limits, sweeps
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-Positive = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Scale = Annotated[float, Field(ge=0)]
-Timestep = Annotated[int, Field(ge=0, le=999)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what numpy's and torch's generators both take
-
-
-class Strict(BaseModel):
-    """A section: unknown keys are errors, numbers are finite, values do not change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def no_flag_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse YAML's yes and no where a number stands, which would count as 1 and 0."""
-        flags = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, bool)]
-        if flags and cls.model_fields[info.field_name].annotation is not bool:
-            raise ValueError(f"{'yes' if flags[0] else 'no'} in place of a number or name; quote it if it is a name")
-        return value
-
-
-class DataSettings(Strict):
-    """A data set: which reader, at which resolutions, the reader's own settings (`options`), and its superclasses.
-
-    `hierarchy` is "source" (the data set's own superclasses), a rank of its lineages, or "derived" from its pictures;
-    None takes its own where it has them. `taxonomy` names a CSV file that gives superclass and ranks of every class.
-    `per_class` replaces that of `sample`, since a score wants about as many pictures of ten classes as of four hundred.
-    """
-
-    reader: Name | None = None  # None: the section's own name
-    resolutions: Annotated[list[Positive], Field(min_length=1)]
-    options: dict[str, Any] = {}
-    hierarchy: str | None = None
-    taxonomy: str | None = None
-    per_class: Positive | None = None
-
-
-class CodecSettings(Strict):
-    """The codec, and the row of data/sources.csv that holds its weights."""
-
-    name: Name
-    weights: Name
-
-
-class BaseSettings(Strict):
-    """The network and the checkpoint that fine-tuning starts from (None: from scratch, as the base itself was made)."""
-
-    size: str
-    patch: Positive
-    weights: Name | None
-
-
-class TrainSettings(Strict):
-    """The fine-tuning loop. Learning rate, schedule and batch may be the papers' or a short study's."""
-
-    steps: Positive
-    batch_size: Positive
-    lr: Annotated[float, Field(gt=0)] = 1e-4
-    schedule: Literal["constant", "cosine"] = "constant"
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    label_dropout: Share = 0.1
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.9999
-    flip: bool = True
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    recompute: bool = False  # activations in the backward pass: memory for a third more arithmetic
-
-
-class SampleSettings(Strict):
-    """How models are sampled: `scale` for every method, and further scales for the methods named in `sweep`.
-
-    A list instead of names sweeps every method.
-    """
-
-    sampler: Literal["ancestral", "ddim", "dpmpp"] = "dpmpp"
-    steps: Positive
-    per_class: Positive
-    scale: Scale = 1.5
-    sweep: dict[Name, list[Scale]] | list[Scale] = {}
-    guided_channels: Positive = 3
-    # Guided only while the training timestep lies in it. A list, since no tuple equals its record in dvc.lock.
-    guidance_interval: Annotated[list[Timestep], Field(min_length=2, max_length=2)] = [0, 999]
-    batch_size: Positive = 64
-
-
-class UtilitySettings(Strict):
-    """What a classifier gains by samples: `per_class` samples of every class, `ratios` of generated to real pictures.
-
-    For every seed of the study `classifiers` are trained on each set, for `steps` of 64 pictures.
-    """
-
-    per_class: Positive
-    steps: Positive
-    ratios: Annotated[list[Positive], Field(min_length=1)] = [1, 10]
-    classifiers: Positive = 2
-
-
-class EvaluateSettings(Strict):
-    """Networks that judge samples, trained on the real training pictures; `published` metrics need their weights."""
-
-    probe_steps: Positive
-    split_halves: Positive = 5
-    diversity_pairs: Positive = 32
-    denoising_per_class: Positive = 16  # test pictures of each class, at so many fixed timesteps
-    denoising_timesteps: Positive = 10
-    published: list[Literal["fid", "lpips"]] = []  # "fid" is judge `inception`
-    judges: list[str] = []  # beside the study's own probe: dinov2-base, timm/resnet50.a1_in1k
-    utility: UtilitySettings | None = None
+from finefit.study.sections import (
+    BaseSettings,
+    CodecSettings,
+    DataSettings,
+    EvaluateSettings,
+    Name,
+    SampleSettings,
+    Seed,
+    Strict,
+    TrainSettings,
+)
 
 
 class Study(Strict):
@@ -179,6 +78,10 @@ class Study(Strict):
             if not faulty:
                 reader, settings = self.reader(name), self.reader_settings(name)
                 yield from (f"data.{name}: {fault}" for fault in limits.data(reader, settings, self.hierarchy(name)))
+                asked = self.evaluate.utility if "evaluate" in given else None
+                if asked and hasattr(reader, "counts"):
+                    told = limits.utility(asked, name, reader.counts(settings))
+                    yield from (f"evaluate.utility.{fault}" for fault in told)
             yield from (f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions))
             if not faulty and {"codec", "base"} <= given:
                 yield from faults_of(f"data.{name}.resolutions", partial(self.check_resolutions, name))
@@ -198,6 +101,10 @@ class Study(Strict):
             yield from (
                 f"sample.{fault}" for fault in limits.sample(self.sample, self.codec if "codec" in given else None)
             )
+        if {"sample", "base", "train"} <= given:
+            yield from faults_of("sample.guidance", self.check_guidance)
+        if "sample" in given:
+            yield from (f"sample.guidance: {name} appears twice" for name in repeated(self.sample.guidance))
         if {"sample", "methods"} <= given:
             named = self.sample.sweep if isinstance(self.sample.sweep, dict) else {}
             for name in sorted(set(named) - set(self.methods)):
@@ -219,6 +126,29 @@ class Study(Strict):
         """Guidance scales that an entry is sampled at, ascending."""
         sweep = self.sample.sweep
         return sorted({self.sample.scale, *(sweep.get(entry, []) if isinstance(sweep, dict) else sweep)})
+
+    def guidances(self, entry: str) -> tuple[str, ...]:
+        """What an entry's samples are guided by: what it was trained for, then what `sample.guidance` adds."""
+        _, objective = self.objective(entry)
+        return (*objective.GUIDANCE, *self.method_settings(entry).guidance, *self.sample.guidance)
+
+    def check_null_row(self, what: str) -> None:
+        """Raise ValueError where the base cannot be asked without a class, which `what` needs."""
+        if self.base.weights is None:
+            raise ValueError(f"{what}: this study starts from scratch; leave it out, or give base.weights")
+        file, said = find(self.base.weights).place, self.base.null_row
+        told = null_row.about(file).get("null_row", said) if file.exists() else said
+        if told in (None, "none"):
+            raise ValueError(f"{what}: {self.base.weights} was trained without a null row; leave it out")
+
+    def check_guidance(self) -> None:
+        """Raise ValueError where samples are to be guided away from a network that there is not."""
+        if "base" in self.sample.guidance:
+            self.check_null_row("base")
+        if ("auto" in self.sample.guidance) != (self.sample.auto_steps is not None):
+            raise ValueError("auto: goes with auto_steps, the steps of the network to guide away from; give both")
+        if self.sample.auto_steps and self.sample.auto_steps >= self.train.steps:
+            raise ValueError(f"auto: auto_steps is {self.sample.auto_steps}: use fewer than train.steps")
 
     def judges(self) -> list[str]:
         """Every judge of the study: its own probe, and those that it asks for."""
@@ -265,19 +195,29 @@ class Study(Strict):
 
     def method_settings(self, name: str) -> MethodSettings:
         """The method's settings of entry `name`."""
-        given = {key: value for key, value in self.methods[name].items() if key != "method"}
+        given = {key: value for key, value in self.methods[name].items() if key not in ("method", "objective")}
         return build(self.method(name).Settings, given)
+
+    def objective(self, name: str) -> tuple[str, ObjectiveSettings]:
+        """What entry `name` is trained by: its key `objective`, a name or a mapping with a name and settings."""
+        given = self.methods[name].get("objective", "plain")
+        given = {"name": given} if isinstance(given, str) else given
+        if not isinstance(given, dict) or not isinstance(given.get("name"), str):
+            known = ", ".join(objectives.names())
+            raise ValueError(f"objective is {given!r}: use one of {known}, or {{name: ONE, and its settings}}")
+        settings = {key: value for key, value in given.items() if key != "name"}
+        return given["name"], build(objectives.find(given["name"]).Settings, settings)
 
     def check_method(self, name: str) -> None:
         """Raise ValueError where entry `name` does not suit the study's network."""
         settings = self.method_settings(name)
         if self.base.size in SIZES:
             settings.check_depth(SIZES[self.base.size][0])
-
-
-def defaults(section: type[Strict]) -> dict[str, Any]:
-    """The defaults of a section, by key; keys that a study has to give are left out."""
-    return {name: field.default for name, field in section.model_fields.items() if not field.is_required()}
+        objective, asked = self.objective(name)
+        if asked.NEEDS_NULL and "null" not in settings.guidance:
+            raise ValueError(f'objective {objective} trains the null row; add "null" to guidance')
+        if asked.NEEDS_BASE:
+            self.check_null_row(f"objective {objective}")
 
 
 def build(settings: type, given: dict[str, Any]) -> Any:

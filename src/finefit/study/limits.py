@@ -11,7 +11,7 @@ from finefit.codecs import CODECS
 from finefit.hierarchy import taxonomy_file
 
 if TYPE_CHECKING:
-    from finefit.study.config import CodecSettings, SampleSettings
+    from finefit.study.sections import CodecSettings, SampleSettings, UtilitySettings
 
 # Of the 1,000 steps that models are trained on a sampler takes each once; dpmpp needs one more for its start.
 MOST_STEPS = {"ancestral": 1000, "ddim": 1000, "dpmpp": 999}
@@ -30,6 +30,23 @@ def sample(settings: SampleSettings, codec: CodecSettings | None) -> Iterator[st
     low, high = settings.guidance_interval
     if low > high:
         yield f"guidance_interval: [{low}, {high}] is empty: give the smaller timestep first"
+
+
+def utility(settings: UtilitySettings, name: str, counts: tuple[int, int, int]) -> Iterator[str]:
+    """The fault of too few samples for what a classifier is trained on, beginning with its key.
+
+    Args:
+        settings: what is asked.
+        name: of the data set.
+        counts: its classes, training pictures and test pictures.
+    """
+    classes, train, _ = counts
+    most = -(-train // classes) * max(settings.ratios)  # of the mean class, where classes differ
+    if settings.per_class < most:
+        yield (
+            f"per_class: {settings.per_class} samples of a class: {max(settings.ratios)} for each training picture of "
+            f"{name} are {most} or more; raise it, or lower the largest of ratios"
+        )
 
 
 def data(reader: ModuleType, settings: Any, hierarchy: dict[str, Any]) -> Iterator[str]:

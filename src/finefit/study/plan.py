@@ -36,8 +36,6 @@ class Plan:
             for evaluation in self._evaluations(name, resolution)
         ]
         settings = {"study": study.model_dump(mode="json")}
-        if study.evaluate.utility is None:  # as it was before there was one
-            del settings["study"]["evaluate"]["utility"]
         scored = [*evaluations, *self.kind("denoise"), *self.kind("utility")]
         self.report = self._add("report", study.name, settings, {job.path.as_posix(): job for job in scored})
 
@@ -71,9 +69,7 @@ class Plan:
         base = self.study.base
         if base.weights is None:
             return None
-        return self._add(
-            "base", base.weights, {"weights": _source(base.weights), "size": base.size, "patch": base.patch}
-        )
+        return self._add("base", base.weights, base.model_dump() | {"weights": _source(base.weights)})
 
     def _codec(self) -> dict[str, Any]:
         return {"name": self.study.codec.name, "weights": _source(self.study.codec.weights)}
@@ -86,11 +82,13 @@ class Plan:
         settings["sources"] = [_source(row) for row in reader.sources(options)]
         if hasattr(reader, "listing"):
             settings["listing"] = reader.listing(options)
+        trial = {"trial": study.data[name].trial} if study.data[name].trial else {}
+        settings |= trial
         data = self._add("data", name, settings)
         hierarchy = self._add("hierarchy", name, study.hierarchy(name), {"data": data})
         pixels = {"resolution": resolution}
         latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})
-        judged_by = study.evaluate.model_dump(exclude={"published", "judges", "utility", *DENOISING})
+        judged_by = study.evaluate.model_dump(exclude={"published", "judges", "utility", "drift_pictures", *DENOISING})
         per_class = study.data[name].per_class or study.sample.per_class
         judged_by |= {"per_class": per_class, "codec": self._codec()}
         reference = self._add(
@@ -103,44 +101,62 @@ class Plan:
         evaluations = []
         for entry in study.methods:
             for seed in study.seeds:
-                run = self._finetune(f"{group}/{entry}-s{seed}", entry, seed, latents, hierarchy)
-                self._denoise(run.name, {"run": run})
-                self._utility(run, entry, resolution, data)
+                name = f"{group}/{entry}-s{seed}"
+                run, less = self._finetune(name, entry, seed, latents, hierarchy), None
+                if steps := study.sample.auto_steps:
+                    less = self._finetune(f"{name}-after-{steps}", entry, seed, latents, hierarchy, steps)
+                self._denoise(name, {"run": run})
+                self._utility(run, less, entry, resolution, data)
                 for guided in self._guidances(entry):
-                    sample = self._sample(run, guided | {"per_class": per_class})
+                    sample = self._sample(run, less, guided | {"per_class": per_class} | trial)
                     inputs = {"sample": sample, "reference": reference}
                     inputs |= {f"judge {job.settings['judge']}": job for job in judging}
                     evaluations.append(self._add("evaluate", sample.name, {"published": published}, inputs))
         return evaluations
 
-    def _finetune(self, name: str, entry: str, seed: int, latents: Job, hierarchy: Job) -> Job:
+    def _finetune(
+        self, name: str, entry: str, seed: int, latents: Job, hierarchy: Job, steps: int | None = None
+    ) -> Job:
         study, method = self.study, self.study.method_settings(entry)
         settings = {
             "method": study.methods[entry].get("method", entry),
             "method_settings": asdict(method) | {"lr": method.lr or study.train.lr},
-            "train": study.train.model_dump(exclude={"lr"}),
+            "train": study.train.model_dump(exclude={"lr"}) | ({"steps": steps} if steps else {}),
             "network": {"size": study.base.size, "patch": study.base.patch},
             "seed": seed,
         }
         inputs = {"latents": latents}
         if self.base:
             inputs["base"] = self.base
+        objective, asked = study.objective(entry)
+        if objective != "plain":
+            settings["objective"] = {"name": objective} | asdict(asked)
+        if self.base and asked.source:
+            inputs["source"] = self._source_pictures(self.base, asked.source, latents.settings["resolution"])
         if method.embedder == "tiered":
             inputs["hierarchy"] = hierarchy
         return self._add("finetune", name, settings, inputs)
 
+    def _source_pictures(self, base: Job, settings: dict[str, Any], resolution: int) -> Job:
+        """Pictures that the base draws with no class asked for, for every run that is trained on such."""
+        own = {"resolution": resolution, "codec": self._codec()}
+        return self._add("source", f"source/{self.study.base.weights}-{resolution}", settings | own, {"base": base})
+
     def _guidances(self, entry: str) -> list[dict[str, Any]]:
-        """Guidance references and scales that a method is sampled with; scale 1 is no guidance and comes once."""
-        references, scales = self.study.method_settings(entry).guidance, self.study.scales(entry)
+        """Guidances and scales that a method is sampled with; scale 1 is no guidance and comes once."""
+        references, scales = self.study.guidances(entry), self.study.scales(entry)
         guided = [{"guidance": name, "scale": scale} for scale in scales if scale != 1 for name in references]
         unguided = [{"guidance": "none", "scale": 1.0}] if 1 in scales or not references else []
         return unguided + guided
 
-    def _sample(self, run: Job, own: dict[str, Any]) -> Job:
-        common = self.study.sample.model_dump(exclude={"scale", "sweep"})
+    def _sample(self, run: Job, less: Job | None, own: dict[str, Any]) -> Job:
+        """Samples of a run; `less` is the same run trained for less long, which guidance "auto" points away from."""
+        unused = {"guidance_form"} if own["guidance"] in ("none", "learned") else set()
+        common = self.study.sample.model_dump(exclude={"scale", "sweep", "guidance", "auto_steps", *unused})
         name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
         own |= {"seed": run.settings["seed"], "codec": self._codec()}
-        return self._add("sample", name, common | own, {"run": run})
+        inputs = {"run": run, "other": less} if less and own["guidance"] == "auto" else {"run": run}
+        return self._add("sample", name, common | own, inputs)
 
     def _judge(self, name: str, group: str, settings: dict[str, Any], reference: Job) -> Job:
         """A judge of real pictures; the reference is an input of the one that it trains, not of the others."""
@@ -150,7 +166,7 @@ class Plan:
         weights = {"weights": _source(row)} if row else {}
         return self._add("judge", f"{group}/judges/{judges.slug(name)}", {"judge": name} | weights | settings, inputs)
 
-    def _utility(self, run: Job, entry: str, resolution: int, data: Job) -> None:
+    def _utility(self, run: Job, less: Job | None, entry: str, resolution: int, data: Job) -> None:
         """What a run's samples (main scale, first guidance) are worth, and real pictures alone under the same seed."""
         asked = self.study.evaluate.utility
         if asked is None:
@@ -160,11 +176,12 @@ class Plan:
         self._add("utility", f"{run.name.partition('/')[0]}/real-s{run.settings['seed']}", alone, {"data": data})
         guided = self._guidances(entry)
         main = next((own for own in guided if own["scale"] == self.study.sample.scale), guided[0])
-        sample = self._sample(run, main | {"per_class": asked.per_class})
+        sample = self._sample(run, less, main | {"per_class": asked.per_class})
         self._add("utility", sample.name, settings, {"data": data, "sample": sample})
 
     def _denoise(self, name: str, inputs: dict[str, Job]) -> Job:
-        settings = self.study.evaluate.model_dump(include=DENOISING)
+        asked = DENOISING | {"drift_pictures"} if "run" in inputs and self.base else DENOISING
+        settings = self.study.evaluate.model_dump(include=asked)
         return self._add("denoise", f"{name}-denoising", settings, inputs)
 
 

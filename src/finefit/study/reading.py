@@ -107,8 +107,7 @@ def line_numbers(node: yaml.Node, prefix: str = "") -> dict[str, int]:
 
 
 def line_of(fault: str, lines: dict[str, int]) -> int:
-    """Line of the longest key path that a fault starts with; 1 where it names none."""
+    """Line of the longest key path that a fault starts with, of a sweep for its entries; 1 where it names none."""
     path = fault.split(":")[0]
-    while path and path not in lines:
-        path = path.rpartition(".")[0]
-    return lines.get(path, 1)
+    known = [key for key in lines if path == key or path.startswith((f"{key}.", f"{key}-"))]
+    return lines[max(known, key=len)] if known else 1

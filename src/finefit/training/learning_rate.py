@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from finefit.models.dit import DiT
 
 if TYPE_CHECKING:
-    from finefit.study.config import TrainSettings
+    from finefit.study.sections import TrainSettings
 
 
 def peak_rates(model: DiT, lr: float, multipliers: dict[str, float]) -> dict[str, float]:

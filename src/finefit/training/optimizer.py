@@ -14,7 +14,7 @@ from finefit.training.rowwise import RowwiseAdam
 from finefit.training.weight_average import decay
 
 if TYPE_CHECKING:
-    from finefit.study.config import TrainSettings
+    from finefit.study.sections import TrainSettings
 
 
 class Optimizer:
@@ -39,6 +39,11 @@ class Optimizer:
     def leaves(self, rows: Tensor, step: int) -> list[Tensor]:
         """What is differentiated at a step: a window on the given rows of the class table, then everything else."""
         return [self.table.window(rows, step), *self.others.values()]
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The average by name, of the class table the window's rows as they stand before the step."""
+        table = self.average[CLASS_TABLE]
+        return self.average | {CLASS_TABLE: table[self.table.rows.to(table.device)]}
 
     def step(self, step: int) -> None:
         """Take step `step` (counted from 0) by the gradients that the leaves hold, and forget them."""

@@ -1,15 +1,9 @@
-"""Fine-tuning: the loop and its randomness.
-
-Every number of chance at a step is a function of (seed, step) alone, so an interrupted run needs no random state to
-continue, and its result equals the uninterrupted one's.
-"""
+"""Fine-tuning: the loop. What a step sees is a function of the seed and its number (`finefit.training.batches`)."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,21 +12,21 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from finefit.diffusion.process import TRAIN_STEPS, Diffusion
 from finefit.jobs import ranks, stopping
 from finefit.jobs.devices import store_frozen_as_bfloat16, uses_bfloat16
 from finefit.jobs.finite import require_finite
 from finefit.jobs.progress import earlier_seconds, keep_seconds, progress
 from finefit.latents.pack import Pack
 from finefit.models.dit import DiT
-from finefit.models.embedders import LabelEmbedder
 from finefit.models.shapes import CLASS_TABLE
+from finefit.objectives import Material, Networks, plain
 from finefit.training import state
-from finefit.training.label_dropout import drop_labels
+from finefit.training.batches import draw
+from finefit.training.convergence import require_converging
 from finefit.training.optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from finefit.study.config import TrainSettings
+    from finefit.study.sections import TrainSettings
 
 STEPS_PER_RECORD = 20
 # A state is kept so often that keeping it costs at most a twentieth of the time.
@@ -48,6 +42,8 @@ def train(
     seed: int,
     state_file: Path,
     device: str = "cpu",
+    objective: plain.Objective | None = None,
+    base: DiT | None = None,
 ) -> tuple[dict[str, Tensor], list[dict]]:
     """Train the parameters that require gradients; gives their moving average and the record of losses.
 
@@ -57,23 +53,33 @@ def train(
         pack: latents and labels.
         references: what a dropped label may become: "null", "superclass", both or none.
         state_file: where the state is kept while training goes on, and taken up from.
+        objective: what is minimised; the papers' where left out.
+        base: the untouched base at its null row, on the device, for objectives that need it.
 
     Raises:
         ToBeContinued: the job was told to stop; the state is kept.
         ValueError: the loss, or what was trained, is not finite.
     """
-    diffusion, low = Diffusion(), uses_bfloat16(settings.precision, device)
+    low = uses_bfloat16(settings.precision, device)
+    objective = objective or plain.Objective(plain.Settings(), Material(settings.steps))
     if low:
         store_frozen_as_bfloat16(model)
     model.recompute = settings.recompute
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = Optimizer(trained, rates, settings)
 
-    def losses(part: dict[str, Tensor]) -> Tensor:
-        noised = diffusion.noised(part["latents"], part["t"], part["noise"])
-        with torch.autocast(device, torch.bfloat16, enabled=low):
-            output = functional_call(model, {CLASS_TABLE: optimizer.table.leaf}, (noised, part["t"], part["places"]))
-        return diffusion.loss(output.float(), part["latents"], noised, part["t"], part["noise"])
+    def with_precision(network: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def answer(*inputs: Tensor) -> Tensor:
+            with torch.autocast(device, torch.bfloat16, enabled=low):
+                return network(*inputs)
+
+        return answer
+
+    networks = Networks(
+        with_precision(lambda *inputs: functional_call(model, {CLASS_TABLE: optimizer.table.leaf}, inputs)),
+        with_precision(lambda *inputs: functional_call(model, optimizer.averaged(), inputs)),
+        base and with_precision(base),
+    )
 
     since_record = torch.zeros((), device=device)
     first, record = state.load(state_file, optimizer, since_record)
@@ -83,9 +89,12 @@ def train(
     rows_at_once = settings.batch_size
     model.train()
     for step in progress(range(first, settings.steps), "training steps", done=first):
-        rows, batch = draw(pack, model.y_embedder, references, settings, seed, step, device)
+        rows, batch = draw(pack, model.y_embedder, references, settings, seed, step, device, objective)
+        torch.manual_seed(int(np.random.SeedSequence([seed, step, 1]).generate_state(1)[0]))  # of adapters with dropout
         leaves = optimizer.leaves(rows, step)
-        loss, rows_at_once = backward(losses, batch, settings.batch_size, rows_at_once, leaves)
+        loss, rows_at_once = backward(
+            lambda part: objective.losses(part, networks), batch, settings.batch_size, rows_at_once, leaves
+        )
         ranks.add([loss, *(leaf.grad for leaf in leaves if leaf.grad is not None)])
         optimizer.step(step)
         since_record += loss
@@ -107,28 +116,6 @@ def train(
     optimizer.finish()
     require_finite(f"what was trained in {settings.steps} steps", optimizer.average | trained)
     return optimizer.average, record
-
-
-def require_converging(losses: list[Tensor], step: int, record: list[dict], rate: float) -> None:
-    """Raise ValueError where a loss is not finite, and forget all but the last.
-
-    Args:
-        losses: those of the last steps up to `step` (counted from 0).
-        record: mean losses of the steps before.
-        rate: the largest peak learning rate, which the message names.
-    """
-    values = torch.stack(losses).tolist() if losses else []
-    del losses[:-1]
-    bad = next((place for place, loss in enumerate(values) if not math.isfinite(loss)), None)
-    if bad is None:
-        return
-    before = values[bad - 1] if bad else record[-1]["loss"] if record else None
-    last = "none before it was finite" if before is None else f"the last finite loss was {before:.4g}"
-    number = step + 2 - len(values) + bad
-    raise ValueError(
-        f"training diverged: the loss is {values[bad]} at step {number}, {last}; the learning rate is {rate:g} "
-        "(lr with its largest multiplier): lower it"
-    )
 
 
 def backward(
@@ -156,45 +143,3 @@ def backward(
         rows_at_once = min(rows_at_once, len(batch["t"])) // 2 or 1
         for leaf in leaves:
             leaf.grad = None
-
-
-def draw(
-    pack: Pack,
-    embedder: LabelEmbedder,
-    references: list[str],
-    settings: TrainSettings,
-    seed: int,
-    step: int,
-    device: str,
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """The class table's rows that step `step` names, and what this rank needs: latents, places, timesteps and noise.
-
-    `places` says for each picture which of the rows is its label, or what the label was dropped to. Chance is drawn
-    for the whole batch, so that it does not depend on the number of ranks.
-    """
-    chosen = batch_rows(pack.count, settings.batch_size, seed, step)
-    chance = torch.Generator().manual_seed(
-        int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
-    )
-    n, mine = len(chosen), ranks.share(len(chosen))
-    flips = torch.randint(2 if settings.flip else 1, (n,), generator=chance)[mine]
-    noise = torch.randn(2, n, *pack.shape, generator=chance)[:, mine]
-    t = torch.randint(TRAIN_STEPS, (n,), generator=chance)[mine]
-    uniform = torch.rand(n, generator=chance)
-    labels = drop_labels(pack.labels[chosen], embedder, references, settings.label_dropout, uniform)
-    rows, places = labels.unique(return_inverse=True)
-    latents = pack.sample(chosen[mine], flips.numpy(), noise[0])
-    batch = {"latents": latents, "places": places[mine], "noise": noise[1], "t": t}
-    return rows, {name: values.to(device, non_blocking=True) for name, values in batch.items()}
-
-
-def batch_rows(count: int, batch_size: int, seed: int, step: int) -> np.ndarray:
-    """Rows of batch `step`: the data shuffled anew in every epoch, and no picture seen twice before all were once."""
-    places = np.arange(step * batch_size, (step + 1) * batch_size)
-    return np.array([epoch_order(count, seed, place // count)[place % count] for place in places])
-
-
-@lru_cache(maxsize=2)
-def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of `count` rows in one epoch."""
-    return np.random.default_rng([seed, epoch]).permutation(count)

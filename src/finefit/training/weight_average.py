@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from finefit.study.config import TrainSettings
+    from finefit.study.sections import TrainSettings
 
 
 def decay(settings: TrainSettings, step: int) -> float:

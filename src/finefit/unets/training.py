@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from finefit.jobs import stopping
+from finefit.jobs import states, stopping, store
 from finefit.jobs.finite import require_finite
 from finefit.jobs.progress import progress
 from finefit.unets import deltas, methods
@@ -71,7 +71,7 @@ def begin(request: Request, told: dict) -> Path:
     work = request.out.with_name(f"{request.out.name}.partial")
     kept = work / "recipe.json"
     if kept.exists():
-        earlier = json.loads(kept.read_text())
+        earlier = store.read_json(kept)
         if changed := [key for key in earlier | recipe if earlier.get(key) != recipe.get(key)]:
             raise ValueError(
                 f"{kept}: {changed[0]}: was {earlier.get(changed[0])}, now {recipe.get(changed[0])}; "
@@ -109,8 +109,7 @@ def fit(request: Request, work: Path, parts: dict[str, nn.Module], loss: Callabl
         with torch.no_grad():
             return float(sum(value(-1 - number) for number in range(FIXED_DRAWS))) / FIXED_DRAWS
 
-    if (work / "state.pt").exists():
-        state = torch.load(work / "state.pt", map_location=accelerator.device, weights_only=True)
+    if state := states.read(work / "state.pt"):
         optimizer.load_state_dict(state["optimizer"])
         with torch.no_grad():
             for name, parameter in weights.items():

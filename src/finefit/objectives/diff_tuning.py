@@ -1,0 +1,96 @@
+"""Diff-Tuning (Zhong et al. 2024, arXiv 2406.00773): learn the target late in the schedule, keep the source early.
+
+The target's pictures are drawn at timesteps t with p(t) proportional to t, counted from 1; a share of every batch is
+pictures that the base itself drew beforehand, with no class asked for, at p(t) proportional to 1001 - t. Theirs stand
+in the place of as many of the target's, so that a step costs what it costs others; their loss counts less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from finefit.objectives import Material, Networks, ObjectiveSettings, plain
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+
+@dataclass(frozen=True)
+class Settings(ObjectiveSettings):
+    """Its numbers; the share and the weight are those of the authors' code.
+
+    Attributes:
+        source_share: of a batch, how much is the base's own pictures.
+        source_weight: of their loss.
+        pictures: how many of them are drawn, once for all runs on a base; how many they drew could not be read.
+        sampling_steps: of DPM-Solver++, for each.
+    """
+
+    source_share: float = 0.2
+    source_weight: float = 0.1
+    pictures: int = 5000
+    sampling_steps: int = 50
+
+    NEEDS_NULL: ClassVar[bool] = True
+    NEEDS_BASE: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.source_share < 1:
+            raise ValueError(f"source_share is {self.source_share}: use a share from 0 to below 1 (published: 0.2)")
+        if self.source_weight < 0:
+            raise ValueError(f"source_weight is {self.source_weight}: use a number of at least 0 (published: 0.1)")
+        if self.pictures < 1 or not 1 <= self.sampling_steps < 1000:
+            raise ValueError("pictures and sampling_steps: use whole numbers of at least 1, and fewer than 1,000 steps")
+
+    @property
+    def source(self) -> dict[str, int]:
+        """Settings of the job that draws the base's own pictures."""
+        return {"pictures": self.pictures, "steps": self.sampling_steps}
+
+
+class Objective(plain.Objective):
+    """The two losses in one batch."""
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, material: Material):
+        super().__init__(settings, material)
+        if material.source is None or material.null_row is None:
+            raise ValueError("objective diff_tuning: needs the base's own pictures, and a null row for them")
+        self.source, self.null_row = material.source, material.null_row
+
+    def vary(self, columns: dict[str, Tensor], chance: Generator, step: int) -> dict[str, Tensor]:
+        """The last pictures of a batch become the base's own: `source` says which, -1 for the target's."""
+        import torch
+
+        n = len(columns["rows"])
+        own = torch.arange(n) >= n - round(self.settings.source_share * n)
+        uniform = torch.rand(n, generator=chance, dtype=torch.float64)
+        late = likelier_late(uniform)
+        which = torch.randint(len(self.source), (n,), generator=chance)
+        return {
+            "rows": torch.where(own, self.null_row, columns["rows"]),
+            "t": torch.where(own, LAST - late, late),
+            "source": torch.where(own, which, -1),
+            "weight": torch.where(own, self.settings.source_weight, 1.0),
+        }
+
+    def losses(self, part: dict[str, Tensor], networks: Networks) -> Tensor:
+        """The hybrid loss, on the base's own pictures where a row is one, times its weight."""
+        import torch
+
+        theirs = (part["source"] >= 0).view(-1, 1, 1, 1)
+        latents = torch.where(theirs, self.source[part["source"].clamp(min=0)], part["latents"])
+        return part["weight"] * super().losses(part | {"latents": latents}, networks)
+
+
+LAST = 999  # the last timestep of the training schedule
+
+
+def likelier_late(uniform: Tensor) -> Tensor:
+    """Timesteps 0 to `LAST` with p(t) proportional to t + 1, from uniform numbers: int64 of the same shape."""
+    import torch
+
+    weights = torch.arange(1, LAST + 2, dtype=torch.float64)
+    return torch.searchsorted(weights.cumsum(0) / weights.sum(), uniform, right=True).clamp(max=LAST)

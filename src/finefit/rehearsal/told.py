@@ -1,0 +1,138 @@
+"""What a rehearsal found, as a table and as rates that `finefit plan` goes by from then on."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from finefit.jobs.job import Job
+from finefit.outlook import cost, forecast
+from finefit.outlook.cost import Rate
+from finefit.rehearsal.run import Outcome
+
+ROW = "{:<10} {:<44} {:<34} {:>8} {:>8} {:>8} {:>8}"
+HEAD = ("kind", "job", "seconds per unit", "in all", "memory", "on GPU", "written")
+UNITS = {"train": "FLOP/s", "sample": "FLOP/s", "codec": "FLOP/s", "network": "FLOP/s", "read": "pictures/s"}
+ONE = {  # what a loop or a part of a job goes through, in the singular
+    "training steps": "step",
+    "denoising passes": "pass",
+    "pictures decoded": "decoding",
+    "pictures encoded": "encoding",
+    "pictures encoded and decoded": "coding both ways",
+    "pictures read": "reading",
+    "pictures seen": "seeing",
+}
+
+
+def table(found: list[Outcome], folder: Path) -> Iterator[str]:
+    """A line for every job: what a unit of its work took, the most memory it held, what it wrote."""
+    yield ROW.format(*HEAD)
+    for one in found:
+        if one.made is None:
+            yield ROW.format(one.job.kind, short(one.job), one.reason[:80], "", "", "", "").rstrip()
+            continue
+        written = sum(file.stat().st_size for file in (folder / one.job.path).rglob("*") if file.is_file())
+        gpu = one.made.get("gpu_peak_bytes", 0)
+        yield ROW.format(
+            one.job.kind,
+            short(one.job),
+            "; ".join(per_unit(one.made))[:34],
+            f"{one.made['seconds']:.0f} s",
+            forecast.size(one.made["peak_bytes"]),
+            forecast.size(gpu) if gpu else "-",
+            forecast.size(written),
+        )
+
+
+def short(job: Job) -> str:
+    """A job's name without its digest, cut to the table's width."""
+    return job.name[-44:]
+
+
+def per_unit(made: dict[str, Any]) -> Iterator[str]:
+    """Seconds of each part that is measured."""
+    for what, one in ONE.items():
+        if (part := made["parts"].get(what)) and part["amount"]:
+            yield f"{seconds(part, made) / part['amount']:.3g} s a {one}"
+
+
+def seconds(part: dict[str, float], made: dict[str, Any]) -> float:
+    """What a part took: by the clock on a GPU; else the processor's time, which other work does not stretch."""
+    return part["processor_seconds" if made["hardware"]["gpu"] == "none" else "seconds"]
+
+
+def exceeding(found: list[Outcome]) -> Iterator[str]:
+    """Jobs that held more memory than is counted for them: what a scheduler would have killed."""
+    for one in found:
+        if one.made and one.made["peak_bytes"] > one.counted:
+            took, counted = forecast.size(one.made["peak_bytes"]), forecast.size(one.counted)
+            yield f"{one.job.kind} {one.job.name}: held {took}, more than the {counted} that are counted for it"
+
+
+def rates(found: list[Outcome]) -> list[Rate]:
+    """The rates that the parts of jobs ran at, one for each kind of work and shape."""
+    measured: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+    for one in found:
+        for work, amount, took in amounts(one.job, one.made) if one.made else ():
+            key = hardware(one.made["hardware"]), work, cost.shape(one.job, work)
+            measured.setdefault(key, []).append((amount, took))
+    rows = []
+    for (machine, work, shape), times in measured.items():
+        each = [amount / took for amount, took in times]
+        middle = sum(amount for amount, _ in times) / sum(took for _, took in times)
+        how = f"rehearsed on this machine, {len(times)} job{'s' if len(times) > 1 else ''}"
+        rows.append(Rate(machine, work, UNITS[work], middle, min(each), max(each), "measured", how, shape))
+    return rows
+
+
+def amounts(job: Job, made: dict[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """Kind of work, amount in its unit and seconds of every measured part of a job."""
+    codec = {"pictures encoded": 0.0, "pictures decoded": 0.0, "pictures encoded and decoded": 0.0}
+    if job.kind in ("latents", "sample", "reference"):
+        facts, pixels = cost.codec_of(job), cost.resolution(job) ** 2
+        codec = {
+            "pictures encoded": facts.encode * pixels,
+            "pictures decoded": facts.decode * pixels,
+            "pictures encoded and decoded": (facts.encode + facts.decode) * pixels,
+        }
+    operations = {name: ("codec", each) for name, each in codec.items()}
+    if job.kind == "finetune":
+        operations["training steps"] = ("train", cost.step_operations(job))
+    if job.kind == "sample":
+        operations["denoising passes"] = ("sample", cost.shape_of(job.inputs["run"]).forward_operations)
+    if job.kind == "judge":
+        operations["pictures seen"] = ("network", cost.facts_of(job).operations)
+    if job.kind == "latents":
+        operations["pictures read"] = ("read", 1.0)
+    for what, (work, each) in operations.items():
+        part = made["parts"].get(what)
+        if part and (took := seconds(part, made)) > 0 and each * part["amount"] > 0:
+            yield work, each * part["amount"], took
+
+
+def hardware(told: dict[str, Any]) -> str:
+    """The machine's kind as tables of rates call it: a GPU's name, or the kind of this machine's processor."""
+    if told["gpu"] == "none":
+        return forecast.hardware_here()
+    return re.sub(r"[^a-z0-9]+", "-", str(told["gpu"]).lower()).strip("-")
+
+
+def keep(rows: list[Rate]) -> None:
+    """Write rates into the table that `finefit plan` reads, in place of those of the same hardware, work and shape."""
+    known = {(row.hardware, row.work, row.shape): row for row in cost.rates().values() if row.shape}
+    for row in rows:
+        known.pop((row.hardware, row.work, row.shape), None)
+        known[row.hardware, row.work, row.shape] = row  # the newest last
+    partial = cost.MEASURED.with_suffix(".partial")
+    with open(partial, "w", newline="", encoding="utf-8") as file:
+        written = csv.DictWriter(file, [field.name for field in fields(Rate)])
+        written.writeheader()
+        for row in known.values():
+            numbers = {name: f"{getattr(row, name):.4g}" for name in ("rate", "low", "high")}
+            written.writerow(asdict(row) | numbers)
+    partial.replace(cost.MEASURED)
+    cost.rates.cache_clear()

@@ -1,0 +1,151 @@
+"""What a rehearsal runs in place of a study, on what, and what it says of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from finefit import datasets
+from finefit.datasets import caltech101
+from finefit.hierarchy.index import few
+from finefit.jobs import machine
+from finefit.outlook import cost, doctor
+from finefit.rehearsal import run, studies, told
+from finefit.study import reading
+from finefit.study.plan import Plan
+
+ROOT = Path(__file__).parents[1]
+DRAWN = [name for name in datasets.names() if hasattr(datasets.find(name), "stand_in")]
+
+
+@pytest.fixture(autouse=True)
+def in_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def study(name: str):
+    return reading.load(Path(f"studies/{name}.yaml"))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_stand_in_has_every_class_of_the_published_layout(name, tmp_path, monkeypatch):
+    """With fewer classes than published, and a second of each split's pictures in every one."""
+    reader = datasets.find(name)
+    small = replace(reader.PUBLISHED, classes=23, superclasses=min(5, reader.PUBLISHED.superclasses or 5))
+    monkeypatch.setattr(reader, "PUBLISHED", small)
+
+    def draw(path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (12, 8)).save(path, "JPEG")
+
+    reader.stand_in(tmp_path, draw)
+    settings = reader.Settings()
+    classes, index = reader.taxonomy(settings, tmp_path), reader.index(settings, tmp_path)
+    assert len(classes) == 23 == classes["class_name"].nunique()
+    counts = index.groupby(["class_name", "split"]).size().unstack()
+    assert set(counts.index) == set(classes["class_name"]) and (counts[["train", "test"]] >= 2).all(axis=None)
+    assert reader.read(index.iloc[[0, -1]], 8, settings, tmp_path).shape == (2, 8, 8, 3)
+    assert name != "caltech101" or (counts["train"] == caltech101.TRAIN_PER_CLASS).all()
+
+
+@pytest.mark.parametrize("name", ["finediffusion", "difffit", "finediffusion-512", "difffit-512", "smoke"])
+@pytest.mark.parametrize("on_gpu", [False, True])
+def test_every_kind_of_job_is_rehearsed_at_its_true_shape(name, on_gpu):
+    whole = Plan(study(name))
+    plans = [Plan(part) for part in studies.derived(whole.study, on_gpu)]
+    jobs = [job for plan in plans for job in plan.jobs]
+
+    def shapes(jobs) -> set:
+        return {
+            (job.kind, kind, cost.shape(job, kind))
+            for job in jobs
+            if job.kind not in ("base", "report", "data", "hierarchy")
+            for kind, amount in cost.work(job).items()
+            if amount
+        }
+
+    assert shapes(whole.jobs) <= shapes(jobs)
+    assert {job.kind for job in jobs} == {job.kind for job in whole.jobs}
+    for kind in ("data", "latents"):
+        assert {job.name for job in jobs if job.kind == kind} == {job.name for job in whole.kind(kind)}
+    assert {job.settings["method"] for job in jobs if job.kind == "finetune"} == {
+        job.settings["method"] for job in whole.kind("finetune")
+    }
+    few = 4 if whole.study.base.size == "XL" and not on_gpu else 64
+    assert all(cost.pictures_of(job) <= few for job in jobs if job.kind == "sample")
+    batches = {job.settings["train"]["batch_size"] for job in jobs if job.kind == "finetune"}
+    assert batches == {2 if few == 4 else whole.study.train.batch_size}
+    assert not {job.digest for job in jobs if job.kind != "base"} & {job.digest for job in whole.jobs}
+
+
+def test_a_trial_takes_pairs_of_pictures_from_the_first_class_to_the_last():
+    import pandas as pd
+
+    index = pd.DataFrame([(c, s, k) for c in range(9) for s in ("train", "test") for k in range(3)],
+                         columns=["class_id", "split", "key"])  # fmt: skip
+    kept = few(index, 9, 6)
+    assert kept.groupby(["split", "class_id"]).size().to_dict() == {
+        (s, c): 2 for s in ("train", "test") for c in (0, 4, 8)
+    }
+
+
+def test_what_does_not_fit_is_not_begun_nor_what_needs_it(monkeypatch):
+    plan = Plan(studies.derived(study("finediffusion"), on_gpu=False)[0])
+    full = next(job for job in plan.kind("finetune") if "/full" in job.name)
+    monkeypatch.setattr(machine, "free_bytes", lambda: 4_000_000_000)
+    assert run.obstacle(full, {}, 17e9) == "not begun: needs 17 GB of memory, and 4.0 GB are free here"
+    sample = next(job for job in plan.kind("sample") if job.inputs["run"] is full)
+    assert run.obstacle(sample, {full.digest: str(full.path)}, 1e9) == f"not begun: {full.path} was not made"
+    assert run.obstacle(sample, {}, 1e9) == ""
+
+
+def test_measured_rates_are_what_a_plan_goes_by(tmp_path, monkeypatch):
+    whole = Plan(study("finediffusion"))
+    runs = [job for job in Plan(studies.derived(whole.study, on_gpu=False)[0]).kind("finetune")]
+    monkeypatch.setattr(cost, "MEASURED", tmp_path / "rates-here.csv")
+    step = {"amount": 2, "seconds": 30.0, "processor_seconds": 3.0}
+    made = {"parts": {"training steps": step}, "hardware": {"gpu": "NVIDIA H200"}}
+    rates = told.rates([run.Outcome(runs[0], made, "", 0.0), run.Outcome(runs[1], None, "fails: so", 0.0)])
+    told.keep(rates)
+    try:
+        assert cost.gpu() == "nvidia-h200"
+        full, frozen = whole.kind("finetune")[0], whole.kind("finetune")[3]
+        rate = 2 * cost.step_operations(runs[0]) / 30
+        assert cost.seconds(full, "nvidia-h200")[0] == pytest.approx(cost.work(full)["train"] / rate, rel=1e-3)
+        before = cost.seconds(frozen, cost.GPU)
+        assert cost.seconds(frozen, "nvidia-h200") == before  # another method's was not measured
+    finally:
+        cost.rates.cache_clear()
+
+
+def test_the_table_says_what_a_unit_took_and_what_held_more_than_was_counted(tmp_path):
+    plan = Plan(studies.derived(study("finediffusion"), on_gpu=False)[0])
+    sample = plan.kind("sample")[0]
+    (tmp_path / sample.path).mkdir(parents=True)
+    (tmp_path / sample.path / "images.npy").write_bytes(b"0" * 786_000)
+    took = {"denoising passes": (8, 20.0), "pictures decoded": (2, 3.0)}  # on a machine that was busy with other work
+    parts = {
+        what: {"amount": amount, "seconds": 9 * seconds, "processor_seconds": seconds}
+        for what, (amount, seconds) in took.items()
+    }
+    made = {"parts": parts, "seconds": 31.2, "peak_bytes": 5_000_000_000, "hardware": {"gpu": "none"}}
+    lost = run.Outcome(plan.kind("evaluate")[0], None, "not begun: needs 17 GB of memory, and 4.0 GB are free here", 0)
+    found = [run.Outcome(sample, made, "", 4e9), lost]
+    _, row, other = told.table(found, tmp_path)
+    assert "2.5 s a pass; 1.5 s a decoding" in row and "31 s   5.0 GB        -   786 kB" in row
+    assert "needs 17 GB" in other
+    assert list(told.exceeding(found)) == [
+        f"sample {sample.name}: held 5.0 GB, more than the 4.0 GB that are counted for it"
+    ]
+    work = {work: (amount, seconds) for work, amount, seconds in told.amounts(sample, made)}
+    assert work == {"sample": (pytest.approx(8 * 237.2e9, rel=0.01), 20.0), "codec": (2 * 622.2e9, 3.0)}
+
+
+def test_a_source_that_is_not_here_says_how_it_is_got_and_its_terms(tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor.sources, "RAW", tmp_path)
+    said = list(doctor.missing({"vegfru", "dit-xl-2-256", "base-mini-32"}))
+    assert [line.split(":")[0] for line in said] == ["dit-xl-2-256", "vegfru"]
+    assert "run `finefit fetch dit-xl-2-256` (licence: CC BY-NC 4.0" in said[0] and "by hand: download" in said[1]
