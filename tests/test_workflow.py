@@ -74,7 +74,7 @@ def test_defaults_are_as_dvc_records_them():
     """dvc reads defaults from the source and compares them with dvc.lock, where a tuple has become a list."""
     from dvc.utils.serialize import parse_py
 
-    source = ROOT / "src/finefit/study/config.py"
+    source = ROOT / "src/finefit/study/sections.py"
     sections = parse_py(source.read_text(encoding="utf-8"), str(source))
     for section in ("TrainSettings", "SampleSettings", "EvaluateSettings", "UtilitySettings"):
         assert yaml.safe_load(yaml.safe_dump(json.loads(json.dumps(sections[section])))) == sections[section]
@@ -166,7 +166,7 @@ def test_an_experiment_computes_the_new_value(smoke, where):
 
 @pytest.mark.workflow
 def test_a_comment_in_the_code_computes_nothing(smoke):
-    for module in ("training/train.py", "study/config.py", "jobs/recipes.py", "methods/full.py"):
+    for module in ("training/train.py", "study/sections.py", "jobs/recipes.py", "methods/full.py"):
         with open(smoke.root / "src/finefit" / module, "a", encoding="utf-8") as file:
             file.write("\n# A comment.\n")
     assert NOTHING in smoke("snakemake", "-n")
