@@ -46,6 +46,10 @@ def opened(browser, page: Path, width: int = 1280, dark: bool = False):
     for log in ("browser", "performance"):
         browser.get_log(log)
     browser.get(page.as_uri())
+    from selenium.webdriver.support.ui import WebDriverWait  # not above: there may be no selenium
+
+    # A busy machine answers before the page's script, its last element, has run.
+    WebDriverWait(browser, 60).until(lambda seen: seen.execute_script("return document.readyState") == "complete")
     return browser
 
 
