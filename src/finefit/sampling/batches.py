@@ -28,8 +28,8 @@ def batches_of(classes: Tensor, per_class: int, size: int) -> list[tuple[Tensor,
 def keep_batches(
     batches: list[tuple[Tensor, Tensor]], draw: Callable[[Tensor, Tensor, int], dict[str, np.ndarray]], scratch: Path
 ) -> None:
-    """Write what `draw(labels, numbers, which)` gives for every batch that is not yet in `scratch`, each rank every
-    so many.
+    """Write what `draw(labels, numbers, which)` gives, and the labels, for every batch that is not yet in `scratch`,
+    each rank every so many.
 
     Raises:
         ToBeContinued: the job was told to stop; finished batches are kept.
@@ -39,7 +39,8 @@ def keep_batches(
         mine = first + ranks.number()
         path = scratch / f"batch-{mine:06d}.npz"
         if mine < len(batches) and not whole(path):
-            made = draw(*batches[mine], mine)
+            labels, numbers = batches[mine]
+            made = draw(labels, numbers, mine) | {"labels": labels.numpy()}
             with open(path.with_suffix(".partial"), "wb") as file:
                 np.savez(file, **made)
             path.with_suffix(".partial").rename(path)
@@ -65,7 +66,10 @@ def whole(path: Path) -> bool:
 def join(scratch: Path, name: str, out: Path) -> None:
     """Write an array of all kept batches as one file, a batch at a time: all may be more than memory holds."""
     paths = sorted(scratch.glob("batch-*.npz"))
-    count = sum(len(np.load(path)[name]) for path in paths)
+    count = 0
+    for path in paths:
+        with np.load(path) as batch:
+            count += len(batch["labels"])  # the least of its arrays
     for number, path in enumerate(paths):
         with np.load(path) as batch:
             append(out / f"{name}.npy", batch[name], count, first=number == 0)

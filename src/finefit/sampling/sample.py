@@ -51,7 +51,7 @@ def sample_batches(job: Job, scratch: Path) -> None:
             latents = sample(model, labels, numbers, settings, precision, device, pair)
             require_finite(f"latents that {settings['sampler']} gave in batch {which}", latents)
         with timed("pictures decoded", len(labels)):
-            return {"images": codec.decode(latents).cpu().numpy(), "labels": labels.numpy()}
+            return {"images": codec.decode(latents).cpu().numpy()}
 
     keep_batches(batches_of(classes, per_class, settings["batch_size"]), pictures, scratch)
 
