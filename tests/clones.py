@@ -1,4 +1,4 @@
-"""Throw-away clones of this repository in which the smoke study, of four methods, is the study; what ran in them."""
+"""Throw-away clones of this repository in which the smoke study, of few methods, is the study; what ran in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from finefit.jobs.job import PHASES
 
 ROOT = Path(__file__).parents[1]
 JOB = re.compile(r"^Job \d+: (\w+) (\S+)$", re.MULTILINE)
-METHODS = ("full", "bitfit", "difffit", "finediffusion")  # enough for engines, who know no method
+METHODS = ("bitfit", "difffit", "finediffusion")  # enough for engines, who know no method
 
 
 def program(path: Path, code: str) -> None:
@@ -92,8 +92,8 @@ class Clone:
         return {str(p.relative_to(self.root)): checksum(p) for p in paths if p.name != "provenance.json"}
 
 
-def clone_here(folder: Path) -> Clone:
-    """Clone this repository as it stands now, committed or not, with the smoke study of `METHODS` as params.yaml."""
+def clone_here(folder: Path, *methods: str) -> Clone:
+    """Clone this repository as it stands now, committed or not, with the smoke study of these methods as params.yaml."""
     root = folder / "finefit"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(root)], check=True)
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -108,7 +108,7 @@ def clone_here(folder: Path) -> Clone:
         (root / made).unlink(missing_ok=True)
     shutil.copyfile(root / "studies/smoke.yaml", root / "params.yaml")
     clone = Clone(root)
-    methods = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["methods"]
-    clone.set("methods", {name: methods[name] for name in METHODS})
+    all_methods = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["methods"]
+    clone.set("methods", {name: all_methods[name] for name in methods or METHODS})
     clone.commit()
     return clone

@@ -19,7 +19,7 @@ exec /usr/bin/env -S PATH=/usr/bin:/bin sed "$@"
 
 @pytest.mark.workflow
 def test_the_smoke_study_runs_alike_on_a_mac_from_an_archive_in_a_folder_with_a_space(finished, tmp_path, monkeypatch):
-    clone = clone_here(tmp_path / "a folder")
+    clone = clone_here(tmp_path / "a folder", "finediffusion")
     shutil.rmtree(clone.root / ".git")
     (clone.root / ".venv").symlink_to(Path(sys.executable).parents[1])
     (tmp_path / "bin").mkdir()
@@ -30,4 +30,4 @@ def test_the_smoke_study_runs_alike_on_a_mac_from_an_archive_in_a_folder_with_a_
     monkeypatch.delenv("HOME", raising=False)
     said = clone("make", "-o", ".venv/ready", "study", bin=tmp_path / "bin")
     assert "no version of the artifacts is kept" in said and "The report: reports/smoke/index.html" in said
-    assert clone.files() == finished.files()
+    assert clone.files().items() < finished.files().items()

@@ -157,8 +157,8 @@ def test_a_failing_notebook_says_where(tmp_path, monkeypatch):
     cells = [nbformat.v4.new_code_cell(code) for code in ("a = 1", "print('here')\nraise KeyError('no such column')")]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), "broken.ipynb")
-    with pytest.raises(ValueError) as told:
-        site.execute(Path("broken.ipynb"), Path("partial.ipynb"), {})
+    with pytest.raises(ValueError) as told, site.kernel() as python:
+        site.execute(Path("broken.ipynb"), Path("partial.ipynb"), {}, python)
     assert "broken.ipynb: cell 2 failed: KeyError: 'no such column'" in str(told.value)
     assert "partial.ipynb" in str(told.value)
     assert "here" in Path("partial.ipynb").read_text()
@@ -251,9 +251,15 @@ def test_scale_factors_are_recovered_inside_the_family_only():
 
 def test_beside_a_failing_notebook_the_other_pages_stand(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(site, "PAGES", {"study": "Study", "theory": "Theory"})
+    codes = {
+        "study": "left = 'whole'\nleft",
+        "theory": "1 / 0",
+        "claims": "import os\nos._exit(1)",
+        "factors": "'left' not in globals()",
+    }
+    monkeypatch.setattr(site, "PAGES", {name: name.title() for name in codes})
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    for notebook, code in {"study": "'whole'", "theory": "1 / 0"}.items():
+    for notebook, code in codes.items():
         cells = [
             nbformat.v4.new_code_cell("study = ''", metadata={"tags": ["parameters"]}),
             nbformat.v4.new_code_cell(code),
@@ -265,9 +271,14 @@ def test_beside_a_failing_notebook_the_other_pages_stand(tmp_path, monkeypatch):
     with pytest.raises(ValueError) as told:
         site.build(Path("study.yaml"), "tiny", out)
     failure = "notebooks/theory.ipynb: cell", "ZeroDivisionError: division by zero"
-    for said in (*failure, "out/theory.html", "out/index.html"):
+    for said in (
+        *failure,
+        "out/theory.html",
+        "out/index.html",
+        "notebooks/claims.ipynb: not executed: DeadKernelError",
+    ):
         assert said in str(told.value)
-    assert "whole" in (out / "index.html").read_text()
+    assert "whole" in (out / "index.html").read_text() and "True" in (out / "factors.html").read_text()
     partial = (out / "theory.html").read_text()
     assert "This page is partial" in partial and "division by zero" in partial
 

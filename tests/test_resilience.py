@@ -53,7 +53,12 @@ def test_a_job_out_of_minutes_says_that_it_is_to_be_continued(smoke):
 @pytest.mark.workflow
 def test_two_runs_at_once_make_each_artifact_once(smoke):
     files = smoke.files()
-    remove(smoke, "runs/embedded-32/full-s0-*", "samples/embedded-32/bitfit-s0-*", "samples/embedded-32/difffit-s0-*")
+    remove(
+        smoke,
+        "runs/embedded-32/finediffusion-s0-*",
+        "samples/embedded-32/bitfit-s0-*",
+        "samples/embedded-32/difffit-s0-*",
+    )
     runs = [smoke.start("snakemake") for _ in range(2)]
     said = [run.communicate()[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], "\n".join(said)

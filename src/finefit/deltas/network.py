@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from finefit import methods, objectives
+from finefit.jobs.empty_weights import empty_weights
 from finefit.models.checkpoint import OWN, mismatches, read_base, read_class_table
 from finefit.models.dit import DiT
-from finefit.models.embedders import LabelEmbedder, position_embedding
+from finefit.models.embedders import LabelEmbedder
 from finefit.models.shapes import CLASS_TABLE, Shape
 
 if TYPE_CHECKING:
@@ -73,13 +74,12 @@ def on_base(shape: Shape, embedder: LabelEmbedder, base: dict[str, Tensor]) -> D
     Raises:
         ValueError: the base is another network's.
     """
-    with torch.device("meta"):  # nothing is drawn or stored that the base replaces at once
+    with empty_weights():  # nothing is drawn or stored that the base replaces at once
         model = DiT(shape, embedder)
-    positions = position_embedding(shape.width, shape.grid, shape.coordinate_scale)
     wanted = {name: value for name, value in model.state_dict().items() if name not in OWN}
     if faults := mismatches(wanted, base):
         raise ValueError(f"the base does not fit the study's base.size and base.patch: {'; '.join(faults[:5])}")
-    model.load_state_dict(base | {"pos_embed": positions}, strict=False, assign=True)
+    model.load_state_dict(base, strict=False, assign=True)
     return model
 
 

@@ -22,6 +22,7 @@ from finefit.deltas.delta import load_run
 from finefit.deltas.merge import merged
 from finefit.export import card
 from finefit.jobs import store
+from finefit.jobs.empty_weights import empty_weights
 from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.models import diffusers_layout
 from finefit.models.dit import DiT
@@ -105,7 +106,7 @@ def write_transformer(state: dict[str, Tensor], shape: Shape, folder: Path) -> N
     """Write a plain network's tensors, under the published names, as the folder of a `DiTTransformer2DModel`."""
     from diffusers import DiTTransformer2DModel
 
-    with torch.device("meta"):
+    with empty_weights():
         theirs = DiTTransformer2DModel(**diffusers_layout.config(shape, len(state[CLASS_TABLE])))
     theirs.save_config(folder)
     tensors = diffusers_layout.to_diffusers(state)

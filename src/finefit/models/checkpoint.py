@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from finefit.data import sources
+from finefit.jobs.empty_weights import empty_weights
 from finefit.jobs.finite import require_finite
 from finefit.models import diffusers_layout
 from finefit.models.dit import DiT
@@ -156,7 +157,7 @@ def check(state: dict[str, Tensor], shape: Shape, file: Path) -> None:
     Raises:
         ValueError: a tensor is missing, left over, or of another shape.
     """
-    with torch.device("meta"):
+    with empty_weights():
         wanted = DiT(shape, LabelEmbedder(1, shape.width)).state_dict()
     wanted[CLASS_TABLE] = state.get(CLASS_TABLE, wanted[CLASS_TABLE])
     if faults := mismatches(wanted, state):

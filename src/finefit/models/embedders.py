@@ -107,8 +107,8 @@ def position_embedding(dim: int, grid: int, coordinate_scale: float = 1.0) -> Te
     The first half of the channels encodes the column, the second the row, each as sines then cosines (MAE, DiT).
     `coordinate_scale=0.5` squeezes a grid twice as fine into the old range: DiffFit's start from a low resolution.
     """
-    frequencies = 10_000.0 ** -(torch.arange(dim // 4, dtype=torch.float64) / (dim // 4))
-    angles = (torch.arange(grid, dtype=torch.float64) * coordinate_scale)[:, None] * frequencies
+    frequencies = 10_000.0 ** -(torch.arange(dim // 4, dtype=torch.float64, device="cpu") / (dim // 4))
+    angles = (torch.arange(grid, dtype=torch.float64, device="cpu") * coordinate_scale)[:, None] * frequencies
     axis = torch.cat([angles.sin(), angles.cos()], dim=1)  # [grid, dim / 2]
     columns = axis[None, :, :].expand(grid, grid, dim // 2)
     rows = axis[:, None, :].expand(grid, grid, dim // 2)

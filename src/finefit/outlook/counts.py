@@ -61,9 +61,8 @@ def counted(model: str, method: str, settings: dict[str, Any], classes: int, sup
     Raises:
         ValueError: no such model, method or setting.
     """
-    import torch
-
     from finefit.deltas.network import network
+    from finefit.jobs.empty_weights import empty_weights
 
     size, patch = parsed(model)
     run = {
@@ -75,7 +74,7 @@ def counted(model: str, method: str, settings: dict[str, Any], classes: int, sup
         "superclass_of": [number % superclasses for number in range(classes)],
         "latent_shape": [4, 32, 32],
     }
-    with torch.device("meta"):
+    with empty_weights():
         built = network(run, None)
     numbers = {name: parameter.numel() for name, parameter in built.named_parameters()}
     return Count(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbconvert import TemplateExporter
 
 TEMPLATE = Path(__file__).parent / "template.html"
@@ -22,6 +23,7 @@ PAGES = {  # notebook, and what the reader calls its page; the first is the site
     "factors": "Factors",
     "theory": "Theory",
 }
+SECONDS = 600  # in which a kernel answers: a machine that is busy with the study's other jobs may take minutes
 UTILITY = {"utility": "Utility"}  # where the study asks for it
 
 
@@ -37,18 +39,22 @@ def build(study: Path, name: str, out: Path, also: Mapping[str, str] | None = No
     kept = out / "notebooks"
     kept.mkdir()
     pages = {**PAGES, **(also or {})}
-    with ThreadPoolExecutor(2) as pool:  # a kernel's start is mostly waiting
-        told = list(pool.map(partial(page, study=study, name=name, out=out, pages=pages), pages))
-    failures = [failure for failure in told if failure]
+    failures, waiting = [], [*pages]
+    while waiting:
+        with kernel() as python:
+            while waiting:
+                if failure := page(waiting.pop(0), study, name, out, pages, python):
+                    failures.append(failure)
+                    break  # the kernel may be dead, so the next gets another
     if failures:
         raise ValueError("\n".join([*failures, f"The other pages: {out / address('study')}"]))
 
 
-def page(notebook: str, study: Path, name: str, out: Path, pages: Mapping[str, str]) -> str:
+def page(notebook: str, study: Path, name: str, out: Path, pages: Mapping[str, str], python: AsyncKernelManager) -> str:
     """Make one page; what failed, or nothing."""
     source, executed, failure = NOTEBOOKS / f"{notebook}.ipynb", out / f"notebooks/{notebook}.ipynb", ""
     try:
-        execute(source, executed, {"study": str(study)})
+        execute(source, executed, {"study": str(study)}, python)
     except ValueError as error:
         failure = f"{error}\nThe page up to there: {out / address(notebook)}"
         if not executed.exists():
@@ -62,8 +68,31 @@ def address(notebook: str) -> str:
     return "index.html" if notebook == next(iter(PAGES)) else f"{notebook}.html"
 
 
-def execute(notebook: Path, executed: Path, parameters: dict[str, str]) -> None:
+@contextmanager
+def kernel() -> Iterator[AsyncKernelManager]:
+    """A Python in which notebooks are executed one after the other: what they import is imported once."""
+    python = AsyncKernelManager(kernel_name="python3")
+    try:
+        yield python
+    finally:
+        if python.has_kernel:
+            run_sync(python.shutdown_kernel)(now=True)
+
+
+async def clear(python: AsyncKernelManager) -> None:
+    """Let a kernel forget what the notebook before defined, if there was one."""
+    if python.has_kernel:
+        client = python.client()
+        client.start_channels()
+        await client.execute_interactive("get_ipython().reset()", silent=True, timeout=SECONDS)
+        client.stop_channels()
+
+
+def execute(notebook: Path, executed: Path, parameters: dict[str, str], python: AsyncKernelManager) -> None:
     """Run a notebook in the current folder and keep the executed copy, also of a run that failed.
+
+    Args:
+        python: a `kernel`, in which nothing is left of the notebooks before.
 
     Raises:
         ValueError: a cell failed; the message names notebook, cell, the error's last line and the partial copy.
@@ -71,10 +100,10 @@ def execute(notebook: Path, executed: Path, parameters: dict[str, str]) -> None:
     import papermill
 
     logging.getLogger("papermill.translators").setLevel(logging.ERROR)  # else: "Black encountered an error"
-    # A machine that is busy with the study's other jobs may take minutes to start a kernel.
-    options = {"progress_bar": False, "start_timeout": 600, "extra_arguments": ["--log-level=ERROR"]}
-    try:  # absolute paths, since papermill changes the process's folder while another thread may write
-        papermill.execute_notebook(notebook.resolve(), executed.resolve(), parameters, kernel_name="python3", **options)
+    options = {"progress_bar": False, "start_timeout": SECONDS, "extra_arguments": ["--log-level=ERROR"]}
+    try:
+        run_sync(clear)(python)
+        papermill.execute_notebook(notebook, executed, parameters, kernel_name="python3", km=python, **options)
     except papermill.PapermillExecutionError as error:
         failed, said = f"cell {error.exec_count} failed", f"{error.ename}: {error.evalue}"
     except Exception as error:  # no kernel, or the kernel died: same advice, its own words
@@ -90,9 +119,9 @@ def ledger(out: Path) -> Path:
     Raises:
         ValueError: its notebook fails.
     """
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, kernel() as python:
         executed = Path(scratch) / "ledger.ipynb"
-        execute(NOTEBOOKS / "ledger.ipynb", executed, {"ledger": str(out / "ledger.json")})
+        execute(NOTEBOOKS / "ledger.ipynb", executed, {"ledger": str(out / "ledger.json")}, python)
         text = render(executed, "ledger", "All kept studies", pages={"ledger": "Ledger"})
     (out / "ledger.html").write_text(text, encoding="utf-8")
     return out / "ledger.html"

@@ -38,15 +38,14 @@ class Row:
 
 def build(class_name: str, config: dict) -> nn.Module:
     """A network without memory, from its class ("library.Class") and configuration."""
-    import torch
-
+    from finefit.jobs.empty_weights import empty_weights
     from finefit.jobs.torchvision_shim import importable_torchvision
 
     importable_torchvision()  # diffusers imports it on the way
     library, _, name = class_name.rpartition(".")
     made = getattr(import_module(library), name)
     configured = getattr(made, "config_class", None)  # transformers' networks take one object
-    with torch.device("meta"):
+    with empty_weights():
         return made(configured(**config)) if configured else made(**config)
 
 
