@@ -93,7 +93,7 @@ class Clone:
 
 
 def clone_here(folder: Path, *methods: str) -> Clone:
-    """Clone this repository as it stands now, committed or not, with the smoke study of these methods as params.yaml."""
+    """Clone this repository as it stands, committed or not, with the smoke study of these methods as params.yaml."""
     root = folder / "finefit"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(root)], check=True)
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
