@@ -1,10 +1,15 @@
-"""Fidelity and seconds of samplers on one finished run: what 250 ancestral steps buy over 25 of DPM-Solver++.
+"""Fidelity and seconds of samplers on one method's finished runs: what 250 ancestral steps buy over a few of another.
 
-    python benchmarks/samplers.py runs/embedded-32/full-s0-1234abcd --json samplers.json
-    python benchmarks/samplers.py runs/... --study studies/smoke.yaml --per-class 4
+    python benchmarks/samplers.py full --json samplers.json
+    python benchmarks/samplers.py full --study studies/smoke.yaml --per-class 4
 
 Every row draws the same labels from the same first noise, guided as in the study, and is judged as there: by the
-networks of its reference, against real test pictures. Seconds hold sampling and decoding. Nothing is published.
+networks of its reference, against real test pictures. A score is the mean over the study's seeds, and beside it its
+difference from the first row's with a 95 % interval, seed by seed. Seconds hold sampling and decoding.
+
+Beside ours stand UniPC (Zhao et al. 2023) as diffusers has it, and first-order forecasting of features (TaylorSeer,
+Liu et al. 2025): the blocks are evaluated at every so many steps, and between these what they add to the tokens is
+extrapolated on a line through the last two. Nothing is published.
 """
 
 from __future__ import annotations
@@ -17,13 +22,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from measuring import machine
-from torch import Tensor
+from scipy import stats
+from torch import Tensor, nn
 
 from finefit import codecs
+from finefit.diffusion import samplers
+from finefit.diffusion.process import TRAIN_STEPS
 from finefit.evaluation.evaluate import judges_of
 from finefit.jobs import store
 from finefit.jobs.devices import device_here
 from finefit.jobs.job import Job
+from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
@@ -34,44 +43,92 @@ from finefit.sampling.sample import sample
 from finefit.study.plan import Plan
 from finefit.study.reading import load
 
-SAMPLERS = [("ancestral", 250), ("ddim", 50), ("ddim", 25), ("dpmpp", 25), ("dpmpp", 20), ("dpmpp", 12)]
-COLUMNS = ["sampler", "steps", "evaluations", "seconds", "fd_probe", "class_accuracy", "diversity_probe"]
+# Sampler, its steps, and at how many of them the blocks are evaluated once.
+SAMPLERS = [
+    ("ancestral", 250, 1),
+    ("ddim", 50, 1),
+    ("ddim", 25, 1),
+    *(("dpmpp", steps, 1) for steps in (25, 16, 12, 8)),
+    *(("unipc", steps, 1) for steps in (12, 8)),
+    ("ddim", 48, 4),
+    ("ddim", 24, 3),
+    ("dpmpp", 24, 2),
+    ("dpmpp", 24, 3),
+]
+SCORES = ["fd_probe", "class_accuracy", "diversity_probe"]
 
 
-def judged(run: Job, plan: Plan) -> tuple[dict, Job]:
-    """The run's settings of sampling at the study's own scale, and the evaluation of its samples.
+class Forecast(nn.Module):
+    """All blocks of a network as one that is evaluated at every `every`-th call, and else continues on a line."""
+
+    def __init__(self, blocks: nn.ModuleList, every: int):
+        super().__init__()
+        self.blocks, self.every, self.calls = blocks, every, 0
+        self.known: list[Tensor] = []  # what the blocks added at the last two evaluations
+
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        ahead = self.calls % self.every
+        self.calls += 1
+        if ahead:
+            last = self.known[-1]
+            return x + last + (last - self.known[0]) * (ahead / self.every)
+        start = x
+        for block in self.blocks:
+            x = block(x, c)
+        self.known = [*self.known[-1:], x - start]
+        return x
+
+
+def unipc(predict: samplers.Predict, x: Tensor, steps: int, noise: samplers.Noise) -> Tensor:
+    """UniPC of second order by diffusers, at the timesteps of `finefit.diffusion.samplers.dpmpp`."""
+    importable_torchvision()
+    from diffusers import UniPCMultistepScheduler
+
+    schedule = {"beta_start": 1e-4, "beta_end": 0.02, "num_train_timesteps": TRAIN_STEPS}
+    scheduler = UniPCMultistepScheduler(**schedule, timestep_spacing="linspace")
+    scheduler.set_timesteps(steps)
+    for timestep in scheduler.timesteps:
+        predicted = predict(x, int(timestep)).float().chunk(2, dim=1)[0]
+        x = scheduler.step(predicted, timestep, x).prev_sample
+    return x
+
+
+def judged(method: str, plan: Plan) -> list[Job]:
+    """A method's evaluations at the study's own scale and its first guidance, a seed each.
 
     Raises:
-        ValueError: one of them is not published.
+        ValueError: no such method, or what they need is not published.
     """
-    scale = plan.study.sample.scale
-    jobs = [job for job in plan.kind("evaluate") if job.inputs["sample"].inputs["run"] is run]
-    job = next((job for job in jobs if job.inputs["sample"].settings["scale"] == scale), jobs[0])
-    for needed in (run, *run.inputs.values(), *(part for role, part in job.inputs.items() if role != "sample")):
-        store.check(needed)
-    return job.inputs["sample"].settings, job
+    asked = plan.study.sample.scale
+    jobs = {}
+    for job in plan.kind("evaluate"):
+        sampled = job.inputs["sample"]
+        if sampled.settings["scale"] == asked and sampled.inputs["run"].settings["method"] == method:
+            jobs.setdefault(sampled.settings["seed"], job)
+    if not jobs:
+        raise ValueError(f"{method}: no method of study {plan.study.name!r}")
+    for job in jobs.values():
+        run = job.inputs["sample"].inputs["run"]
+        for needed in (run, *run.inputs.values(), *(part for role, part in job.inputs.items() if role != "sample")):
+            store.check(needed)
+    return list(jobs.values())
 
 
-def drawn(job: Job, settings: dict, device: str) -> tuple[Tensor, Tensor, float, float]:
-    """Pictures uint8 `[n, r, r, 3]` and labels `[n]`, the seconds they took, and network evaluations per picture."""
+def drawn(job: Job, settings: dict, every: int, device: str) -> tuple[Tensor, Tensor, float]:
+    """Pictures uint8 `[n, r, r, 3]` and labels `[n]`, and the seconds they took."""
     model, pair, precision = load_to_sample(job, device)
     codec = codecs.load(settings["codec"]).to(device)
-    evaluations = 0
+    blocks = model.blocks
 
-    def count(_, inputs: tuple[Tensor, ...]) -> None:
-        nonlocal evaluations
-        evaluations += len(inputs[0])
+    def sampled(labels: Tensor, numbers: Tensor) -> Tensor:
+        if every > 1:
+            model.blocks = nn.ModuleList([Forecast(blocks, every)])
+        return sample(model, labels, numbers, settings, precision, device, pair)
 
-    for network in filter(None, (model, pair)):
-        network.register_forward_pre_hook(count)
     batches = batches_of(torch.arange(model.y_embedder.num_classes), settings["per_class"], settings["batch_size"])
     start = time.perf_counter()
-    pictures = [
-        codec.decode(sample(model, labels, numbers, settings, precision, device, pair)).cpu()
-        for labels, numbers in batches
-    ]
-    labels = torch.cat([labels for labels, _ in batches])
-    return torch.cat(pictures), labels, time.perf_counter() - start, evaluations / len(labels)
+    pictures = [codec.decode(sampled(labels, numbers)).cpu() for labels, numbers in batches]
+    return torch.cat(pictures), torch.cat([labels for labels, _ in batches]), time.perf_counter() - start
 
 
 def scores(images: Tensor, labels: Tensor, evaluation: Job) -> dict[str, float]:
@@ -91,39 +148,49 @@ def scores(images: Tensor, labels: Tensor, evaluation: Job) -> dict[str, float]:
 def main() -> None:
     """Print a row for each sampler and, with --json, write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="a finished run's folder")
+    parser.add_argument("method", help="whose runs of the study are sampled from")
     parser.add_argument("--study", type=Path, default=Path("params.yaml"))
     parser.add_argument("--per-class", type=int, help="pictures of each class; the study's where left out")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     plan, device = Plan(load(given.study)), device_here()
-    run = plan.at(given.run)
-    settings, evaluation = judged(run, plan)
+    samplers.unipc = unipc
+    jobs = judged(given.method, plan)
+    settings = jobs[0].inputs["sample"].settings
     settings = settings | {"per_class": given.per_class or settings["per_class"]}
-    kept = ("guidance", "scale", "guided_channels", "guidance_interval", "per_class", "batch_size", "seed")
-    real = json.loads((evaluation.inputs["reference"].path / "reference.json").read_text())
+    kept = ("guidance", "scale", "guided_channels", "guidance_interval", "per_class", "batch_size")
     found = {
         "machine": machine(device),
-        "run": run.path.as_posix(),
+        "method": given.method,
+        "seeds": [job.inputs["sample"].settings["seed"] for job in jobs],
         "settings": {key: settings[key] for key in kept},
-        "real": {key: real[key] for key in ("fd_probe_floor", "fd_probe_floor_size", "diversity_probe_real")},
         "rows": [],
     }
-    print(" ".join(f"{column:>15}" for column in COLUMNS))
-    for sampler, steps in SAMPLERS:
-        images, labels, seconds, evaluations = drawn(
-            evaluation.inputs["sample"], settings | {"sampler": sampler, "steps": steps}, device
-        )
-        row = {"sampler": sampler, "steps": steps, "evaluations": evaluations, "seconds": seconds}
-        found["rows"].append(row | scores(images, labels, evaluation))
-        print(" ".join(f"{shown(found['rows'][-1][column]):>15}" for column in COLUMNS), flush=True)
+    for sampler, steps, every in SAMPLERS:
+        seconds, values = 0.0, []
+        for job in jobs:
+            own = {"sampler": sampler, "steps": steps, "per_class": settings["per_class"]}
+            images, labels, took = drawn(job.inputs["sample"], job.inputs["sample"].settings | own, every, device)
+            seconds += took
+            values.append(scores(images, labels, job))
+        row = {"sampler": sampler, "steps": steps, "evaluated": -(-steps // every), "seconds": seconds}
+        first = found["rows"][0] if found["rows"] else None
+        for name in SCORES:
+            row[name] = summary([value[name] for value in values], first and first[name]["values"])
+        found["rows"].append(row)
+        print(row, flush=True)
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def shown(value: str | int | float) -> str:
-    """A cell: words and whole numbers as they are, others to three digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def summary(values: list[float], first: list[float] | None) -> dict[str, float | list[float]]:
+    """A score by seed, its mean, and its difference from the first row's with half a 95 % interval (Student's)."""
+    found = {"values": values, "mean": float(np.mean(values))}
+    if first is None or len(values) < 2:
+        return found
+    differences = np.subtract(values, first)
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(differences)
+    return found | {"difference": float(differences.mean()), "half": float(half)}
 
 
 if __name__ == "__main__":

@@ -39,8 +39,16 @@ def profile(found: dict) -> list[Row]:
 
 
 def samplers(found: dict) -> list[Row]:
-    """Fidelity and seconds of each sampler."""
-    return [{key: shown(value) for key, value in row.items()} for row in found["rows"]]
+    """Fidelity and seconds of each sampler, a score with its difference from the first row's."""
+
+    def cell(score: dict) -> str:
+        beside = f" ({score['difference']:+.3f} ± {score['half']:.3f})" if "half" in score else ""
+        return f"{score['mean']:.3f}{beside}"
+
+    return [
+        {key: cell(value) if isinstance(value, dict) else shown(value) for key, value in row.items()}
+        for row in found["rows"]
+    ]
 
 
 def packs(found: dict) -> list[Row]:
