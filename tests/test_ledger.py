@@ -39,8 +39,8 @@ def test_two_seeds_of_the_old_default_study_separate_most_pairs():
 
 
 def test_pairs_of_a_folder_are_told_where_it_has_values(in_root, capsys):
-    with pytest.raises(ValueError, match="docs/results/factors: no values by seed"):
-        pictures.pairs(Path("docs/results/factors"))
+    with pytest.raises(ValueError, match="docs/results/base-photo: no values by seed"):
+        pictures.pairs(Path("docs/results/base-photo"))
     pictures.pairs(Path("docs/results/resolution"), "class_accuracy")
     assert "halved - plain" in capsys.readouterr().out
 
