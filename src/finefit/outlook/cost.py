@@ -121,7 +121,8 @@ def work(job: Job) -> dict[str, float]:
         amounts["train"] = step_operations(job) * settings["train"]["steps"]
     elif job.kind == "sample":
         pictures = pictures_of(job)
-        amounts["sample"] = pictures * passes(job) * settings["steps"] * shape_of(job.inputs["run"]).forward_operations
+        evaluations = -(-settings["steps"] // settings.get("evaluate_every", 1))
+        amounts["sample"] = pictures * passes(job) * evaluations * shape_of(job.inputs["run"]).forward_operations
         amounts["codec"] = pictures * codec_of(job).decode * resolution(job) ** 2
     elif job.kind == "denoise":
         pictures = min(size.test, size.classes * settings["denoising_per_class"])

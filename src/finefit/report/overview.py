@@ -31,10 +31,20 @@ def facts(found: Results) -> HTML:
         "evaluations": f"{done} of {len(found.evaluations)} done" if done < len(found.evaluations) else f"{done}",
         "computing time": duration(seconds) if seconds else "none yet",
     }
+    if found.study.sample.evaluate_every > 1:
+        told["evaluated"] = forecast(found)
     if used := {content(job, job.marker.name).get("precision") for job in found.plan.jobs} - {None}:
         told["precision"] = " and ".join(sorted(used))  # runs on several kinds of machine
     shown = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in told.items())
     return HTML(f'<dl class="facts">{shown}</dl>')
+
+
+def forecast(found: Results) -> str:
+    """At how many steps networks were evaluated, and how far the pictures are from those of all steps (mean of sets)."""
+    asked = found.study.sample
+    lost = [content(job, "taylorseer.json")["rms"] for job in found.plan.kind("sample") if job.marker.exists()]
+    text = f"{-(-asked.steps // asked.evaluate_every)} of {asked.steps} steps"
+    return f"{text}; {number(sum(lost) / len(lost))} grey levels off" if lost else text
 
 
 def findings(found: Results) -> HTML:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from finefit import codecs
 from finefit.diffusion import guidance, samplers
+from finefit.diffusion.taylorseer import forecasting
 from finefit.jobs import ranks
 from finefit.jobs.devices import device_here, uses_bfloat16
 from finefit.jobs.finite import require_finite
@@ -23,12 +25,17 @@ from finefit.sampling.networks import load_to_sample
 if TYPE_CHECKING:
     from finefit.jobs.job import Job
 
+COMPARED = 8  # pictures that are drawn once more without forecasts, where a study asks for these
+
 
 def build(job: Job, out: Path, scratch: Path) -> None:
-    """Sample `per_class` pictures of every class: `images.npy` uint8 `[n, r, r, 3]` and `labels.npy` int64 `[n]`."""
+    """Sample `per_class` pictures of every class: `images.npy` uint8 `[n, r, r, 3]` and `labels.npy` int64 `[n]`; and
+    `taylorseer.json`, what forecasts cost, where the study asks for these."""
     ranks.launch(sample_batches, ranks.wanted(), job, scratch)
     for name in ("images", "labels"):
         join(scratch, name, out)
+    if job.settings.get("evaluate_every", 1) > 1:
+        (out / "taylorseer.json").write_text(json.dumps(forecast_loss(job, out), indent=1) + "\n")
 
 
 def sample_batches(job: Job, scratch: Path) -> None:
@@ -41,19 +48,39 @@ def sample_batches(job: Job, scratch: Path) -> None:
     device, settings = device_here(), job.settings
     model, pair, precision = load_to_sample(job, device)
     codec = codecs.load(settings["codec"]).to(device)
-    classes, per_class = torch.arange(model.y_embedder.num_classes), settings["per_class"]
-    if "trial" in settings:
-        classes, per_class = torch.from_numpy(few_classes(len(classes), settings["trial"] // 2)), min(per_class, 2)
 
     def pictures(labels: Tensor, numbers: Tensor, which: int) -> dict[str, np.ndarray]:
         asked = 1 if settings["guidance"] in ("none", "learned") else 2
-        with timed("denoising passes", len(labels) * settings["steps"] * asked):
+        evaluations = -(-settings["steps"] // settings.get("evaluate_every", 1))
+        with timed("denoising passes", len(labels) * evaluations * asked):
             latents = sample(model, labels, numbers, settings, precision, device, pair)
             require_finite(f"latents that {settings['sampler']} gave in batch {which}", latents)
         with timed("pictures decoded", len(labels)):
             return {"images": codec.decode(latents).cpu().numpy()}
 
-    keep_batches(batches_of(classes, per_class, settings["batch_size"]), pictures, scratch)
+    keep_batches(batches(model, settings, settings["batch_size"]), pictures, scratch)
+
+
+def batches(model: DiT, settings: dict, size: int) -> list[tuple[Tensor, Tensor]]:
+    """Labels and numbers of all pictures that a job makes, in batches (see `batches_of`)."""
+    classes, per_class = torch.arange(model.y_embedder.num_classes), settings["per_class"]
+    if "trial" in settings:
+        classes, per_class = torch.from_numpy(few_classes(len(classes), settings["trial"] // 2)), min(per_class, 2)
+    return batches_of(classes, per_class, size)
+
+
+def forecast_loss(job: Job, out: Path) -> dict[str, float]:
+    """How far the first `COMPARED` pictures in `out` are from those of the same noise with every evaluation made.
+
+    Gives `pictures` and `rms`, the root mean square difference in grey levels of 255.
+    """
+    device, settings = device_here(), {**job.settings, "evaluate_every": 1}
+    model, pair, precision = load_to_sample(job, device)
+    labels, numbers = batches(model, settings, COMPARED)[0]
+    latents = sample(model, labels, numbers, settings, precision, device, pair)
+    whole = codecs.load(settings["codec"]).to(device).decode(latents).cpu().numpy()
+    differences = whole.astype(np.float64) - np.load(out / "images.npy", mmap_mode="r")[: len(whole)]
+    return {"pictures": len(whole), "rms": float(np.sqrt(np.mean(differences**2)))}
 
 
 @torch.inference_mode()
@@ -71,8 +98,8 @@ def sample(
     Args:
         labels: int64 `[n]` class ids.
         numbers: int64 `[n]`, which picture of its class each is.
-        settings: `seed`, `sampler`, `steps`, `guidance`, `scale`, `guided_channels`, `guidance_interval`, and
-            `guidance_form` where it is not plain.
+        settings: `seed`, `sampler`, `steps`, `guidance`, `scale`, `guided_channels`, `guidance_interval`,
+            `guidance_form` where it is not plain, and `evaluate_every` where it is not 1.
         precision: as in training.
         pair: `model` beside the network that guidance "base" or "auto" points away from.
     """
@@ -80,7 +107,10 @@ def sample(
     noise = noise_source(settings["seed"], labels, numbers, model, device)
     labels = labels.to(device)
     predict = predictor(model.eval(), labels, settings, pair and pair.eval())
-    with torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)):
+    with (
+        forecasting(pair or model, settings.get("evaluate_every", 1)),
+        torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)),
+    ):
         return getattr(samplers, settings["sampler"])(predict, noise(), settings["steps"], noise)
 
 

@@ -145,6 +145,10 @@ class Study(Strict):
         """Raise ValueError where samples are to be guided away from a network that there is not."""
         if "base" in self.sample.guidance:
             self.check_null_row("base")
+        if self.sample.evaluate_every > self.sample.steps:
+            raise ValueError(
+                f"evaluate_every: {self.sample.evaluate_every} is more than sample.steps, so nothing is evaluated twice"
+            )
         if ("auto" in self.sample.guidance) != (self.sample.auto_steps is not None):
             raise ValueError("auto: goes with auto_steps, the steps of the network to guide away from; give both")
         if self.sample.auto_steps and self.sample.auto_steps >= self.train.steps:

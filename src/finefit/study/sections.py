@@ -127,8 +127,9 @@ class SampleSettings(Strict):
     guidance: list[Literal["base", "auto"]] = []
     guidance_form: Literal["plain", "zero_star", "apg"] = "plain"
     auto_steps: Positive | None = None
+    evaluate_every: Positive = 1  # steps for one evaluation of the network's blocks (finefit.diffusion.taylorseer)
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"guidance", "guidance_form", "auto_steps"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"guidance", "guidance_form", "auto_steps", "evaluate_every"})
 
 
 class UtilitySettings(Strict):
