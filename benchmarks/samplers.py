@@ -122,15 +122,7 @@ def drawn(job: Job, settings: dict, every: int, between: str, device: str) -> tu
 
     def sampled(labels: Tensor, numbers: Tensor) -> Tensor:
         samplers.asked = on_a_line if between == "output" else sampler
-        return sample(
-            model,
-            labels,
-            numbers,
-            settings | {"sampler": "asked", "evaluate_every": evaluate_every},
-            precision,
-            device,
-            pair,
-        )
+        return sample(model, labels, numbers, settings, precision, device, pair)
 
     batches = batches_of(torch.arange(model.y_embedder.num_classes), settings["per_class"], settings["batch_size"])
     start = time.perf_counter()

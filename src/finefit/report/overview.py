@@ -40,7 +40,7 @@ def facts(found: Results) -> HTML:
 
 
 def forecast(found: Results) -> str:
-    """At how many steps networks were evaluated, and how far the pictures are from those of all steps (mean of sets)."""
+    """At how many steps networks were evaluated, and how far pictures are from those of all steps (mean of sets)."""
     asked = found.study.sample
     lost = [content(job, "taylorseer.json")["rms"] for job in found.plan.kind("sample") if job.marker.exists()]
     text = f"{-(-asked.steps // asked.evaluate_every)} of {asked.steps} steps"
