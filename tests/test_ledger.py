@@ -150,4 +150,6 @@ def test_links_of_the_ledger_lead_to_what_is_kept():
         for study in one["studies"]:
             page = ROOT / gathered.FOLDER / study["page"]
             text = page.read_text(encoding="utf-8")
-            assert all(f'id="{seen["made"]}"' in text for seen in study["findings"] if seen["made"])
+            assert page.suffix == ".csv" or all(
+                f'id="{seen["made"]}"' in text for seen in study["findings"] if seen["made"]
+            )

@@ -94,9 +94,9 @@ def strength(claim: claims.Claim, study: Record) -> tuple[bool, int, float]:
 
 
 def page(folder: Path) -> str:
-    """A kept study's first page, seen from the ledger; its folder where no page is kept."""
+    """A kept study's first page, seen from the ledger; its table where no page is kept, as of one that is too large."""
     names = [path.name for path in sorted(folder.glob("*.html"))]
-    return f"{folder.name}/{'index.html' if 'index.html' in names else next(iter(names), '')}"
+    return f"{folder.name}/{'index.html' if 'index.html' in names else next(iter(names), 'results.csv')}"
 
 
 def write(lines: list[Record], out: Path) -> Path:
@@ -171,7 +171,7 @@ def told(one: Record, study: Record, first: bool) -> str:
         value = number(seen["mean"], 4)
         if seen["high"] is not None and seen["high"] > seen["low"]:
             value += f" [{number(seen['low'], 3)}, {number(seen['high'], 3)}]"
-        address = study["page"] + (f"#{seen['made']}" if seen["made"] else "")
+        address = study["page"] + (f"#{seen['made']}" if seen["made"] and study["page"].endswith(".html") else "")
         text = f'<a href="{escape(address)}">{value}</a> {escape(one["unit"])}'
         reasons = [compared(one, seen), *facts(study, seen)]
         lines.append(f"{text}<small>{escape('; '.join(filter(None, reasons)))}</small>")
