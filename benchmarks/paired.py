@@ -57,13 +57,14 @@ def main() -> None:
     joined = paired(given.first, given.second)
     rows = []
     for score in SCORES:
-        before, after = joined[f"{score}_first"].to_numpy(), joined[f"{score}_second"].to_numpy()
-        by_method = (joined[f"{score}_second"] - joined[f"{score}_first"]).groupby(joined["variant"]).mean()
-        rows.append(
-            {"score": score, "first": before.mean(), "second": after.mean(), "difference": summary(after - before)}
-        )
-        rows[-1]["methods"] = by_method.to_dict()
-        print(rows[-1])
+        before, after = joined[f"{score}_first"], joined[f"{score}_second"]
+        row = {"score": score, "first": float(before.mean()), "second": float(after.mean())}
+        row |= {"difference": summary((after - before).to_numpy())}
+        row |= {"methods": (after - before).groupby(joined["variant"]).mean().to_dict()}
+        rows.append(row)
+        difference = row["difference"]
+        print(f"{score:>16}: {row['first']:.5g} -> {row['second']:.5g}", end="  ")
+        print(f"{difference['mean']:+.2g} +- {difference['half']:.2g} over {len(joined)} pairs")
     if given.json:
         found = {"first": given.first.name, "second": given.second.name, "pairs": len(joined), "rows": rows}
         given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

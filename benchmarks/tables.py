@@ -51,6 +51,16 @@ def samplers(found: dict) -> list[Row]:
     ]
 
 
+def precision(found: dict) -> list[Row]:
+    """Each score of two kept studies, and their difference pair by pair."""
+    rows = []
+    for row in found["rows"]:
+        difference = f"{row['difference']['mean']:+.2g} ± {row['difference']['half']:.2g}"
+        rows.append({"score": row["score"], "float32": f"{row['first']:.5g}", "bfloat16": f"{row['second']:.5g}"})
+        rows[-1]["difference"] = difference
+    return rows
+
+
 def packs(found: dict) -> list[Row]:
     """Each size of pack."""
     return [{key.replace("_", " "): shown(value) for key, value in row.items()} for row in found["results"]]
@@ -126,7 +136,7 @@ def shown(value: object) -> str:
     return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
 
 
-TABLES = {table.__name__: table for table in (speed, profile, samplers, packs, operators, holes, shift, codecs)}
+TABLES = {table.__name__: table for table in (speed, profile, samplers, precision, packs, operators, holes, shift, codecs)}
 
 
 def rendered(text: str) -> str:

@@ -66,7 +66,7 @@ def test_the_default_study_has_the_rates_that_were_chosen():
     assert asked == {row["method"]: (row["lr"], row["table"]) for _, row in best.iterrows()}
 
 
-@pytest.mark.parametrize("name", ["depth", "factors", "fewshot", "resolution", "shift", "utility"])
+@pytest.mark.parametrize("name", ["depth", "factors", "fewshot", "float32", "resolution", "shift", "utility"])
 def test_the_studies_beside_it_have_the_default_ones_rates(name):
     """A method has one rate wherever it stands; that of `rates` is its question."""
     study, mini = reading.load(ROOT / f"studies/{name}.yaml"), reading.load(ROOT / "params.yaml")
