@@ -136,7 +136,9 @@ def shown(value: object) -> str:
     return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
 
 
-TABLES = {table.__name__: table for table in (speed, profile, samplers, precision, packs, operators, holes, shift, codecs)}
+TABLES = {
+    table.__name__: table for table in (speed, profile, samplers, precision, packs, operators, holes, shift, codecs)
+}
 
 
 def rendered(text: str) -> str:
