@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from torch import Tensor
 from finefit import codecs
 from finefit.diffusion import samplers
 from finefit.diffusion.process import TRAIN_STEPS
+from finefit.diffusion.taylorseer import Line
 from finefit.evaluation.evaluate import judges_of
 from finefit.jobs import store
 from finefit.jobs.devices import device_here
@@ -57,21 +57,6 @@ SAMPLERS = [
     *(("dpmpp", 24, every, what) for every in (2, 3) for what in ("blocks", "output")),
 ]
 SCORES = ["fd_probe", "class_accuracy", "diversity_probe"]
-
-
-class Line:
-    """A tensor that is evaluated at every `every`-th call, and else lies on the line through its last two values."""
-
-    def __init__(self, every: int):
-        self.every, self.calls = every, 0
-        self.known: list[Tensor] = []
-
-    def __call__(self, evaluate: Callable[[], Tensor]) -> Tensor:
-        ahead = self.calls % self.every
-        self.calls += 1
-        if not ahead:
-            self.known = [*self.known[-1:], evaluate()]
-        return self.known[-1] + (self.known[-1] - self.known[0]) * (ahead / self.every)
 
 
 def unipc(predict: samplers.Predict, x: Tensor, steps: int, noise: samplers.Noise) -> Tensor:

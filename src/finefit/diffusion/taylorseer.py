@@ -7,7 +7,7 @@ timestep, and the last layer, are evaluated at every step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from torch import Tensor, nn
@@ -15,26 +15,40 @@ from torch import Tensor, nn
 from finefit.models.dit import DiT
 
 
+class Line:
+    """A tensor evaluated at every `every`-th call; between, it continues the line through its last two values."""
+
+    def __init__(self, every: int):
+        self.every, self.ahead = every, 0
+        self.known: list[Tensor] = []
+
+    def __call__(self, evaluate: Callable[[], Tensor]) -> Tensor:
+        self.ahead = (self.ahead + 1) % self.every if self.known else 0
+        if self.ahead == 0:
+            self.known = [*self.known[-1:], evaluate()]
+        last, first = self.known[-1], self.known[0]
+        return last + (last - first) * (self.ahead / self.every)
+
+
 class Forecast(nn.Module):
-    """Blocks as one that is evaluated at every `every`-th call, and whenever a batch of another shape comes."""
+    """Blocks as one, of which what it adds to the tokens is a `Line`; a batch of another shape begins a new one."""
 
     def __init__(self, blocks: nn.ModuleList, every: int):
         super().__init__()
-        self.blocks, self.every, self.ahead = blocks, every, 0
-        self.known: list[Tensor] = []  # what the blocks added at the last two evaluations
+        self.blocks, self.line = blocks, Line(every)
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         """Tokens `[n, tokens, dim]` and condition `[n, dim]` to tokens."""
-        if self.known and self.known[-1].shape != x.shape:
-            self.known = []
-        self.ahead = (self.ahead + 1) % self.every if self.known else 0
-        if self.ahead == 0:
+        if self.line.known and self.line.known[-1].shape != x.shape:
+            self.line = Line(self.line.every)
+
+        def added() -> Tensor:
             out = x
             for block in self.blocks:
                 out = block(out, c)
-            self.known = [*self.known[-1:], out - x]
-        last, first = self.known[-1], self.known[0]
-        return x + last + (last - first) * (self.ahead / self.every)
+            return out - x
+
+        return x + self.line(added)
 
 
 @contextmanager
