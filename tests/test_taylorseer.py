@@ -18,6 +18,7 @@ from finefit.deltas.network import unconditional, with_own_classes
 from finefit.diffusion.taylorseer import Forecast
 from finefit.models.shapes import Shape
 from finefit.outlook import cost
+from finefit.rehearsal import studies
 from finefit.report import collect, overview
 from finefit.sampling.sample import sample
 from finefit.study import reading
@@ -113,6 +114,11 @@ def test_a_study_says_what_its_forecasts_cost(made_up_study):
     assert "8 of 24 steps; 2.50 grey levels off" in overview.facts(collect.read("study.yaml")).data
     alone = with_forecast(8, 1).kind("sample")
     assert [cost.work(job)["sample"] for job in samples] == [cost.work(job)["sample"] for job in alone]
+
+
+def test_a_rehearsal_takes_its_two_steps_as_they_are(made_up_study):
+    rehearsed = studies.part(with_forecast(24, 3).study, "one", ["embedded"], ["full"], on_gpu=True)
+    assert (rehearsed.sample.steps, rehearsed.sample.evaluate_every) == (2, 1)
 
 
 def test_more_steps_than_there_are_cannot_be_forecast(made_up_study):

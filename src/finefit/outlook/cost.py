@@ -17,12 +17,12 @@ from finefit.codecs import CODECS, Facts
 from finefit.data import sources, tables
 from finefit.jobs.job import Job
 from finefit.models.shapes import Shape
+from finefit.study.passes import evaluations, passes
 
 TABLE, MEASURED = Path("data/rates.csv"), Path("data/rates-here.csv")
 GPU = "a100"  # what GPU hours are counted on where no rehearsal ran on another
 # Always on a GPU; of the others those whose networks are large.
 GPU_KINDS = {"latents", "source", "finetune", "sample", "denoise"}
-ONE_PASS = {"none", "learned"}  # kinds of guidance that ask the network once a step
 PROBE_STEP_PIXELS = 64 * 3 * 2  # pictures of a step, forward and backward, of both networks that judge
 JUDGED, JUDGED_PICTURES = 40, 1024  # sets of pictures, unharmed and harmed, that a judge is judged by; of each at most
 COMPARED = 20_000  # pictures of a set at most that are compared with all of another
@@ -121,8 +121,8 @@ def work(job: Job) -> dict[str, float]:
         amounts["train"] = step_operations(job) * settings["train"]["steps"]
     elif job.kind == "sample":
         pictures = pictures_of(job)
-        evaluations = -(-settings["steps"] // settings.get("evaluate_every", 1))
-        amounts["sample"] = pictures * passes(job) * evaluations * shape_of(job.inputs["run"]).forward_operations
+        asked = passes(settings) * evaluations(settings)
+        amounts["sample"] = pictures * asked * shape_of(job.inputs["run"]).forward_operations
         amounts["codec"] = pictures * codec_of(job).decode * resolution(job) ** 2
     elif job.kind == "denoise":
         pictures = min(size.test, size.classes * settings["denoising_per_class"])
@@ -163,11 +163,6 @@ def step_operations(run: Job) -> float:
     train = run.settings["train"]
     passes = (3 if trains_all(run) else 2) + train["recompute"] + objective_of(run).passes
     return passes * shape_of(run).forward_operations * train["batch_size"]
-
-
-def passes(sample: Job) -> int:
-    """Forward passes that a picture takes at a step of sampling."""
-    return 1 if sample.settings["guidance"] in ONE_PASS else 2
 
 
 def pictures_of(sample: Job) -> int:

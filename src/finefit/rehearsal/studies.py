@@ -7,6 +7,7 @@ from typing import Any
 from finefit.outlook import cost, forecast
 from finefit.study import reading
 from finefit.study.config import Study
+from finefit.study.passes import passes
 from finefit.study.plan import Plan
 
 PICTURES = 4, 64  # of each split, and of every set of samples, which is made in two batches: at least, at most
@@ -35,7 +36,13 @@ def part(study: Study, name: str, data: list[str], methods: list[str], on_gpu: b
     train, sample = content["train"], content["sample"]
     pictures, rows = (PICTURES[1], train["batch_size"]) if on_gpu else affordable(study)
     train |= {"steps": STEPS["gpu" if on_gpu else "cpu"], "warmup_steps": 0, "batch_size": rows}
-    sample |= {"steps": 2, "sweep": {}, "per_class": 2, "batch_size": min(sample["batch_size"], pictures // 2)}
+    sample |= {
+        "steps": 2,
+        "evaluate_every": 1,
+        "sweep": {},
+        "per_class": 2,
+        "batch_size": min(sample["batch_size"], pictures // 2),
+    }
     content |= {
         "name": f"{study.name}-{name}",
         "seeds": study.seeds[:1],
@@ -53,7 +60,7 @@ def affordable(study: Study) -> tuple[int, int]:
     step = max(cost.step_operations(run) / cost.rate(here, "train").rate for run in plan.kind("finetune")) / batch
     picture = max(
         2
-        * cost.passes(sample)
+        * passes(sample.settings)
         * cost.shape_of(sample.inputs["run"]).forward_operations
         / cost.rate(here, "sample").rate
         + cost.codec_of(sample).decode * cost.resolution(sample) ** 2 / cost.rate(here, "codec").rate

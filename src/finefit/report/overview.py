@@ -10,6 +10,7 @@ from finefit.report.collect import Results, content
 from finefit.report.comparisons import pairs
 from finefit.report.tables import of_group
 from finefit.report.text import duration, number, plural
+from finefit.study.passes import evaluations
 
 
 def title(found: Results) -> HTML:
@@ -43,7 +44,7 @@ def forecast(found: Results) -> str:
     """At how many steps networks were evaluated, and how far pictures are from those of all steps (mean of sets)."""
     asked = found.study.sample
     lost = [content(job, "taylorseer.json")["rms"] for job in found.plan.kind("sample") if job.marker.exists()]
-    text = f"{-(-asked.steps // asked.evaluate_every)} of {asked.steps} steps"
+    text = f"{evaluations(asked.model_dump())} of {asked.steps} steps"
     return f"{text}; {number(sum(lost) / len(lost))} grey levels off" if lost else text
 
 

@@ -21,6 +21,7 @@ from finefit.jobs.trial import few_classes
 from finefit.models.dit import DiT
 from finefit.sampling.batches import batches_of, join, keep_batches
 from finefit.sampling.networks import load_to_sample
+from finefit.study.passes import evaluations, passes
 
 if TYPE_CHECKING:
     from finefit.jobs.job import Job
@@ -50,9 +51,7 @@ def sample_batches(job: Job, scratch: Path) -> None:
     codec = codecs.load(settings["codec"]).to(device)
 
     def pictures(labels: Tensor, numbers: Tensor, which: int) -> dict[str, np.ndarray]:
-        asked = 1 if settings["guidance"] in ("none", "learned") else 2
-        evaluations = -(-settings["steps"] // settings.get("evaluate_every", 1))
-        with timed("denoising passes", len(labels) * evaluations * asked):
+        with timed("denoising passes", len(labels) * evaluations(settings) * passes(settings)):
             latents = sample(model, labels, numbers, settings, precision, device, pair)
             require_finite(f"latents that {settings['sampler']} gave in batch {which}", latents)
         with timed("pictures decoded", len(labels)):
