@@ -30,7 +30,7 @@ from finefit import codecs
 from finefit.diffusion import samplers
 from finefit.diffusion.process import TRAIN_STEPS
 from finefit.diffusion.taylorseer import Line
-from finefit.evaluation.evaluate import judges_of
+from finefit.outlook.cost import judges_of
 from finefit.jobs import store
 from finefit.jobs.devices import device_here
 from finefit.jobs.job import Job
@@ -117,7 +117,7 @@ def drawn(job: Job, settings: dict, every: int, between: str, device: str) -> tu
 
 def scores(images: Tensor, labels: Tensor, evaluation: Job) -> dict[str, float]:
     """The study's scores of some pictures."""
-    reference, judging = evaluation.inputs["reference"], judges_of(evaluation)["probe"]
+    reference, (judging,) = evaluation.inputs["reference"], judges_of(evaluation)
     judge = probe.load(reference.path / "probe.safetensors")
     features = probe.in_batches(judge.features, images).numpy()
     logits = probe.in_batches(probe.load(reference.path / "classifier.safetensors"), images)

@@ -16,7 +16,7 @@ from finefit import judges
 from finefit.data import sources
 from finefit.evaluation import degradations, judge
 from finefit.evaluation.degradations import Pool
-from finefit.evaluation.scores import Real
+from finefit.evaluation.real import Real
 from finefit.jobs import modules
 from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.metrics import head, manifold, probe

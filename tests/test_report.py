@@ -29,6 +29,7 @@ from finefit.report import (
     embeddings,
     factors,
     figures,
+    further,
     guidance,
     overview,
     papers,
@@ -132,7 +133,7 @@ def test_what_is_missing_is_pending(made_up_study):
         job.marker.unlink(missing_ok=True)
     found = collect.read("study.yaml")
     parts = [tables.results, comparisons.separations, figures.against_share, figures.guidance_curves, guidance.sweep]
-    parts += [figures.losses, sheets.compared, sheets.by_method, drawers.drawers, overview.findings, tables.scores]
+    parts += [figures.losses, sheets.compared, sheets.by_method, drawers.drawers, overview.findings, further.scores]
     parts += [
         classes.comparison,
         costs.cost,

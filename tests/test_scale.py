@@ -10,8 +10,9 @@ import torch
 import yaml
 
 from finefit import metrics
-from finefit.evaluation import judge, pictures, reference, scores
+from finefit.evaluation import judge, pictures, reference
 from finefit.evaluation.pictures import Pictures
+from finefit.evaluation.real import Real
 from finefit.jobs import arrays
 from finefit.jobs.arrays import Chosen, OnDisk, gathered, save
 from finefit.metrics import frechet, head, kernel, manifold
@@ -190,12 +191,12 @@ def test_features_and_gallery_take_a_batch_of_pictures_at_a_time(tmp_path):
 
 def test_gaps_of_real_pictures_are_kept_and_found_where_they_were_not(tmp_path, stored):
     features, file = stored
-    real = scores.Real(file, np.zeros(500, np.int64), file, head.Head(*np.zeros((4, 1))), manifold.gaps(file, file))
+    real = Real(file, np.zeros(500, np.int64), file, head.Head(*np.zeros((4, 1))), manifold.gaps(file, file))
     (tmp_path / "judge").mkdir()
     real.save(tmp_path / "judge")
-    kept = scores.load(tmp_path / "judge").gaps
+    kept = Real.load(tmp_path / "judge").gaps
     (tmp_path / "judge/gaps.npy").unlink()
-    assert np.array_equal(kept, real.gaps) and np.array_equal(scores.load(tmp_path / "judge").gaps, kept)
+    assert np.array_equal(kept, real.gaps) and np.array_equal(Real.load(tmp_path / "judge").gaps, kept)
 
 
 # What is asked of a scheduler

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from finefit import judges
 from finefit.evaluation import scores
-from finefit.evaluation.scores import Measures, Real
+from finefit.evaluation.real import Real
+from finefit.evaluation.scores import Measures
 from finefit.jobs.arrays import Chosen, Rows
 from finefit.metrics.frechet import group_distances
 

@@ -15,19 +15,18 @@ from finefit.data import sources
 from finefit.evaluation import judge, scores
 from finefit.evaluation.breakdowns import class_scores, half_scores, named, superclasses
 from finefit.evaluation.measured import measured
+from finefit.evaluation.neighbours import nearest_training
 from finefit.evaluation.pictures import of_samples
+from finefit.evaluation.real import Real
 from finefit.evaluation.scores import Measures
-from finefit.hierarchy.index import read_index, read_pictures
 from finefit.hierarchy.superclasses import superclass_of
-from finefit.jobs.arrays import Rows, gathered
+from finefit.jobs.arrays import gathered
 from finefit.jobs.devices import device_here
 from finefit.jobs.job import Job
 from finefit.metrics import manifold, probe
 from finefit.metrics.diversity import class_diversities, mean_diversity, pairwise_diversity, probe_distance
 from finefit.metrics.kernel import class_distances
 from finefit.metrics.probe import Images
-
-NEIGHBOURS = 8  # samples that lie nearest to training pictures, kept beside those
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
@@ -50,11 +49,11 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     diversities = class_diversities(images, labels, distance, reference.settings["diversity_pairs"], 0)
     measures: Measures = {}
     by_class, halves = class_scores(labels, right, diversities), []
-    for name, judging in judges_of(job).items():
-        features = judge.features_of(
-            judge.network(judging), images, scratch / judges.slug(name), f"samples seen by {name}"
-        )
-        real = scores.load(judging.path)
+    for judging in (source for source in job.inputs.values() if source.kind == "judge"):
+        name = judging.settings["judge"]
+        seeing, kept = judge.network(judging), scratch / judges.slug(name)
+        features = judge.features_of(seeing, images, kept, f"samples seen by {name}")
+        real = Real.load(judging.path)
         gaps = manifold.gaps(features, real.train)
         seen = features, labels.numpy(), gaps
         measures |= named(name, scores.measures(*seen, real, supers.numpy()))
@@ -64,9 +63,8 @@ def build(job: Job, out: Path, scratch: Path) -> None:
         neighbours = nearest_training(features, gaps, real.train, images, reference.inputs["data"], judging)
         np.savez(out / f"neighbours-{judges.slug(name)}.npz", **neighbours)
         if name == judges.OWN:
-            superclasses(features, supers[labels].numpy(), real, supers.numpy()).to_csv(
-                out / "superclasses.csv", index=False
-            )
+            table = superclasses(features, supers[labels].numpy(), real, supers.numpy())
+            table.to_csv(out / "superclasses.csv", index=False)
     measures |= {"diversity_probe": lambda: mean_diversity(diversities)}
     measures |= published(images, labels, reference, job.settings["published"])
     result = {"samples": len(images)} | measured(measures)
@@ -85,21 +83,6 @@ def classes_named(reference: Job, images: Images, folder: Path) -> Tensor:
         return {"named": classifier(images[rows]).argmax(1).cpu().numpy()}
 
     return torch.from_numpy(gathered(folder, len(images), name, "samples named")["named"][:])
-
-
-def judges_of(job: Job) -> dict[str, Job]:
-    """The "judge" jobs that an "evaluate" job builds on, by the judge's name."""
-    return {source.settings["judge"]: source for source in job.inputs.values() if source.kind == "judge"}
-
-
-def nearest_training(
-    features: Rows, gaps: np.ndarray, train: Rows, images: Images, data: Job, judging: Job
-) -> dict[str, np.ndarray]:
-    """The samples nearest to training pictures, with those: `samples`, `train` `[k, r, r, 3]`, `distances` `[k]`."""
-    rows = gaps.argsort(kind="stable")[: min(NEIGHBOURS, np.isfinite(gaps).sum())]  # nan comes last
-    places = manifold.nearest_rows(features[rows], train)
-    copied = read_pictures(data, read_index(data, "train").iloc[places], judging.settings["resolution"])
-    return {"samples": images[rows].numpy(), "train": copied, "distances": gaps[rows]}
 
 
 def published(images: Images, labels: Tensor, reference: Job, weights: dict[str, dict]) -> Measures:

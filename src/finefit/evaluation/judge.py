@@ -23,7 +23,7 @@ from finefit.data import sources
 from finefit.evaluation import degradations, scores
 from finefit.evaluation.degradations import Pool
 from finefit.evaluation.pictures import chosen, of_split
-from finefit.evaluation.scores import Real
+from finefit.evaluation.real import Real
 from finefit.hierarchy.superclasses import superclass_of
 from finefit.jobs.arrays import OnDisk, gathered
 from finefit.jobs.finite import require_finite
@@ -48,7 +48,7 @@ DISTANCES = ("fd", "kd", "class_kd", "memorised")  # larger is worse; of the oth
 def build(job: Job, out: Path, scratch: Path) -> None:
     """See real pictures with a judge, and judge it.
 
-    Writes the features, labels and head of `scores.Real`, `judged.csv` (a row of scores per draw and per step),
+    Writes the features, labels and head of `Real`, `judged.csv` (a row of scores per draw and per step),
     `seen.csv` (per degradation and score the mildest step that is seen) and `judge.json`.
     """
     features = network(job)

@@ -4,50 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
-from finefit.jobs import arrays
-from finefit.jobs.arrays import OnDisk, Rows
-from finefit.metrics import MOST, TooFew, head, manifold
+from finefit.evaluation.real import Real
+from finefit.jobs.arrays import Rows
+from finefit.metrics import MOST, TooFew, manifold
 from finefit.metrics.frechet import frechet_distance
-from finefit.metrics.head import Head
 from finefit.metrics.kernel import kernel_distance
 
 Measures = dict[str, Callable[[], float]]
-
-
-@dataclass(frozen=True)
-class Real:
-    """What a judge sees in real pictures: test features `[m, d]` and labels `[m]`, training features, and its head.
-
-    `gaps` `[m]` are the test pictures' distances to their nearest training pictures (`manifold.gaps`).
-    """
-
-    features: Rows
-    labels: np.ndarray
-    train: Rows
-    head: Head
-    gaps: np.ndarray
-
-    def save(self, folder: Path) -> None:
-        """Write `features.npy`, `labels.npy`, `train-features.npy`, `gaps.npy` and `head.npz`."""
-        for name, array in (("features", self.features), ("train-features", self.train)):
-            arrays.save(array if isinstance(array, OnDisk) else array[:], folder / f"{name}.npy")
-        np.save(folder / "labels.npy", self.labels)
-        np.save(folder / "gaps.npy", self.gaps)
-        head.save(self.head, folder / "head.npz")
-
-
-def load(folder: Path) -> Real:
-    """What `Real.save` wrote; an artifact of an earlier version has no gaps, which are then taken here."""
-    features, train = (OnDisk(folder / f"{name}.npy") for name in ("features", "train-features"))
-    kept = folder / "gaps.npy"
-    gaps = np.load(kept) if kept.exists() else manifold.gaps(features, train)
-    return Real(features, np.load(folder / "labels.npy"), train, head.load(folder / "head.npz"), gaps)
 
 
 def measures(features: Rows, labels: np.ndarray, gaps: np.ndarray, real: Real, supers: np.ndarray) -> Measures:

@@ -8,7 +8,6 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from finefit import judges
 from finefit.report.collect import Results
 from finefit.report.drawers import anchor, reference_anchor
 from finefit.report.judging import failures, grey
@@ -36,16 +35,6 @@ COLUMNS = {
     "superclass_accuracy": "superclass accuracy<small>higher is better</small>",
     "fid": "FID<small>Inception</small>",
     "lpips": "LPIPS<small>published weights</small>",
-}
-FURTHER = {
-    "kid_probe": "kid_probe<small>lower is nearer</small>",
-    "precision_probe": "precision_probe<small>higher is better</small>",
-    "recall_probe": "recall_probe<small>higher is better</small>",
-    "density_probe": "density_probe<small>1 is what real ones have</small>",
-    "coverage_probe": "coverage_probe<small>higher is better</small>",
-    "memorised_probe": "memorised_probe<small>1 % is what new pictures have</small>",
-    "denoising_loss": "denoising loss<small>lower is better</small>",
-    "drift": "drift<small>0 is the base itself</small>",
 }
 COSTS = ["trained parameters", "share of all", "delta file", "training time", "peak memory"]
 
@@ -128,32 +117,6 @@ def costs(row: pd.Series) -> list[str]:
     parameters, share = f"{row['trained_parameters']:,.0f}", f"{number(100 * row['trained_share'])} %"
     memory = size(row["train_peak_bytes"].mean)
     return [parameters, share, size(row["delta_bytes"]), duration(row["train_seconds"].mean), memory]
-
-
-def scores(found: Results) -> HTML:
-    """Per group: the further metrics of every method at the main scale, the other judges' below the probe's."""
-    parts = [scores_of(found, {column: head for column, head in FURTHER.items() if column in found.metrics})]
-    for name in found.study.judges():
-        if name != judges.OWN:
-            parts.append(scores_of(found, {column: column for column in judges.columns(name)}))
-    return HTML("".join(parts))
-
-
-def scores_of(found: Results, columns: dict[str, str]) -> str:
-    """Per group: some metrics of every method at the main scale; `columns` says how each is headed."""
-    head = ["", *(columns.values())]
-    parts = []
-    for group in found.references:
-        rows, failed = [], failures(found, group)
-        for _, row in of_group(found.main, group).iterrows():
-            cells = [measured(row[metric], metric, without(row, metric)) for metric in columns]
-            linked = [
-                grey(link(anchor(row), text) if row[metric].count else text, failed.get(metric))
-                for metric, text in zip(columns, cells, strict=True)
-            ]
-            rows.append([named(found, row), *linked])
-        parts.append(heading(group, len(found.references)) + table(head, rows, "scores"))
-    return "".join(parts)
 
 
 def of_group(frame: pd.DataFrame, group: str) -> pd.DataFrame:
