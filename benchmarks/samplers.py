@@ -30,7 +30,6 @@ from finefit import codecs
 from finefit.diffusion import samplers
 from finefit.diffusion.process import TRAIN_STEPS
 from finefit.diffusion.taylorseer import Line
-from finefit.outlook.cost import judges_of
 from finefit.jobs import store
 from finefit.jobs.devices import device_here
 from finefit.jobs.job import Job
@@ -39,6 +38,7 @@ from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance
+from finefit.outlook.cost import judges_of
 from finefit.sampling.batches import batches_of
 from finefit.sampling.networks import load_to_sample
 from finefit.sampling.sample import sample

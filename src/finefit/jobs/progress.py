@@ -25,14 +25,16 @@ def progress(items: Iterable[Item], what: str, done: int = 0, total: int | None 
     total = done + len(items) if total is None else total
     start = last = time.monotonic()
     terminal = sys.stderr.isatty()
-    begun = parts.now()
+    begun, counted = parts.now(), 0
     for number, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
-        parts.add(what, 1, begun)
-        begun = parts.now()
         finished = done + number == total
-        if not finished and now - last < (0.2 if terminal else SECONDS_BETWEEN_LINES):
+        due = now - last >= (0.2 if terminal else SECONDS_BETWEEN_LINES)
+        if number == 1 or finished or due:  # not at each: to ask for the processor's time takes longer than some items
+            parts.add(what, number - counted, begun)
+            begun, counted = parts.now(), number
+        if not finished and not due:
             continue
         last, left = now, (now - start) / number * (total - done - number)
         line = f"{what}: {done + number}/{total}, {clock(now - start)} so far, {clock(left)} left"
