@@ -66,6 +66,17 @@ def test_the_default_study_has_the_rates_that_were_chosen():
     assert asked == {row["method"]: (row["lr"], row["table"]) for _, row in best.iterrows()}
 
 
+def test_rivals_have_the_rates_that_were_chosen():
+    found, rivals = kept.read(ROOT / "docs/results/rivals-tuning"), reading.load(ROOT / "studies/rivals.yaml")
+    known, best = tuning.tried(found, "embedded-32"), tuning.chosen(found, "embedded-32")
+    assert [edges for _, row in best.iterrows() if (edges := tuning.at_edge(known, row))] == []
+    for _, row in best.iterrows():
+        entry = row["row"]["entry"].split("-table")[0].split("-lr-")[0]
+        own = settings_of(rivals, entry)
+        assert (own["lr"], tuning.table_multiplier(own["lr_multipliers"])) == (row["lr"], row["table"]), entry
+    assert len(best) == 7
+
+
 @pytest.mark.parametrize("name", ["depth", "factors", "fewshot", "float32", "resolution", "shift", "utility"])
 def test_the_studies_beside_it_have_the_default_ones_rates(name):
     """A method has one rate wherever it stands; that of `rates` is its question."""
