@@ -38,7 +38,7 @@ from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance
-from finefit.outlook.cost import judges_of
+from finefit.outlook.facts import judges_of
 from finefit.sampling.batches import batches_of
 from finefit.sampling.networks import load_to_sample
 from finefit.sampling.sample import sample

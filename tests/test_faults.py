@@ -34,7 +34,7 @@ from finefit.jobs import faults, progress, store
 from finefit.jobs.job import Job
 from finefit.metrics import TooFew, accuracy, diversity, frechet, kernel, manifold
 from finefit.models import checkpoint
-from finefit.outlook import cost, data_check, prune
+from finefit.outlook import data_check, prune, rates
 from finefit.study import limits, reading, snapshots
 from finefit.study.plan import Plan
 from finefit.training import state
@@ -416,11 +416,11 @@ def test_a_row_of_sources_that_a_spreadsheet_rewrote_is_named(project, cells, sa
 def test_rates_that_a_spreadsheet_rewrote_are_named(tmp_path, monkeypatch, row, said):
     file = tmp_path / "rates.csv"
     file.write_text(f"hardware,work,unit,rate,low,high,basis,how\n{row}\n")
-    monkeypatch.setattr(cost, "TABLE", file)
-    cost.rates.cache_clear()
+    monkeypatch.setattr(rates, "TABLE", file)
+    rates.known.cache_clear()
     with pytest.raises(ValueError, match=rf"rates\.csv{said}"):
-        cost.rate("cpu", "read")
-    cost.rates.cache_clear()
+        rates.find("cpu", "read")
+    rates.known.cache_clear()
 
 
 def test_samples_too_few_for_what_they_train_are_refused_when_the_study_is_read():

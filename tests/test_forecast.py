@@ -14,7 +14,7 @@ from clones import ROOT
 
 from finefit.jobs import machine
 from finefit.models.shapes import Shape
-from finefit.outlook import cost, doctor, forecast, prune
+from finefit.outlook import cost, doctor, forecast, prune, rates, work
 from finefit.study.plan import Plan
 from finefit.study.reading import load, parse
 
@@ -45,17 +45,17 @@ def test_work_and_disk_follow_from_settings(monkeypatch):
     plan = paper("finediffusion", monkeypatch)
     full, frozen = (next(job for job in plan.kind("finetune") if name in job.name) for name in ("/full", "/bitfit"))
     pictures = 256 * 195_313
-    assert cost.work(full)["train"] == pytest.approx(3 * 237.2e9 * pictures, rel=0.01)
-    assert cost.work(frozen)["train"] == pytest.approx(2 * 237.2e9 * pictures, rel=0.01)
+    assert work.amounts(full)["train"] == pytest.approx(3 * 237.2e9 * pictures, rel=0.01)
+    assert work.amounts(frozen)["train"] == pytest.approx(2 * 237.2e9 * pictures, rel=0.01)
     assert cost.disk(full) == pytest.approx(2 * 4 * 685.5e6, rel=0.03)  # PAPERS' total with 10,001 rows, twice
     (latents,) = plan.kind("latents")
     assert cost.disk(latents) == 500_000 * 2 * 2 * (4 * 32 * 32) * 2  # flips, mean and deviation, half precision
     guided, unguided = (next(j for j in plan.kind("sample") if name in j.name) for name in ("full-s0-null", "-none-1"))
-    assert cost.work(guided)["sample"] == 2 * cost.work(unguided)["sample"]
+    assert work.amounts(guided)["sample"] == 2 * work.amounts(unguided)["sample"]
 
 
 def test_what_was_not_measured_says_so():
-    for rate in cost.rates().values():
+    for rate in rates.known().values():
         assert rate.low <= rate.rate <= rate.high
         assert rate.basis in ("measured", "estimated")
         assert (rate.basis == "estimated") == ("not measured" in rate.how)
@@ -73,7 +73,7 @@ def test_a_machine_is_known_by_its_units(flags, kind, tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
     machine.CPUINFO.write_text(f"model name\t: one\nflags\t\t: fpu {flags} sse\n")
     assert forecast.hardware_here() == kind
-    assert {rate.work for rate in cost.rates().values() if rate.hardware == kind} >= {"train", "sample"}
+    assert {rate.work for rate in rates.known().values() if rate.hardware == kind} >= {"train", "sample"}
 
 
 def test_a_study_larger_than_the_disk_is_refused(monkeypatch):

@@ -16,7 +16,7 @@ from finefit.deltas.network import network, unconditional
 from finefit.diffusion import guidance, samplers
 from finefit.diffusion.process import TRAIN_STEPS, linear_alphas_cumprod
 from finefit.models.checkpoint import read_class_table
-from finefit.outlook import cost
+from finefit.outlook import work
 from finefit.sampling.sample import sample
 from finefit.study import reading
 from finefit.study.plan import Plan
@@ -131,7 +131,7 @@ def test_every_method_is_guided_away_from_the_base_and_from_less_training(tmp_pa
         guidances = [job.settings["guidance"] for job in jobs]
         assert guidances == [*plan.study.method_settings(entry).guidance, "base", "auto"]
         assert jobs[-1].inputs["other"].settings["train"]["steps"] == 12
-        assert cost.work(jobs[0])["sample"] == cost.work(jobs[-2])["sample"]  # two passes as well
+        assert work.amounts(jobs[0])["sample"] == work.amounts(jobs[-2])["sample"]  # two passes as well
     assert {job.digest for job in before.kind("sample")} < {job.digest for job in plan.kind("sample")}
 
 

@@ -18,7 +18,7 @@ from finefit.deltas.network import network, unconditional
 from finefit.diffusion.process import Diffusion
 from finefit.models.shapes import Shape
 from finefit.objectives import Material, Networks, diff_tuning, dogfit, plain
-from finefit.outlook import cost
+from finefit.outlook import cost, work
 from finefit.sampling import source
 from finefit.sampling.sample import sample
 from finefit.study import reading
@@ -189,11 +189,14 @@ def test_an_objective_is_a_key_of_an_entry_and_its_needs_are_planned_once(tmp_pa
     assert runs["c"].settings["objective"]["usual_scale"] == 2.0
     samples = {job.name: job for job in plan.kind("sample")}
     assert samples["embedded-32/c-s0-learned-1.5"].inputs["run"] is runs["c"]
-    one, two = (cost.work(samples[f"embedded-32/{name}-1.5"])["sample"] for name in ("c-s0-learned", "bitfit-s0-null"))
+    one, two = (
+        work.amounts(samples[f"embedded-32/{name}-1.5"])["sample"] for name in ("c-s0-learned", "bitfit-s0-null")
+    )
     assert two == 2 * one
     shape = Shape("Mini", 2, 16)
-    assert cost.work(drawn)["sample"] == 10 * 2 * shape.forward_operations
-    assert cost.work(runs["c"])["train"] == cost.work(runs["bitfit"])["train"] * 3 / 2  # two passes in half the steps
+    assert work.amounts(drawn)["sample"] == 10 * 2 * shape.forward_operations
+    trained = {name: work.amounts(runs[name])["train"] for name in ("c", "bitfit")}
+    assert trained["c"] == trained["bitfit"] * 3 / 2  # two passes in half the steps
     assert cost.disk(drawn) == 10 * 2 * 4 * 16 * 16
 
 

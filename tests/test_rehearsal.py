@@ -12,7 +12,7 @@ from finefit import datasets
 from finefit.datasets import caltech101
 from finefit.hierarchy.index import few
 from finefit.jobs import machine
-from finefit.outlook import cost, doctor
+from finefit.outlook import cost, doctor, facts, rates, work
 from finefit.rehearsal import run, studies, told
 from finefit.study import reading
 from finefit.study.plan import Plan
@@ -63,7 +63,7 @@ def test_every_kind_of_job_is_rehearsed_at_its_true_shape(name, on_gpu):
             (job.kind, kind, cost.shape(job, kind))
             for job in jobs
             if job.kind not in ("base", "report", "data", "hierarchy")
-            for kind, amount in cost.work(job).items()
+            for kind, amount in work.amounts(job).items()
             if amount
         }
 
@@ -75,7 +75,7 @@ def test_every_kind_of_job_is_rehearsed_at_its_true_shape(name, on_gpu):
         job.settings["method"] for job in whole.kind("finetune")
     }
     few = 4 if whole.study.base.size == "XL" and not on_gpu else 64
-    assert all(cost.pictures_of(job) <= few for job in jobs if job.kind == "sample")
+    assert all(facts.pictures_of(job) <= few for job in jobs if job.kind == "sample")
     batches = {job.settings["train"]["batch_size"] for job in jobs if job.kind == "finetune"}
     assert batches == {2 if few == 4 else whole.study.train.batch_size}
     assert not {job.digest for job in jobs if job.kind != "base"} & {job.digest for job in whole.jobs}
@@ -105,20 +105,20 @@ def test_what_does_not_fit_is_not_begun_nor_what_needs_it(monkeypatch):
 def test_measured_rates_are_what_a_plan_goes_by(tmp_path, monkeypatch):
     whole = Plan(study("finediffusion"))
     runs = [job for job in Plan(studies.derived(whole.study, on_gpu=False)[0]).kind("finetune")]
-    monkeypatch.setattr(cost, "MEASURED", tmp_path / "rates-here.csv")
+    monkeypatch.setattr(rates, "MEASURED", tmp_path / "rates-here.csv")
     step = {"amount": 2, "seconds": 30.0, "processor_seconds": 3.0}
     made = {"parts": {"training steps": step}, "hardware": {"gpu": "NVIDIA H200"}}
-    rates = told.rates([run.Outcome(runs[0], made, "", 0.0), run.Outcome(runs[1], None, "fails: so", 0.0)])
-    told.keep(rates)
+    measured = told.measured([run.Outcome(runs[0], made, "", 0.0), run.Outcome(runs[1], None, "fails: so", 0.0)])
+    told.keep(measured)
     try:
-        assert cost.gpu() == "nvidia-h200"
+        assert rates.gpu() == "nvidia-h200"
         full, frozen = whole.kind("finetune")[0], whole.kind("finetune")[3]
-        rate = 2 * cost.step_operations(runs[0]) / 30
-        assert cost.seconds(full, "nvidia-h200")[0] == pytest.approx(cost.work(full)["train"] / rate, rel=1e-3)
-        before = cost.seconds(frozen, cost.GPU)
+        rate = 2 * work.step_operations(runs[0]) / 30
+        assert cost.seconds(full, "nvidia-h200")[0] == pytest.approx(work.amounts(full)["train"] / rate, rel=1e-3)
+        before = cost.seconds(frozen, rates.GPU)
         assert cost.seconds(frozen, "nvidia-h200") == before  # another method's was not measured
     finally:
-        cost.rates.cache_clear()
+        rates.known.cache_clear()
 
 
 def test_the_table_says_what_a_unit_took_and_what_held_more_than_was_counted(tmp_path):

@@ -17,7 +17,7 @@ from finefit.deltas.beside import beside
 from finefit.deltas.network import unconditional, with_own_classes
 from finefit.diffusion.taylorseer import Forecast
 from finefit.models.shapes import Shape
-from finefit.outlook import cost
+from finefit.outlook import work
 from finefit.rehearsal import studies
 from finefit.report import collect, overview
 from finefit.sampling.sample import sample
@@ -113,7 +113,7 @@ def test_a_study_says_what_its_forecasts_cost(made_up_study):
         (job.path / "taylorseer.json").write_text(json.dumps({"pictures": 8, "rms": 2.5}))
     assert "8 of 24 steps; 2.50 grey levels off" in overview.facts(collect.read("study.yaml")).data
     alone = with_forecast(8, 1).kind("sample")
-    assert [cost.work(job)["sample"] for job in samples] == [cost.work(job)["sample"] for job in alone]
+    assert [work.amounts(job)["sample"] for job in samples] == [work.amounts(job)["sample"] for job in alone]
 
 
 def test_a_rehearsal_takes_its_two_steps_as_they_are(made_up_study):

@@ -42,7 +42,7 @@ def rehearse(
         plans = [Plan(part) for part in parts]
     found = list(run.outcomes(plans, place, on_gpu, say))
     print(*told.table(found, place), sep="\n")
-    told.keep(told.rates(found))
+    told.keep(told.measured(found))
     print("The whole study, by what was measured here:", *forecast.table(planned), sep="\n")
     failures = [f"{one.job.kind} {one.job.name}: {one.reason}" for one in found if one.reason]
     failures += told.exceeding(found)

@@ -14,7 +14,8 @@ from finefit.data import sources
 from finefit.jobs import machine
 from finefit.jobs.job import PHASES, Job
 from finefit.jobs.store import read_json
-from finefit.outlook import cost
+from finefit.outlook import cost, facts, rates, work
+from finefit.outlook.rates import Rate
 from finefit.study.plan import Plan
 
 # Rows of the table of rates by what /proc/cpuinfo calls the units that multiply bfloat16 matrices, the fastest first.
@@ -33,15 +34,15 @@ def lines(plan: Plan) -> Iterator[str]:
         bounds = f"{rate.rate:.3g} {rate.unit} ({rate.low:.3g} to {rate.high:.3g})"
         what = f"{rate.work} ({rate.shape})" if rate.shape else rate.work
         yield f"  {rate.hardware} {what}: {bounds}; {rate.basis}: {rate.how}"
-    data = [cost.data_of(job) for job in plan.kind("latents")]
-    if unknown := sorted({job.name for job in data if not cost.counts(job).train}):
+    data = [facts.data_of(job) for job in plan.kind("latents")]
+    if unknown := sorted({job.name for job in data if not facts.counts(job).train}):
         yield f"Not counted: the pictures of {', '.join(unknown)}, whose number is not known before its data phase."
 
 
 def table(plan: Plan) -> Iterator[str]:
     """Jobs, hours and disk of every phase and in all, a row each."""
     here, cores = hardware_here(), machine.cores()
-    yield COLUMNS.format("phase", "jobs", "made", f"to do on one {cost.gpu()}", f"here: {here}, {cores} cores", "disk")
+    yield COLUMNS.format("phase", "jobs", "made", f"to do on one {rates.gpu()}", f"here: {here}, {cores} cores", "disk")
     for phase in dict.fromkeys(phase for phase, _ in PHASES.values()):
         yield row(phase, plan.phase(phase), here, cores)
     yield row("in all", plan.jobs, here, cores)
@@ -50,7 +51,7 @@ def table(plan: Plan) -> Iterator[str]:
 def row(title: str, jobs: list[Job], here: str, cores: int) -> str:
     """A line of the table: jobs, how many are made, and what the missing ones cost."""
     missing = [job for job in jobs if not job.marker.exists()]
-    gpu = total([cost.seconds(job, cost.gpu()) for job in missing if cost.uses_gpu(job)])
+    gpu = total([cost.seconds(job, rates.gpu()) for job in missing if cost.uses_gpu(job)])
     mine = total([cost.seconds(job, here) for job in missing], cores)
     return COLUMNS.format(title, len(jobs), len(jobs) - len(missing), gpu, mine, size(sum(map(cost.disk, missing))))
 
@@ -80,12 +81,12 @@ def size(count: float) -> str:
     return f"{count / 1000:.1f} TB"
 
 
-def rates_used(jobs: list[Job], here: str) -> set[cost.Rate]:
+def rates_used(jobs: list[Job], here: str) -> set[Rate]:
     """Rates behind the hours of some jobs."""
     found = set()
     for job in jobs:
-        for hardware in (here, cost.gpu()) if cost.uses_gpu(job) else (here,):
-            found |= {cost.rate(hardware, kind, cost.shape(job, kind)) for kind, n in cost.work(job).items() if n}
+        for hardware in (here, rates.gpu()) if cost.uses_gpu(job) else (here,):
+            found |= {rates.find(hardware, kind, cost.shape(job, kind)) for kind, n in work.amounts(job).items() if n}
     return found
 
 

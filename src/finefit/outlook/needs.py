@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 
 from finefit.jobs.job import Job
-from finefit.outlook import cost
+from finefit.models.shapes import Shape
+from finefit.outlook import cost, facts, rates, work
 
 LIBRARIES, DRIVER = 1.2e9, 3.0e9  # bytes: torch and what it brings; a GPU's driver on the host
 HELD = 2e9  # pictures of both splits (evaluation.pictures)
@@ -26,9 +27,9 @@ SHORTEST, LONGEST = 30, 1440  # minutes
 def memory(job: Job, on_gpu: bool) -> float:
     """Bytes of host memory that a job holds at most, on a machine with a GPU for it or without."""
     kinds = {
-        "data": lambda: ROW_BYTES * (cost.counts(job).train + cost.counts(job).test),
+        "data": lambda: ROW_BYTES * (facts.counts(job).train + facts.counts(job).test),
         "hierarchy": lambda: 0.5e9,
-        "base": lambda: 3 * network(cost.base_shape(job)),
+        "base": lambda: 3 * network(facts.base_shape(job)),
         "report": lambda: 2e9,
         "latents": lambda: pictures_in_codec(job, on_gpu),
         "finetune": lambda: training(job, on_gpu),
@@ -39,14 +40,14 @@ def memory(job: Job, on_gpu: bool) -> float:
     return LIBRARIES + (DRIVER if on_gpu else 0) + counted
 
 
-def network(shape: cost.Shape) -> float:
+def network(shape: Shape) -> float:
     """Bytes of a network's weights in single precision."""
     return 4 * shape.block_parameters
 
 
 def frozen(run: Job, on_gpu: bool) -> float:
     """A base as it is read, and the run's network: on a CPU beside it in half precision."""
-    return network(cost.shape_of(run)) * (2 if on_gpu else 1.5) + 4 * cost.trained(run)
+    return network(facts.shape_of(run)) * (2 if on_gpu else 1.5) + 4 * facts.trained(run)
 
 
 def training(run: Job, on_gpu: bool) -> float:
@@ -54,10 +55,10 @@ def training(run: Job, on_gpu: bool) -> float:
 
     On a GPU a state that is taken up again comes through the host: weights, average and moments.
     """
-    trained = 4 * cost.trained(run)
+    trained = 4 * facts.trained(run)
     if on_gpu:
-        return network(cost.shape_of(run)) + 5 * trained
-    shape = cost.shape_of(run)
+        return network(facts.shape_of(run)) + 5 * trained
+    shape = facts.shape_of(run)
     tokens, rows = shape.grid**2, run.settings["train"]["batch_size"]
     kept = 48 * shape.width * tokens + 4 * shape.heads * tokens**2  # a block's, see docs/performance.md
     blocks = 1 if run.settings["train"]["recompute"] else shape.depth
@@ -67,7 +68,7 @@ def training(run: Job, on_gpu: bool) -> float:
 def denoising(job: Job, on_gpu: bool) -> float:
     """The network, and latents and noise of all pictures."""
     run = job.inputs.get("run", job)
-    size, shape = cost.counts(cost.data_of(job)), cost.shape_of(run)
+    size, shape = facts.counts(facts.data_of(job)), facts.shape_of(run)
     pictures = min(size.test, size.classes * job.settings["denoising_per_class"])
     weights = frozen(run, on_gpu) if run is not job else 2 * network(shape)
     latents = 4 * pictures * shape.latent_channels * shape.latent_size**2
@@ -76,24 +77,24 @@ def denoising(job: Job, on_gpu: bool) -> float:
 
 def scoring(job: Job, on_gpu: bool) -> float:
     """Pictures that are held, batches in small networks, blocks of features, a judge's head."""
-    size, pixels = cost.counts(cost.data_of(job)), cost.resolution(job) ** 2
+    size, pixels = facts.counts(facts.data_of(job)), facts.resolution(job) ** 2
     count = size.train + size.test or 10**6  # a folder's pictures are not counted before its data phase
     pictures = min(HELD, 3 * pixels * count) + 2 * PIXEL_BYTES * min(EVALUATED, count) * pixels + PARTS
     if job.kind == "reference":
         return pictures + pictures_in_codec(job, on_gpu)
     if job.kind == "judge":  # pictures as they are, changed, and mixed with others
-        pictures += 3 * 3 * pixels * min(cost.JUDGED_PICTURES, count)
-    judging = [job] if job.kind == "judge" else cost.judges_of(job)
-    width = max((cost.facts_of(one).width for one in judging), default=0)
-    compared = 4 * 8 * width * min(max(size.train, size.test), cost.HEAD_PICTURES)
+        pictures += 3 * 3 * pixels * min(work.JUDGED_PICTURES, count)
+    judging = [job] if job.kind == "judge" else facts.judges_of(job)
+    width = max((facts.of_judge(one).width for one in judging), default=0)
+    compared = 4 * 8 * width * min(max(size.train, size.test), work.HEAD_PICTURES)
     head = 8 * width * size.classes * (28 if job.kind == "judge" else 1)  # the minimiser's memory of ten steps
     return pictures + compared + head
 
 
 def pictures_in_codec(job: Job, on_gpu: bool) -> float:
     """Bytes of a batch of pictures and of the codec that takes them: little, but for the published one on a CPU."""
-    large = cost.codec_of(cost.encoded(job)).encode > 0
-    return 256 * 3 * cost.resolution(job) ** 2 + (CODEC_BYTES if large and not on_gpu else 0.5e9 if large else 0)
+    large = facts.codec_of(facts.encoded(job)).encode > 0
+    return 256 * 3 * facts.resolution(job) ** 2 + (CODEC_BYTES if large and not on_gpu else 0.5e9 if large else 0)
 
 
 def mem_mb(job: Job, attempt: int) -> int:
@@ -104,6 +105,6 @@ def mem_mb(job: Job, attempt: int) -> int:
 
 def minutes(job: Job, attempt: int) -> int:
     """Minutes to ask for, in tens."""
-    _, _, most = cost.seconds(job, cost.gpu() if cost.uses_gpu(job) else "cpu")
+    _, _, most = cost.seconds(job, rates.gpu() if cost.uses_gpu(job) else "cpu")
     asked = SHORTEST + 2 * most / 60 * MORE ** min(attempt - 1, MOST_OFTEN)
     return min(10 * math.ceil(asked / 10), LONGEST)

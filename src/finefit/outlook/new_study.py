@@ -21,7 +21,7 @@ from finefit.datasets import folder as reader
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs import machine
 from finefit.models.shapes import Shape
-from finefit.outlook import cost, forecast
+from finefit.outlook import cost, forecast, rates
 from finefit.outlook.doctor import output
 from finefit.study import reading
 from finefit.study.limits import LEAST_DERIVED
@@ -224,8 +224,8 @@ def told_machine() -> str:
 def priced(plan: Plan, on_gpu: bool) -> str:
     """Time and disk of a study's jobs on the device it is meant for."""
     if on_gpu:
-        work = [cost.seconds(job, cost.gpu()) for job in plan.jobs if cost.uses_gpu(job)]
-        time = f"{forecast.total(work)} of one {cost.gpu()}"
+        work = [cost.seconds(job, rates.gpu()) for job in plan.jobs if cost.uses_gpu(job)]
+        time = f"{forecast.total(work)} of one {rates.gpu()}"
     else:
         here = forecast.hardware_here()
         time = f"{forecast.total([cost.seconds(job, here) for job in plan.jobs], machine.cores())} here"

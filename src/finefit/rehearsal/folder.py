@@ -20,13 +20,13 @@ from finefit.data import archives, sources
 from finefit.data.sources import Source
 from finefit.jobs.job import PHASES, Job
 from finefit.models.shapes import Shape
-from finefit.outlook import cost
+from finefit.outlook import rates
 from finefit.study.config import Study
 from finefit.study.plan import Plan
 
 FOLDER = Path("rehearsals")
 OWN = {folder.split("/")[0] for _, folder in PHASES.values()} | {"scratch", "logs", "rehearsals"}  # not linked
-OWN_DATA = {Path(folder).name for _, folder in PHASES.values()} | {"raw", sources.TABLE.name, cost.MEASURED.name}
+OWN_DATA = {Path(folder).name for _, folder in PHASES.values()} | {"raw", sources.TABLE.name, rates.MEASURED.name}
 DRAWN, SIDE = 16, 512  # different pictures, and their pixels across
 
 Stand = Callable[[Path], None]  # writes a stand-in for a source's file
@@ -60,7 +60,7 @@ def inside(folder: Path) -> Iterator[None]:
     with contextlib.chdir(folder):
         sources.table.cache_clear()
         yield
-    for read in (sources.table, cost.rates):
+    for read in (sources.table, rates.known):
         read.cache_clear()
 
 

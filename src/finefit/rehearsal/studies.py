@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from finefit.outlook import cost, forecast
+from finefit.outlook import facts, forecast, rates, work
 from finefit.study import reading
 from finefit.study.config import Study
 from finefit.study.passes import passes
@@ -57,13 +57,13 @@ def affordable(study: Study) -> tuple[int, int]:
     """Pictures of a set, and rows of a batch of training, that this machine's processor takes little time for."""
     plan, here = Plan(study), forecast.hardware_here()
     batch = study.train.batch_size
-    step = max(cost.step_operations(run) / cost.rate(here, "train").rate for run in plan.kind("finetune")) / batch
+    step = max(work.step_operations(run) / rates.find(here, "train").rate for run in plan.kind("finetune")) / batch
     picture = max(
         2
         * passes(sample.settings)
-        * cost.shape_of(sample.inputs["run"]).forward_operations
-        / cost.rate(here, "sample").rate
-        + cost.codec_of(sample).decode * cost.resolution(sample) ** 2 / cost.rate(here, "codec").rate
+        * facts.shape_of(sample.inputs["run"]).forward_operations
+        / rates.find(here, "sample").rate
+        + facts.codec_of(sample).decode * facts.resolution(sample) ** 2 / rates.find(here, "codec").rate
         for sample in plan.kind("sample")
     )
     least, most = PICTURES
@@ -75,4 +75,4 @@ def frugal(study: Study) -> str:
     """The entry of a study that trains the least."""
     runs = Plan(study).kind("finetune")
     one = {name: next(run for run in runs if run.name.endswith(f"/{name}-s{study.seeds[0]}")) for name in study.methods}
-    return min(one, key=lambda name: cost.trained(one[name]))
+    return min(one, key=lambda name: facts.trained(one[name]))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from finefit.jobs.job import Job
-from finefit.outlook import cost, forecast
-from finefit.outlook.cost import Rate
+from finefit.outlook import cost, facts, forecast, rates, work
+from finefit.outlook.rates import Rate
 from finefit.rehearsal.run import Outcome
 
 ROW = "{:<10} {:<44} {:<34} {:>8} {:>8} {:>8} {:>8}"
@@ -73,19 +73,19 @@ def exceeding(found: list[Outcome]) -> Iterator[str]:
             yield f"{one.job.kind} {one.job.name}: held {took}, more than the {counted} that are counted for it"
 
 
-def rates(found: list[Outcome]) -> list[Rate]:
+def measured(found: list[Outcome]) -> list[Rate]:
     """The rates that the parts of jobs ran at, one for each kind of work and shape."""
-    measured: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
+    times: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
     for one in found:
-        for work, amount, took in amounts(one.job, one.made) if one.made else ():
-            key = hardware(one.made["hardware"]), work, cost.shape(one.job, work)
-            measured.setdefault(key, []).append((amount, took))
+        for kind, amount, took in amounts(one.job, one.made) if one.made else ():
+            key = hardware(one.made["hardware"]), kind, cost.shape(one.job, kind)
+            times.setdefault(key, []).append((amount, took))
     rows = []
-    for (machine, work, shape), times in measured.items():
-        each = [amount / took for amount, took in times]
-        middle = sum(amount for amount, _ in times) / sum(took for _, took in times)
-        how = f"rehearsed on this machine, {len(times)} job{'s' if len(times) > 1 else ''}"
-        rows.append(Rate(machine, work, UNITS[work], middle, min(each), max(each), "measured", how, shape))
+    for (machine, kind, shape), parts in times.items():
+        each = [amount / took for amount, took in parts]
+        middle = sum(amount for amount, _ in parts) / sum(took for _, took in parts)
+        how = f"rehearsed on this machine, {len(parts)} job{'s' if len(parts) > 1 else ''}"
+        rows.append(Rate(machine, kind, UNITS[kind], middle, min(each), max(each), "measured", how, shape))
     return rows
 
 
@@ -93,25 +93,25 @@ def amounts(job: Job, made: dict[str, Any]) -> Iterator[tuple[str, float, float]
     """Kind of work, amount in its unit and seconds of every measured part of a job."""
     codec = {"pictures encoded": 0.0, "pictures decoded": 0.0, "pictures encoded and decoded": 0.0}
     if job.kind in ("latents", "sample", "reference"):
-        facts, pixels = cost.codec_of(job), cost.resolution(job) ** 2
+        coding, pixels = facts.codec_of(job), facts.resolution(job) ** 2
         codec = {
-            "pictures encoded": facts.encode * pixels,
-            "pictures decoded": facts.decode * pixels,
-            "pictures encoded and decoded": (facts.encode + facts.decode) * pixels,
+            "pictures encoded": coding.encode * pixels,
+            "pictures decoded": coding.decode * pixels,
+            "pictures encoded and decoded": (coding.encode + coding.decode) * pixels,
         }
     operations = {name: ("codec", each) for name, each in codec.items()}
     if job.kind == "finetune":
-        operations["training steps"] = ("train", cost.step_operations(job))
+        operations["training steps"] = ("train", work.step_operations(job))
     if job.kind == "sample":
-        operations["denoising passes"] = ("sample", cost.shape_of(job.inputs["run"]).forward_operations)
+        operations["denoising passes"] = ("sample", facts.shape_of(job.inputs["run"]).forward_operations)
     if job.kind == "judge":
-        operations["pictures seen"] = ("network", cost.facts_of(job).operations)
+        operations["pictures seen"] = ("network", facts.of_judge(job).operations)
     if job.kind == "latents":
         operations["pictures read"] = ("read", 1.0)
-    for what, (work, each) in operations.items():
+    for what, (kind, each) in operations.items():
         part = made["parts"].get(what)
         if part and (took := seconds(part, made)) > 0 and each * part["amount"] > 0:
-            yield work, each * part["amount"], took
+            yield kind, each * part["amount"], took
 
 
 def hardware(told: dict[str, Any]) -> str:
@@ -123,16 +123,16 @@ def hardware(told: dict[str, Any]) -> str:
 
 def keep(rows: list[Rate]) -> None:
     """Write rates into the table that `finefit plan` reads, in place of those of the same hardware, work and shape."""
-    known = {(row.hardware, row.work, row.shape): row for row in cost.rates().values() if row.shape}
+    known = {(row.hardware, row.work, row.shape): row for row in rates.known().values() if row.shape}
     for row in rows:
         known.pop((row.hardware, row.work, row.shape), None)
         known[row.hardware, row.work, row.shape] = row  # the newest last
-    partial = cost.MEASURED.with_suffix(".partial")
+    partial = rates.MEASURED.with_suffix(".partial")
     with open(partial, "w", newline="", encoding="utf-8") as file:
         written = csv.DictWriter(file, [field.name for field in fields(Rate)])
         written.writeheader()
         for row in known.values():
             numbers = {name: f"{getattr(row, name):.4g}" for name in ("rate", "low", "high")}
             written.writerow(asdict(row) | numbers)
-    partial.replace(cost.MEASURED)
-    cost.rates.cache_clear()
+    partial.replace(rates.MEASURED)
+    rates.known.cache_clear()
