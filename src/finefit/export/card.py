@@ -152,10 +152,11 @@ def scores(plan: Plan, run: Job) -> str:
     known = [metric for metric in found.metrics if len(table) and table[metric].notna().any()]
     if not known:
         return "None yet: the study has not evaluated it."
-    lines = [f"| guidance | scale | seeds | {' | '.join(known)} |", "|---" * (3 + len(known)) + "|"]
-    for (_, row), planned in zip(table.iterrows(), rows["done"], strict=True):
-        cells = [row["guidance"], f"{row['scale']:g}", str(planned), *(readme.cell(row, metric) for metric in known)]
-        lines.append(f"| {' | '.join(cells)} |")
+    guidances = [f"{row['guidance']} × {row['scale']:g}" for _, row in table.iterrows()]
+    lines = [f"| guidance | {' | '.join(guidances)} |", "|---" * (1 + len(table)) + "|"]
+    lines.append(f"| seeds | {' | '.join(str(done) for done in rows['done'])} |")
+    for metric in known:
+        lines.append(f"| {metric} | {' | '.join(readme.cell(row, metric) for _, row in table.iterrows())} |")
     real = found.reference(group_of(mine[0].inputs["reference"])) or {}
     lines += ["", f"Study “{plan.study.name}”; mean over seeds ± half the 95 % interval, where seeds were repeated."]
     if real:
