@@ -139,3 +139,14 @@ def test_doctor_names_what_is_missing(here, monkeypatch):
     found = {subject: (verdict, what) for verdict, subject, what in doctor.present({"grocery-128"})}
     assert found["sources"][0] == "fails" and "missing grocery-128" in found["sources"][1]
     assert found["mirror"] == ("fails", f"{here / 'nowhere'}: no such folder")
+
+
+@pytest.mark.parametrize("name, told", [("my study", 1), ("study", 0)])
+def test_doctor_knows_that_jobs_of_slurm_fail_below_a_blank(here, monkeypatch, name, told):
+    shutil.copytree(here, here / name)
+    monkeypatch.chdir(here / name)
+    monkeypatch.setattr(doctor, "PROFILE", ROOT / doctor.PROFILE)
+    monkeypatch.setattr(doctor.shutil, "which", lambda program: f"/usr/bin/{program}")
+    monkeypatch.setattr(doctor, "output", lambda *command: "cpu|infinite|(null)|up")
+    found = [text for _, _, text in doctor.slurm(Plan(load(Path("studies/smoke.yaml"))))]
+    assert sum("with a blank" in text for text in found) == told

@@ -77,6 +77,8 @@ def slurm(plan: Plan) -> Iterator[Finding]:
     if said is None:
         yield "note", "SLURM", "installed, but sinfo does not answer: nothing can be submitted"
         return
+    if " " in str(Path.cwd()):  # the interpreter's path stands unquoted in what is submitted
+        yield "note", "SLURM", f"{Path.cwd()}: Snakemake's jobs fail in a folder with a blank in its path; move it"
     profile = reading.read(PROFILE)[0] or {}
     wanted = (profile.get("default-resources") or {}).get("slurm_partition")
     partitions = {line.split("|")[0]: line.split("|") for line in sorted(said.splitlines())}
