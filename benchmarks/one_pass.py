@@ -1,0 +1,79 @@
+"""What one pass of a network that was trained by DogFit has learned of the guidance that its teacher takes two for.
+
+    python benchmarks/one_pass.py full-dogfit --json benchmarks/results/one-pass.json
+
+On training latents of the finished study, at timesteps drawn over the whole schedule, the teacher's noise is
+own(x, y, 1) + (w - 1) (own(x, y, 1) - base(x, no class)). `learned` is the share of that second term that the network
+told w adds by itself (1: all of it, by projection), `gap` the root mean square that is left to the teacher, as a share
+of the noise, and `unguided` that of the network told w = 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from measuring import machine
+
+from finefit.deltas.delta import load_run
+from finefit.deltas.network import unconditional
+from finefit.diffusion.process import Diffusion
+from finefit.jobs.job import Job
+from finefit.latents.pack import Pack
+from finefit.study.plan import Plan
+from finefit.study.reading import load
+
+SCALES = (1.5, 2.0, 3.0)
+PICTURES = 96
+GUIDED = 3  # channels
+
+
+@torch.no_grad()
+def learned(run: Job) -> list[dict[str, float]]:
+    """A row for each scale: `scale`, `learned`, `gap`, `unguided`."""
+    model = load_run(run).eval()
+    base = unconditional(run.inputs["base"].path / "base.safetensors", model.shape)
+    pack, chance = Pack(run.inputs["latents"].path), torch.Generator().manual_seed(0)
+    rows = np.linspace(0, len(pack.labels) - 1, PICTURES).astype(int)
+    t = torch.randint(1000, (PICTURES,), generator=chance)
+    channels, side = model.shape.latent_channels, model.shape.latent_size
+    noise = torch.randn(PICTURES, channels, side, side, generator=chance)
+    latents = pack.sample(rows, np.zeros(PICTURES, int), torch.zeros_like(noise))
+    noised, labels = Diffusion().noised(latents, t, noise), torch.as_tensor(pack.labels)[torch.as_tensor(rows)]
+    own = model(noised, t, labels)[:, :GUIDED]
+    further = own - base(noised, t, torch.zeros_like(labels))[:, :GUIDED]
+
+    def share(of: torch.Tensor) -> float:
+        return float((of.square().mean() / own.square().mean()).sqrt())
+
+    found = []
+    for scale in SCALES:
+        told = model(noised, t, labels, torch.full((PICTURES,), scale))[:, :GUIDED] - own
+        projected = float((told * further).sum() / further.square().sum() / (scale - 1))
+        gap, unguided = share(told - (scale - 1) * further), share((scale - 1) * further)
+        found.append({"scale": scale, "learned": projected, "gap": gap, "unguided": unguided})
+    return found
+
+
+def main() -> None:
+    """Print a line for each run of the method, and write all where `--json` says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("entry", help="an entry of the study with objective dogfit")
+    parser.add_argument("--study", type=Path, default=Path("studies/rivals.yaml"))
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    runs = [run for run in Plan(load(args.study)).kind("finetune") if f"/{args.entry}-s" in run.name]
+    found = {run.name: learned(run) for run in runs}
+    for name, rows in found.items():
+        for row in rows:
+            print(name, {key: round(value, 4) for key, value in row.items()}, flush=True)
+    if args.json:
+        args.json.write_text(json.dumps({"machine": machine("cpu"), "runs": found}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
