@@ -77,7 +77,9 @@ def test_rivals_have_the_rates_that_were_chosen():
     assert len(best) == 7
 
 
-@pytest.mark.parametrize("name", ["depth", "factors", "fewshot", "float32", "resolution", "shift", "utility"])
+@pytest.mark.parametrize(
+    "name", ["depth", "factors", "fewshot", "float32", "guidance", "resolution", "shift", "utility"]
+)
 def test_the_studies_beside_it_have_the_default_ones_rates(name):
     """A method has one rate wherever it stands; that of `rates` is its question."""
     study, mini = reading.load(ROOT / f"studies/{name}.yaml"), reading.load(ROOT / "params.yaml")

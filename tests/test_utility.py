@@ -178,6 +178,15 @@ def test_nothing_is_claimed_without_a_gain(finished):
     assert "Samples did not help measurably." in said and "helped:" not in said
 
 
+def test_a_classifier_that_real_pictures_alone_make_perfect_is_told(finished):
+    ways = [
+        ("", "real"),
+        *((entry, way) for entry in ("full", "flat", "finediffusion") for way in ("samples", "1:1", "1:10")),
+    ]
+    said = plain(utility.first_line(finished({key: lambda seed, label: 10 for key in ways}, [0, 1, 2])))
+    assert "Samples could not help" in said and "100.0 %" in said
+
+
 def test_bands_hold_a_third_of_the_classes_each(finished):
     assert utility.band_of(pd.Series([3, 1, 2, 6, 5, 4])).tolist() == [
         "middle", "rare", "rare", "common", "common", "middle",

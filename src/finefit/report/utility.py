@@ -22,6 +22,7 @@ from finefit.report.text import PENDING, heading, measured, table
 
 REAL, SAMPLES = "real", "samples"
 ACCURACY = "class_accuracy"
+CEILING = 0.99  # of held-out pictures named by real pictures alone: no gain could be seen from there on
 BANDS = ("rare", "middle", "common")
 PUBLISHED = Path("data/published/utility.csv")
 
@@ -111,6 +112,8 @@ def finding(found: Results, group: str) -> str:
         answer = f"Samples helped: those of {escape(', '.join(helped))}."
     elif all(told == "one seed" for told in verdicts.values()):
         answer = "With one seed nothing says whether samples helped."
+    elif real.mean >= CEILING:
+        answer = "Samples could not help: real pictures alone leave next to nothing to gain."
     else:
         answer = "Samples did not help measurably."
     answer += f" Those of {escape(', '.join(harmed))} did harm." if harmed else ""
