@@ -2,10 +2,10 @@
 
     python benchmarks/one_pass.py full-dogfit --json benchmarks/results/one-pass.json
 
-On training latents of the finished study, at timesteps drawn over the whole schedule, the teacher's noise is
-own(x, y, 1) + (w - 1) (own(x, y, 1) - base(x, no class)). `learned` is the share of that second term that the network
-told w adds by itself (1: all of it, by projection), `gap` the root mean square that is left to the teacher, as a share
-of the noise, and `unguided` that of the network told w = 1.
+On training latents of the finished study, at timesteps drawn over the whole schedule, the teacher's noise is the guided
+one of `finefit.objectives.dogfit`, from the network's own at w = 1. `learned` is the share of what the teacher adds to
+that which the network told w adds by itself (1: all of it, by projection), `gap` the root mean square that is left to
+the teacher, as a share of the noise, and `unguided` that of the network told w = 1.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from finefit.deltas.network import unconditional
 from finefit.diffusion.process import Diffusion
 from finefit.jobs.job import Job
 from finefit.latents.pack import Pack
+from finefit.objectives.dogfit import guided_noise
+from finefit.outlook.facts import objective_of
 from finefit.study.plan import Plan
 from finefit.study.reading import load
 
 SCALES = (1.5, 2.0, 3.0)
 PICTURES = 96
-GUIDED = 3  # channels
 
 
 @torch.no_grad()
 def learned(run: Job) -> list[dict[str, float]]:
     """A row for each scale: `scale`, `learned`, `gap`, `unguided`."""
-    model = load_run(run).eval()
+    model, asked = load_run(run).eval(), objective_of(run)
     base = unconditional(run.inputs["base"].path / "base.safetensors", model.shape)
     pack, chance = Pack(run.inputs["latents"].path), torch.Generator().manual_seed(0)
     rows = np.linspace(0, len(pack.labels) - 1, PICTURES).astype(int)
@@ -43,17 +44,18 @@ def learned(run: Job) -> list[dict[str, float]]:
     noise = torch.randn(PICTURES, channels, side, side, generator=chance)
     latents = pack.sample(rows, np.zeros(PICTURES, int), torch.zeros_like(noise))
     noised, labels = Diffusion().noised(latents, t, noise), torch.as_tensor(pack.labels)[torch.as_tensor(rows)]
-    own = model(noised, t, labels)[:, :GUIDED]
-    further = own - base(noised, t, torch.zeros_like(labels))[:, :GUIDED]
+    own, none = model(noised, t, labels)[:, :channels], base(noised, t, torch.zeros_like(labels))[:, :channels]
 
     def share(of: torch.Tensor) -> float:
-        return float((of.square().mean() / own.square().mean()).sqrt())
+        return float((of.square().mean() / own[:, : asked.guided_channels].square().mean()).sqrt())
 
     found = []
     for scale in SCALES:
-        told = model(noised, t, labels, torch.full((PICTURES,), scale))[:, :GUIDED] - own
-        projected = float((told * further).sum() / further.square().sum() / (scale - 1))
-        gap, unguided = share(told - (scale - 1) * further), share((scale - 1) * further)
+        told = torch.full((PICTURES,), scale)
+        pupil = (model(noised, t, labels, told)[:, :channels] - own)[:, : asked.guided_channels]
+        teacher = (guided_noise(own, own, none, told, t, asked) - own)[:, : asked.guided_channels]
+        projected = float((pupil * teacher).sum() / teacher.square().sum())
+        gap, unguided = share(pupil - teacher), share(teacher)
         found.append({"scale": scale, "learned": projected, "gap": gap, "unguided": unguided})
     return found
 
