@@ -21,7 +21,7 @@ from torch import Tensor
 
 from finefit import cli, codecs
 from finefit.commands.jobs import builder
-from finefit.evaluation import evaluate, pictures, reference
+from finefit.evaluation import neighbours, pictures, reference
 from finefit.jobs import store
 from finefit.jobs.job import Job
 from finefit.metrics import probe
@@ -95,7 +95,7 @@ def small_networks() -> None:
     whole = probe.Probe.activations
     probe.Probe.activations = lambda network, images: whole(network, images[:, ::8, ::8])
     codecs.load = lambda settings: Nothing()
-    for module in (pictures, evaluate):
+    for module in (pictures, neighbours):
         module.read_pictures = lambda data, rows, resolution: noise(rows["key"])
 
 

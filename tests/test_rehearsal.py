@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,14 +93,63 @@ def test_a_trial_takes_pairs_of_pictures_from_the_first_class_to_the_last():
     }
 
 
-def test_what_does_not_fit_is_not_begun_nor_what_needs_it(monkeypatch):
+def test_what_does_not_fit_is_not_begun_nor_what_needs_it():
     plan = Plan(studies.derived(study("finediffusion"), on_gpu=False)[0])
-    full = next(job for job in plan.kind("finetune") if "/full" in job.name)
-    monkeypatch.setattr(machine, "free_bytes", lambda: 4_000_000_000)
-    assert run.obstacle(full, {}, 17e9) == "not begun: needs 17 GB of memory, and 4.0 GB are free here"
-    sample = next(job for job in plan.kind("sample") if job.inputs["run"] is full)
-    assert run.obstacle(sample, {full.digest: str(full.path)}, 1e9) == f"not begun: {full.path} was not made"
-    assert run.obstacle(sample, {}, 1e9) == ""
+    tasks = run.tasks([plan], on_gpu=False)
+    full = next(task for task in tasks if task.job.name.endswith("/full-s0"))
+    sample = next(task for task in tasks if task.job.kind == "sample" and task.job.inputs["run"] is full.job)
+    made = {task.job.digest: run.Outcome(task.job, {}, "", 0) for task in tasks}
+    lost = run.Outcome(full.job, None, "fails: killed", 0)
+    large = replace(full, counted=17e9)
+    assert run.obstacle(large, made, free=4e9) == "not begun: needs 17 GB of memory, and 4.0 GB are free here"
+    assert run.obstacle(replace(sample, counted=1e9), made, free=4e9) == ""
+    said = run.obstacle(sample, made | {full.job.digest: lost}, free=1e12)
+    assert said == f"not begun: {full.job.path} was not made"
+
+
+STAND_IN_COMMAND = """
+import json, sys, time
+from pathlib import Path
+kind, path = sys.argv[1:3]
+begun = time.monotonic()
+time.sleep(0.3)
+if kind == "hierarchy":
+    print("finefit: hierarchy: no classes")
+    sys.exit(1)
+Path(path).mkdir(parents=True)
+made = {"seconds": 0.3, "peak_bytes": 1, "begun": begun, "ended": time.monotonic()}
+(Path(path) / "provenance.json").write_text(json.dumps(made))
+"""
+
+
+def test_jobs_are_made_after_their_inputs_two_at_once_on_two_cores_where_memory_allows(tmp_path, monkeypatch):
+    plan = Plan(studies.derived(study("finediffusion"), on_gpu=False)[0])
+    counted = {"base": 1e9, "data": 1e9, "finetune": 6e9, "latents": 1e9, "denoise": 6e9}
+    tasks = [replace(task, counted=counted.get(task.job.kind, 1e9)) for task in run.tasks([plan], on_gpu=False)]
+    kept = [task for task in tasks if task.job.kind in {*counted, "hierarchy", "reference"}]
+    (tmp_path / "stand_in.py").write_text(STAND_IN_COMMAND)
+    monkeypatch.setattr(run, "COMMAND", [sys.executable, str(tmp_path / "stand_in.py")])
+    monkeypatch.setattr(run, "tasks", lambda plans, on_gpu: list(kept))
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    monkeypatch.setattr(machine, "free_bytes", lambda: 10_000_000_000)
+    said: list[str] = []
+    found = run.outcomes([plan], tmp_path, on_gpu=False, say=said.append)
+    assert [one.job for one in found] == [task.job for task in kept]
+    reasons = {one.job.kind: one.reason for one in found}
+    assert reasons["hierarchy"] == "fails: hierarchy: no classes"
+    assert reasons["reference"].startswith("not begun: data/hierarchies/")
+    made = {one.job.digest: one for one in found if one.made}
+    times = [(one.made["begun"], one.made["ended"], one.counted) for one in made.values()]
+    at_once = [[other for other in times if other[0] <= begun < other[1]] for begun, _, _ in times]
+    assert max(map(len, at_once)) == 2
+    assert all(sum(counted for _, _, counted in beside) <= 10e9 for beside in at_once)
+    for one in made.values():
+        assert all(made[source.digest].made["ended"] <= one.made["begun"] for source in one.job.inputs.values())
+    said.clear()
+    again = run.outcomes([plan], tmp_path, on_gpu=False, say=said.append)
+    assert [one.made for one in again] == [one.made for one in found]
+    begun = [line.split()[-1] for line in said if ": " not in line]
+    assert begun == [str(one.job.path) for one in found if one.reason.startswith("fails")]
 
 
 def test_measured_rates_are_what_a_plan_goes_by(tmp_path, monkeypatch):

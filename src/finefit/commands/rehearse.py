@@ -40,7 +40,7 @@ def rehearse(
     place = folder.made(planned.study, parts, say)
     with folder.inside(place):
         plans = [Plan(part) for part in parts]
-    found = list(run.outcomes(plans, place, on_gpu, say))
+    found = run.outcomes(plans, place, on_gpu, say)
     print(*told.table(found, place), sep="\n")
     told.keep(told.measured(found))
     print("The whole study, by what was measured here:", *forecast.table(planned), sep="\n")

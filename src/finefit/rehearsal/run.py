@@ -6,12 +6,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finefit.jobs import machine, stopping
+from finefit.jobs import machine
 from finefit.jobs.job import Job
 from finefit.jobs.store import read_json
 from finefit.outlook import forecast, needs
@@ -19,6 +19,17 @@ from finefit.study.plan import Plan
 
 ON_DEVICE = {"latents", "finetune", "sample", "denoise", "reference", "judge", "evaluate"}  # wherever there is a GPU
 COMMAND = [sys.executable, "-c", "from finefit.cli import main; main()"]
+PAUSE = 0.1  # seconds between looks at what runs
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job of a rehearsal: its place among all, the study it belongs to, and bytes of memory counted for it."""
+
+    place: str
+    study: str
+    job: Job
+    counted: float
 
 
 @dataclass(frozen=True)
@@ -31,65 +42,110 @@ class Outcome:
     counted: float
 
 
-def jobs_of(plans: list[Plan]) -> list[tuple[Plan, Job]]:
-    """Every job of some plans once, with the plan that it belongs to; the reports last."""
-    found: dict[str, tuple[Plan, Job]] = {}
+@dataclass(frozen=True)
+class Running:
+    """A task under way, and the file of what it says."""
+
+    task: Task
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+def tasks(plans: list[Plan], on_gpu: bool) -> list[Task]:
+    """Every job of some plans once; the reports last."""
+    found: dict[str, tuple[str, Job]] = {}
     for plan in plans:
         for job in plan.jobs:
-            found.setdefault(job.digest, (plan, job))
-    return sorted(found.values(), key=lambda one: one[1].kind == "report")
+            found.setdefault(job.digest, (plan.study.name, job))
+    ordered = sorted(found.values(), key=lambda one: one[1].kind == "report")
+    return [
+        Task(f"{number}/{len(ordered)}", study, job, needs.memory(job, on_gpu and job.kind in ON_DEVICE))
+        for number, (study, job) in enumerate(ordered, start=1)
+    ]
 
 
-def outcomes(plans: list[Plan], folder: Path, on_gpu: bool, say: Callable[[str], None]) -> Iterator[Outcome]:
-    """Make what is missing, one job after the other, and tell of each.
+def outcomes(plans: list[Plan], folder: Path, on_gpu: bool, say: Callable[[str], None]) -> list[Outcome]:
+    """Make what is missing, as many jobs at once as there are cores (one where there is a GPU) and memory for them.
 
     Raises:
         ToBeContinued: the rehearsal was told to stop; the same command goes on.
     """
-    lost: dict[str, str] = {}  # digests of jobs that were not made, and their paths
-    everything = jobs_of(plans)
-    for number, (plan, job) in enumerate(everything, start=1):
-        counted, begun = needs.memory(job, on_gpu and job.kind in ON_DEVICE), time.monotonic()
-        reason = ""
-        if not (folder / job.marker).exists():
-            say(f"{number}/{len(everything)}  {job.kind}  {job.path}")
-            reason = obstacle(job, lost, counted) or make(plan, job, folder)
-        if reason:
-            lost[job.digest] = str(job.path)
-            say(f"  {reason}")
-        made = None if reason else read_json(folder / job.marker)
-        if made and time.monotonic() - begun > 1:
-            say(f"  {made['seconds']:.0f} s, {forecast.size(made['peak_bytes'])}")
-        yield Outcome(job, made, reason, counted)
+    waiting = tasks(plans, on_gpu)
+    order = [task.job.digest for task in waiting]
+    most, free = 1 if on_gpu else machine.cores(), machine.free_bytes()
+    ended: dict[str, Outcome] = {}
+    running: list[Running] = []
+    try:
+        while waiting or running:
+            for one in [one for one in running if one.process.poll() is not None]:
+                running.remove(one)
+                ended[one.task.job.digest] = over = outcome(one.task, folder, failure(one))
+                say(f"{one.task.place}  {one.task.job.path}: {told(over)}")
+            for task in [task for task in waiting if ready(task.job, ended)]:
+                reason = obstacle(task, ended, free)
+                if reason or (folder / task.job.marker).exists():
+                    ended[task.job.digest] = outcome(task, folder, reason)
+                    if reason:
+                        say(f"{task.place}  {task.job.path}: {reason}")
+                elif len(running) < most and task.counted + sum(one.task.counted for one in running) <= free:
+                    say(f"{task.place}  {task.job.path}")
+                    running.append(begin(task, folder))
+                else:
+                    continue
+                waiting.remove(task)
+            time.sleep(PAUSE)
+    finally:
+        for one in running:
+            one.process.terminate()
+        for one in running:
+            one.process.wait()
+    return [ended[digest] for digest in order]
 
 
-def obstacle(job: Job, lost: dict[str, str], counted: float) -> str:
-    """Why a job is not begun, empty where nothing is in its way."""
-    if missing := [lost[source.digest] for source in job.inputs.values() if source.digest in lost]:
-        return f"not begun: {missing[0]} was not made"
-    if counted > (free := machine.free_bytes()):
-        return f"not begun: needs {forecast.size(counted)} of memory, and {forecast.size(free)} are free here"
+def ready(job: Job, ended: dict[str, Outcome]) -> bool:
+    """Whether nothing that a job reads is still to be made."""
+    return all(source.digest in ended for source in job.inputs.values())
+
+
+def obstacle(task: Task, ended: dict[str, Outcome], free: float) -> str:
+    """Why a job is not begun where so many bytes are free, empty where nothing is in its way."""
+    if lost := [source for source in task.job.inputs.values() if ended[source.digest].reason]:
+        return f"not begun: {lost[0].path} was not made"
+    if task.counted > free:
+        return f"not begun: needs {forecast.size(task.counted)} of memory, and {forecast.size(free)} are free here"
     return ""
 
 
-def make(plan: Plan, job: Job, folder: Path) -> str:
-    """Run a job's command; gives why it failed, empty where it did not."""
-    log = folder / "logs" / f"{job.path.as_posix().replace('/', '-')}.log"
+def begin(task: Task, folder: Path) -> Running:
+    """Start a job's command."""
+    log = folder / "logs" / f"{task.job.path.as_posix().replace('/', '-')}.log"
     log.parent.mkdir(exist_ok=True)
-    command = [*COMMAND, job.kind, str(job.path), "--study", f"{plan.study.name}.yaml"]
+    command = [*COMMAND, task.job.kind, str(task.job.path), "--study", f"{task.study}.yaml"]
     paths = {"PYTHONPATH": os.pathsep.join(str(Path(path).resolve()) for path in sys.path if path)}
     with open(log, "w", encoding="utf-8") as said:
         process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=subprocess.STDOUT, env=os.environ | paths)
-        try:
-            code = process.wait()
-        except stopping.ToBeContinued:
-            process.terminate()
-            process.wait()
-            raise
+    return Running(task, process, log)
+
+
+def failure(ended: Running) -> str:
+    """Why a command that has ended failed, empty where it did not."""
+    code = ended.process.returncode
     if code == 0:
         return ""
     if code < 0:
-        return f"fails: killed by signal {-code}, as the system does when memory is short; see {log}"
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["no word"]
+        return f"fails: killed by signal {-code}, as the system does when memory is short; see {ended.log}"
+    lines = ended.log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["no word"]
     last = next((line for line in reversed(lines) if line.startswith("finefit: ")), lines[-1])
     return f"fails: {last.removeprefix('finefit: ')}"
+
+
+def outcome(task: Task, folder: Path, reason: str) -> Outcome:
+    """What became of a job that was made, or was not for a reason."""
+    return Outcome(task.job, None if reason else read_json(folder / task.job.marker), reason, task.counted)
+
+
+def told(over: Outcome) -> str:
+    """What a job took, or why it was not made."""
+    if over.made is None:
+        return over.reason
+    return f"{over.made['seconds']:.0f} s, {forecast.size(over.made['peak_bytes'])}"
