@@ -125,6 +125,17 @@ def ledger(
         print(readme)
 
 
+@app.command("keep")
+def keep_command(
+    report: Annotated[Path, typer.Argument(help="A finished report, such as reports/mini.")],
+    pages: Annotated[str, typer.Option(help="Names of its pages, with commas between them.")] = "study,claims",
+) -> None:
+    """Keep a report under docs/results: its tables, and pages of at most 1.5 MB; then run `finefit ledger`."""
+    from finefit.report import keep
+
+    print(keep.keep(report, split(pages)))
+
+
 @app.command()
 def pairs(
     folder: Annotated[Path, typer.Argument(help="A kept report, or one under reports/, with its seeds.csv.")],

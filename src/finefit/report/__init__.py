@@ -3,7 +3,8 @@
 The way of a number: an artifact's JSON file, `collect` (tidy tables), `scores` and `blocks` (comparisons within seeds),
 `statistics` and `decisions` (intervals, and what they support), `tables`, `figures` and `sheets` (what is seen),
 `claims` (what it means for the papers), `notebooks/` (order and prose), `site` and `template.html` (the pages).
-`record` and `kept` write down and read back what `gathered` makes one ledger of.
+`record` and `kept` write down and read back what `gathered` makes one ledger of; `keep` makes a report fit for the
+repository.
 
 May import: jobs, judges, hierarchy, models, methods, study, outlook, unets.
 """

@@ -12,6 +12,7 @@ import nbformat
 from jupyter_client import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbconvert import TemplateExporter
+from nbformat import NotebookNode
 
 TEMPLATE = Path(__file__).parent / "template.html"
 NOTEBOOKS = Path("notebooks")
@@ -59,7 +60,8 @@ def page(notebook: str, study: Path, name: str, out: Path, pages: Mapping[str, s
         failure = f"{error}\nThe page up to there: {out / address(notebook)}"
         if not executed.exists():
             nbformat.write(nbformat.v4.new_notebook(), executed)
-    (out / address(notebook)).write_text(render(executed, notebook, name, failure, pages), encoding="utf-8")
+    text = render(nbformat.read(executed, as_version=4), notebook, name, failure, pages)
+    (out / address(notebook)).write_text(text, encoding="utf-8")
     return failure
 
 
@@ -122,33 +124,36 @@ def ledger(out: Path) -> Path:
     with tempfile.TemporaryDirectory() as scratch, kernel() as python:
         executed = Path(scratch) / "ledger.ipynb"
         execute(NOTEBOOKS / "ledger.ipynb", executed, {"ledger": str(out / "ledger.json")}, python)
-        text = render(executed, "ledger", "All kept studies", pages={"ledger": "Ledger"})
+        content = nbformat.read(executed, as_version=4)
+        text = render(content, "ledger", "All kept studies", pages={"ledger": "Ledger"})
     (out / "ledger.html").write_text(text, encoding="utf-8")
     return out / "ledger.html"
 
 
-def render(executed: Path, notebook: str, study: str, failure: str = "", pages: Mapping[str, str] | None = None) -> str:
+def render(
+    content: NotebookNode, notebook: str, study: str, failure: str = "", pages: Mapping[str, str] | None = None
+) -> str:
     """One self-contained HTML page from an executed notebook: its prose and what its cells display.
 
     Args:
         pages: the site's notebooks with their titles; those of a study's report where left out.
     """
     pages = PAGES if pages is None else pages
-    content = nbformat.read(executed, as_version=4)
     exporter = TemplateExporter(template_file=str(TEMPLATE))
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
-    sections = [
-        cell.source.splitlines()[0].removeprefix("## ")
-        for cell in content.cells
-        if cell.cell_type == "markdown" and cell.source.startswith("## ")
-    ]
     resources = {
         "title": pages[notebook],
         "study": study,
         "address": address(notebook),
         "pages": {address(other): name for other, name in pages.items()},
-        "sections": sections,
+        "sections": [title for cell in content.cells if (title := section(cell))],
         "failure": failure,
     }
     text, _ = exporter.from_notebook_node(content, resources)
     return text
+
+
+def section(cell: NotebookNode) -> str:
+    """The title of the section that a cell begins, empty for one that begins none."""
+    first = cell.source.partition("\n")[0]
+    return first.removeprefix("## ") if cell.cell_type == "markdown" and first.startswith("## ") else ""

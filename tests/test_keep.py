@@ -1,0 +1,68 @@
+"""Reports kept for the repository: the tables as they are, pages cut from their end."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from finefit.report import keep
+
+TABLES = {"metrics.json": "{}", "seeds.csv": "seed\n0\n", "verdicts.json": "[]", "provenance-0123abcd.json": "{}"}
+
+
+def shown(html: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", {"text/html": html})])
+
+
+@pytest.fixture
+def report(tmp_path) -> Path:
+    """A report whose sections show a letter so often."""
+    sizes = {"Verdicts": ("v", 450_000), "Results": ("r", 1_000_000), "Cost": ("c", 900), "Training": ("t", 300_000),
+             "Notes": ("n", 200), keep.DRAWERS: ("d", 70_000)}  # fmt: skip
+    cells = [nbformat.v4.new_markdown_cell("# A study")]
+    for title, (letter, count) in sizes.items():
+        cells += [nbformat.v4.new_markdown_cell(f"## {title}\nprose"), shown(f"<p>{letter * count}</p>")]
+    folder = tmp_path / "reports" / "some"
+    (folder / "notebooks").mkdir(parents=True)
+    for name in ("study", "theory"):
+        nbformat.write(nbformat.v4.new_notebook(cells=cells if name == "study" else cells[:3]),
+                       folder / f"notebooks/{name}.ipynb")  # fmt: skip
+    for name, text in TABLES.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_a_page_is_cut_from_its_end_until_it_is_short_and_says_so(report, tmp_path):
+    folder = keep.keep(report, ["study", "theory"], tmp_path / "results")
+    page = (folder / "index.html").read_text()
+    assert len(page.encode()) < 1_500_000
+    sections = re.findall(r"<h2[^>]*>([^<&]+)", page)
+    assert sections == ["Verdicts", "Cost", "Notes", "How each number was made"]  # not enough without Training alone
+    assert "Left out of this kept copy for its size: Results, Training." in page
+    assert "make study STUDY=some" in page
+    assert {file.name for file in folder.iterdir()} == {*TABLES, "index.html", "theory.html"}
+    assert all((folder / name).read_text() == text for name, text in TABLES.items())
+    assert set(re.findall(r'<a href="(\w+\.html)"', page)) == {"index.html", "theory.html"}
+    assert "Left out" not in (folder / "theory.html").read_text()
+
+
+def test_what_was_kept_before_is_replaced(report, tmp_path):
+    before = tmp_path / "results" / "some"
+    before.mkdir(parents=True)
+    (before / "provenance-00000000.json").write_text("{}")
+    folder = keep.keep(report, ["theory"], tmp_path / "results")
+    assert folder == before
+    assert [file.name for file in folder.glob("provenance-*")] == ["provenance-0123abcd.json"]
+    assert [file.name for file in folder.parent.iterdir()] == ["some"]
+
+
+def test_nothing_is_replaced_by_what_is_no_report_or_has_no_such_page(report, tmp_path):
+    with pytest.raises(ValueError, match="some: no page utility; name some of study, theory"):
+        keep.keep(report, ["study", "utility"], tmp_path / "results")
+    (report / "provenance-0123abcd.json").unlink()
+    with pytest.raises(ValueError, match="some: no finished report; `make study` makes it"):
+        keep.keep(report, ["study"], tmp_path / "results")
+    assert not (tmp_path / "results").exists()
