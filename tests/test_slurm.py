@@ -1,7 +1,8 @@
 """The smoke study on a real SLURM (tests/slurm/cluster), through the repository's profile: `make test-slurm`.
 
-While it runs, a job is cancelled, a job is requeued, and the node's daemon is killed and restarted. The study must end
-in the bytes of an undisturbed run without SLURM, and nothing that was published may be made again.
+First it is rehearsed there, in one job. Then, while it runs, a job is cancelled, a job is requeued, and the node's
+daemon is killed and restarted. The study must end in the bytes of an undisturbed run without SLURM, and nothing that
+was published may be made again.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def cluster() -> Iterator[None]:
 def running(rule: str) -> list[str]:
     """Ids of the rule's jobs that run now."""
     listed = subprocess.check_output(["squeue", "--noheader", "--states=RUNNING", "--format=%i %k"], text=True)
-    return [line.split()[0] for line in listed.splitlines() if f"rule_{rule}_" in line]
+    return [line.split()[0] for line in listed.splitlines() if re.search(rf"rule_{rule}(_|$)", line)]
 
 
 def control(*words: str) -> str:
@@ -80,6 +81,24 @@ def published(clone: Clone) -> dict[str, int]:
     """Inode of every published marker: an artifact that is made again gets another. (Snakemake touches outputs.)"""
     folders = {folder for _, folder in PHASES.values()}
     return {str(m): m.stat().st_ino for folder in folders for m in (clone.root / folder).rglob("provenance*.json")}
+
+
+def test_a_study_is_rehearsed_on_the_node(cluster, tmp_path):
+    clone = clone_here(tmp_path)
+    on_the_node = False
+    with clone.start("snakemake", "rehearse", *PROFILE, *HERE) as rehearsing:
+        while rehearsing.poll() is None:
+            on_the_node = on_the_node or bool(running("rehearse"))
+            time.sleep(0.5)
+    assert rehearsing.returncode == 0 and on_the_node
+    said = (clone.root / "logs/rehearsals/smoke.log").read_text()
+    print(said)
+    plan = Plan(load(clone.root / "params.yaml"))
+    for kind in {job.kind for job in plan.jobs}:
+        assert re.search(rf"^{kind} .* s +[\d.]+ [MG]B", said, re.MULTILINE), kind
+    assert said.strip().splitlines()[-1] == "Nothing that was rehearsed would fail."
+    assert published(clone) == {} and not (clone.root / "rehearsals/smoke").exists()
+    assert "rehearsed on this machine" in clone("finefit", "plan")
 
 
 def test_a_disturbed_study_ends_as_the_undisturbed_one(cluster, tmp_path):

@@ -16,6 +16,7 @@ rule rehearse:
     """Every kind of this study's jobs at its true shapes, on few drawn pictures, in one job: `finefit rehearse`."""
     log:
         f"logs/rehearsals/{STUDY.name}.log",
+    retries: 0  # what it finds is for a person to mend
     conda:
         ENVIRONMENT
     resources:

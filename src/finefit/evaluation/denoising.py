@@ -27,6 +27,7 @@ from finefit.hierarchy.index import read_index, read_pictures
 from finefit.jobs.devices import device_here, uses_bfloat16
 from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
+from finefit.jobs.parts import timed
 from finefit.models.dit import DiT
 from finefit.models.shapes import Shape
 
@@ -124,7 +125,8 @@ def denoising_losses(
         for x0, part, label in zip(*(all_.split(batch_size) for all_ in (latents, noise, labels)), strict=True):
             part, t = part.to(x0), torch.full((len(x0),), timestep, device=x0.device)
             noised = diffusion.noised(x0, t, part)
-            parts.append(diffusion.loss(network(noised, t, label).float(), x0, noised, t, part).double().cpu())
+            with timed("denoising passes", len(x0)):
+                parts.append(diffusion.loss(network(noised, t, label).float(), x0, noised, t, part).double().cpu())
         columns.append(torch.cat(parts).numpy())
     return np.stack(columns, axis=1)
 
