@@ -159,7 +159,7 @@ def test_measured_rates_are_what_a_plan_goes_by(tmp_path, monkeypatch):
     step = {"amount": 2, "seconds": 30.0, "processor_seconds": 3.0}
     made = {"parts": {"training steps": step}, "hardware": {"gpu": "NVIDIA H200"}}
     measured = told.measured([run.Outcome(runs[0], made, "", 0.0), run.Outcome(runs[1], None, "fails: so", 0.0)])
-    told.keep(measured)
+    rates.keep(measured)
     try:
         assert rates.gpu() == "nvidia-h200"
         full, frozen = whole.kind("finetune")[0], whole.kind("finetune")[3]

@@ -28,7 +28,7 @@ def rehearse(
     """
     import torch
 
-    from finefit.outlook import doctor, forecast
+    from finefit.outlook import doctor, forecast, rates
     from finefit.rehearsal import folder, run, studies, told
     from finefit.study.plan import Plan
 
@@ -42,7 +42,7 @@ def rehearse(
         plans = [Plan(part) for part in parts]
     found = run.outcomes(plans, place, on_gpu, say)
     print(*told.table(found, place), sep="\n")
-    told.keep(told.measured(found))
+    rates.keep(told.measured(found))
     print("The whole study, by what was measured here:", *forecast.table(planned), sep="\n")
     failures = [f"{one.job.kind} {one.job.name}: {one.reason}" for one in found if one.reason]
     failures += told.exceeding(found)

@@ -35,11 +35,7 @@ class OnDisk:
         self.path = path
         self.shape: tuple[int, ...]
         try:
-            with open(path, "rb") as file:
-                if np.lib.format.read_magic(file) != (1, 0):
-                    raise ValueError("not of the form that numpy writes")
-                self.shape, fortran, self.dtype = np.lib.format.read_array_header_1_0(file)
-                self.offset = file.tell()
+            self.shape, fortran, self.dtype, self.offset = head(path)
         except (ValueError, EOFError) as error:
             raise ValueError(f"{path}: damaged ({error}); delete {path.parent} and repeat") from None
         self.row_bytes = self.dtype.itemsize * math.prod(self.shape[1:])
@@ -73,6 +69,18 @@ class OnDisk:
                     raise ValueError(f"{self.path}: damaged (too short); delete {self.path.parent} and repeat")
                 done += read
         return found
+
+
+def head(path: Path) -> tuple[tuple[int, ...], bool, np.dtype, int]:
+    """What an .npy file begins with: shape, whether columns come first, dtype, and the bytes of all that.
+
+    Raises:
+        ValueError, EOFError: it is not what numpy writes.
+    """
+    with open(path, "rb") as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("not of the form that numpy writes")
+        return *np.lib.format.read_array_header_1_0(file), file.tell()
 
 
 class Chosen:
@@ -136,10 +144,8 @@ def whole_batches(partial: Path, batch: int) -> int:
     names = partial / NAMES
     for path in [partial / f"{name}.npy" for name in json.loads(names.read_text())] if names.exists() else []:
         try:
-            with open(path, "rb") as file:
-                np.lib.format.read_magic(file)
-                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-                heads[path] = (file.tell(), batch * dtype.itemsize * math.prod(shape[1:]))
+            shape, _, dtype, offset = head(path)
+            heads[path] = (offset, batch * dtype.itemsize * math.prod(shape[1:]))
         except (ValueError, EOFError, FileNotFoundError):  # cut off within the first batch
             return 0
     whole = min(((path.stat().st_size - offset) // size for path, (offset, size) in heads.items()), default=0)

@@ -6,7 +6,8 @@ work, comes before it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import csv
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
@@ -71,3 +72,21 @@ def find(hardware: str, work: str, shape: str = "") -> Rate:
         if place in rows:
             return rows[place]
     raise ValueError(f"{TABLE}: no row for hardware 'cpu', work {work!r}; restore it (git checkout {TABLE})")
+
+
+def keep(rows: list[Rate]) -> None:
+    """Write measured rates, each of a shape, in place of those of the same hardware, work and shape."""
+    measured = {key: row for key, row in known().items() if row.shape}
+    for row in rows:
+        key = row.hardware, row.work, row.shape
+        measured.pop(key, None)
+        measured[key] = row  # the newest last
+    partial = MEASURED.with_suffix(".partial")
+    with open(partial, "w", newline="", encoding="utf-8") as file:
+        written = csv.DictWriter(file, [field.name for field in fields(Rate)])
+        written.writeheader()
+        for row in measured.values():
+            numbers = {name: f"{getattr(row, name):.4g}" for name in ("rate", "low", "high")}
+            written.writerow(asdict(row) | numbers)
+    partial.replace(MEASURED)
+    known.cache_clear()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from finefit.jobs.job import Job
-from finefit.outlook import cost, facts, forecast, rates, work
+from finefit.outlook import cost, facts, forecast, work
 from finefit.outlook.rates import Rate
 from finefit.rehearsal.run import Outcome
 
@@ -119,20 +117,3 @@ def hardware(told: dict[str, Any]) -> str:
     if told["gpu"] == "none":
         return forecast.hardware_here()
     return re.sub(r"[^a-z0-9]+", "-", str(told["gpu"]).lower()).strip("-")
-
-
-def keep(rows: list[Rate]) -> None:
-    """Write rates into the table that `finefit plan` reads, in place of those of the same hardware, work and shape."""
-    known = {(row.hardware, row.work, row.shape): row for row in rates.known().values() if row.shape}
-    for row in rows:
-        known.pop((row.hardware, row.work, row.shape), None)
-        known[row.hardware, row.work, row.shape] = row  # the newest last
-    partial = rates.MEASURED.with_suffix(".partial")
-    with open(partial, "w", newline="", encoding="utf-8") as file:
-        written = csv.DictWriter(file, [field.name for field in fields(Rate)])
-        written.writeheader()
-        for row in known.values():
-            numbers = {name: f"{getattr(row, name):.4g}" for name in ("rate", "low", "high")}
-            written.writerow(asdict(row) | numbers)
-    partial.replace(rates.MEASURED)
-    rates.known.cache_clear()
