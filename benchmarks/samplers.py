@@ -38,7 +38,6 @@ from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance
-from finefit.outlook.facts import judges_of
 from finefit.sampling.batches import batches_of
 from finefit.sampling.networks import load_to_sample
 from finefit.sampling.sample import sample
@@ -117,7 +116,7 @@ def drawn(job: Job, settings: dict, every: int, between: str, device: str) -> tu
 
 def scores(images: Tensor, labels: Tensor, evaluation: Job) -> dict[str, float]:
     """The study's scores of some pictures."""
-    reference, (judging,) = evaluation.inputs["reference"], judges_of(evaluation)
+    reference, (judging,) = evaluation.inputs["reference"], evaluation.judges
     judge = probe.load(reference.path / "probe.safetensors")
     features = probe.in_batches(judge.features, images).numpy()
     logits = probe.in_batches(probe.load(reference.path / "classifier.safetensors"), images)

@@ -49,7 +49,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     diversities = class_diversities(images, labels, distance, reference.settings["diversity_pairs"], 0)
     measures: Measures = {}
     by_class, halves = class_scores(labels, right, diversities), []
-    for judging in (source for source in job.inputs.values() if source.kind == "judge"):
+    for judging in job.judges:
         name = judging.settings["judge"]
         seeing, kept = judge.network(judging), scratch / judges.slug(name)
         features = judge.features_of(seeing, images, kept, f"samples seen by {name}")

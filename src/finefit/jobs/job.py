@@ -70,3 +70,8 @@ class Job:
     def phase(self) -> str:
         """The phase (dvc stage) that runs it."""
         return PHASES[self.kind][0]
+
+    @property
+    def judges(self) -> list[Job]:
+        """The "judge" jobs that it builds on."""
+        return [source for source in self.inputs.values() if source.kind == "judge"]

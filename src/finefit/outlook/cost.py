@@ -31,7 +31,7 @@ def shape(job: Job, kind: str) -> str:
     if kind == "codec":
         return f"{facts.encoded(job).settings['codec']['name']} at {facts.resolution(job)} pixels"
     if kind == "network":
-        names = [one.settings["judge"] for one in ([job] if job.kind == "judge" else facts.judges_of(job))]
+        names = [one.settings["judge"] for one in ([job] if job.kind == "judge" else job.judges)]
         return ", ".join(name for name in names if judges.find(name).facts(name).operations)
     if kind in ("read", "judge"):
         return f"at {facts.resolution(job)} pixels"

@@ -44,11 +44,6 @@ def of_judge(judging: Job) -> judges.Facts:
     return judges.find(name).facts(name)
 
 
-def judges_of(evaluation: Job) -> list[Job]:
-    """The "judge" jobs that an "evaluate" job builds on."""
-    return [source for source in evaluation.inputs.values() if source.kind == "judge"]
-
-
 def trained(run: Job) -> float:
     """Parameters that a run trains, rounded up: the network or `FROZEN_SHARE` of it, and a row for every class."""
     shape = shape_of(run)

@@ -84,7 +84,7 @@ def scoring(job: Job, on_gpu: bool) -> float:
         return pictures + pictures_in_codec(job, on_gpu)
     if job.kind == "judge":  # pictures as they are, changed, and mixed with others
         pictures += 3 * 3 * pixels * min(work.JUDGED_PICTURES, count)
-    judging = [job] if job.kind == "judge" else facts.judges_of(job)
+    judging = [job] if job.kind == "judge" else job.judges
     width = max((facts.of_judge(one).width for one in judging), default=0)
     compared = 4 * 8 * width * min(max(size.train, size.test), work.HEAD_PICTURES)
     head = 8 * width * size.classes * (28 if job.kind == "judge" else 1)  # the minimiser's memory of ten steps

@@ -90,7 +90,7 @@ def evaluate(job: Job) -> dict[str, float]:
     pictures, size = facts.pictures_of(job.inputs["sample"]), facts.counts(facts.data_of(job))
     found = {"judge": 2 * pictures * facts.resolution(job) ** 2, "network": 0.0, "compare": 0.0}
     pairs = 1.5 * 6 * min(pictures, size.test, COMPARED) ** 2  # six tables of distances; of halves a quarter
-    for judging in facts.judges_of(job):
+    for judging in job.judges:
         found["network"] += seen(judging, pictures)["network"]
         found["compare"] += (pairs + min(pictures, COMPARED) * size.train) * facts.of_judge(judging).width
     return found
