@@ -136,6 +136,11 @@ def test_jobs_are_made_after_their_inputs_two_at_once_on_two_cores_where_memory_
     found = run.outcomes([plan], tmp_path, on_gpu=False, say=said.append)
     assert [one.job for one in found] == [task.job for task in kept]
     reasons = {one.job.kind: one.reason for one in found}
+    follow = sum(one.made is None for one in found) - 1
+    assert [*told.failures(found)] == [
+        next(f"hierarchy {one.job.name}: {one.reason}" for one in found if one.job.kind == "hierarchy"),
+        f"{follow} more jobs that would have read what was not made",
+    ]
     assert reasons["hierarchy"] == "fails: hierarchy: no classes"
     assert reasons["reference"].startswith("not begun: data/hierarchies/")
     made = {one.job.digest: one for one in found if one.made}

@@ -44,8 +44,7 @@ def rehearse(
     print(*told.table(found, place), sep="\n")
     rates.keep(told.measured(found))
     print("The whole study, by what was measured here:", *forecast.table(planned), sep="\n")
-    failures = [f"{one.job.kind} {one.job.name}: {one.reason}" for one in found if one.reason]
-    failures += told.exceeding(found)
+    failures = [*told.failures(found), *told.exceeding(found)]
     checks = [doctor.slurm(planned), doctor.disk(planned, needed(planned))]
     failures += [f"{what}: {said}" for check in checks for verdict, what, said in check if verdict == "fails"]
     failures += [f"source {line}" for line in doctor.missing(needed(planned))]

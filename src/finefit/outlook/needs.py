@@ -29,7 +29,7 @@ def memory(job: Job, on_gpu: bool) -> float:
     kinds = {
         "data": lambda: ROW_BYTES * (facts.counts(job).train + facts.counts(job).test),
         "hierarchy": lambda: 0.5e9,
-        "base": lambda: 3 * network(facts.base_shape(job)),
+        "base": lambda: 1.5 * network(facts.base_shape(job)),
         "report": lambda: 2e9,
         "latents": lambda: pictures_in_codec(job, on_gpu),
         "finetune": lambda: training(job, on_gpu),
@@ -70,7 +70,7 @@ def denoising(job: Job, on_gpu: bool) -> float:
     run = job.inputs.get("run", job)
     size, shape = facts.counts(facts.data_of(job)), facts.shape_of(run)
     pictures = min(size.test, size.classes * job.settings["denoising_per_class"])
-    weights = frozen(run, on_gpu) if run is not job else 2 * network(shape)
+    weights = frozen(run, on_gpu) if run is not job else 1.5 * network(shape)
     latents = 4 * pictures * shape.latent_channels * shape.latent_size**2
     return weights + 4 * latents + pictures_in_codec(job, on_gpu)
 

@@ -20,6 +20,7 @@ from finefit.study.plan import Plan
 ON_DEVICE = {"latents", "finetune", "sample", "denoise", "reference", "judge", "evaluate"}  # wherever there is a GPU
 COMMAND = [sys.executable, "-c", "from finefit.cli import main; main()"]
 PAUSE = 0.1  # seconds between looks at what runs
+LOST = "was not made"  # how the reason of a job ends that is only not begun because another was not made
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def ready(job: Job, ended: dict[str, Outcome]) -> bool:
 def obstacle(task: Task, ended: dict[str, Outcome], free: float) -> str:
     """Why a job is not begun where so many bytes are free, empty where nothing is in its way."""
     if lost := [source for source in task.job.inputs.values() if ended[source.digest].reason]:
-        return f"not begun: {lost[0].path} was not made"
+        return f"not begun: {lost[0].path} {LOST}"
     if task.counted > free:
         return f"not begun: needs {forecast.size(task.counted)} of memory, and {forecast.size(free)} are free here"
     return ""

@@ -10,6 +10,7 @@ from typing import Any
 from finefit.jobs.job import Job
 from finefit.outlook import cost, facts, forecast, work
 from finefit.outlook.rates import Rate
+from finefit.rehearsal import run
 from finefit.rehearsal.run import Outcome
 
 ROW = "{:<10} {:<44} {:<34} {:>8} {:>8} {:>8} {:>8}"
@@ -61,6 +62,15 @@ def per_unit(made: dict[str, Any]) -> Iterator[str]:
 def seconds(part: dict[str, float], made: dict[str, Any]) -> float:
     """What a part took: by the clock on a GPU; else the processor's time, which other work does not stretch."""
     return part["processor_seconds" if made["hardware"]["gpu"] == "none" else "seconds"]
+
+
+def failures(found: list[Outcome]) -> Iterator[str]:
+    """Why jobs were not made; those that lack nothing but another's artifact are counted."""
+    reasons = [(one.job, one.reason) for one in found if one.reason]
+    follow = sum(reason.endswith(run.LOST) for _, reason in reasons)
+    yield from (f"{job.kind} {job.name}: {reason}" for job, reason in reasons if not reason.endswith(run.LOST))
+    if follow:
+        yield f"{follow} more job{'s' if follow > 1 else ''} that would have read what was not made"
 
 
 def exceeding(found: list[Outcome]) -> Iterator[str]:
