@@ -129,11 +129,12 @@ def ledger(
 def keep_command(
     report: Annotated[Path, typer.Argument(help="A finished report, such as reports/mini.")],
     pages: Annotated[str, typer.Option(help="Names of its pages, with commas between them.")] = "study,claims",
+    without: Annotated[str, typer.Option(help="Titles of sections to leave out, with commas between them.")] = "",
 ) -> None:
     """Keep a report under docs/results: its tables, and pages of at most 1.5 MB; then run `finefit ledger`."""
     from finefit.report import keep
 
-    print(keep.keep(report, split(pages)))
+    print(keep.keep(report, split(pages), split(without)))
 
 
 @app.command()

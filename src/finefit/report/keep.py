@@ -12,36 +12,47 @@ from nbformat import NotebookNode
 
 from finefit.report import gathered, kept, site
 
+Sections = list[tuple[str, list[NotebookNode]]]
 LIMIT = 1_500_000  # bytes of a page
-LEAVES = 50_000  # bytes of a section that leaving it out is worth it
-DRAWERS = "How each number was made"  # every number's link leads there
 TABLES = ("metrics.json", "results.csv", "sweep.csv", kept.VALUES, "verdicts.json", "provenance-*.json")
 
 
-def keep(report: Path, pages: Iterable[str], results: Path = gathered.FOLDER) -> Path:
-    """Write a report's tables and some of its pages under `results`, in place of what is kept of that study; where.
+def keep(report: Path, pages: Iterable[str], without: Iterable[str] = (), results: Path = gathered.FOLDER) -> Path:
+    """Write a report's tables and some of its pages under `results`, in place of those kept of that study; gives where.
+
+    What else stands there, such as a picture that a document shows, stays.
+
+    Args:
+        without: titles of sections that are left out of the pages, which say so.
 
     Raises:
-        ValueError: it is no finished report, or has no such page.
+        ValueError: it is no finished report, has no such page or section, or a page is too large to be kept.
     """
     notebooks = {name: report / f"notebooks/{name}.ipynb" for name in pages}
     if not list(report.glob("provenance-*.json")):
         raise ValueError(f"{report}: no finished report; `make study` makes it")
     if missing := [name for name, file in notebooks.items() if not file.exists()]:
         raise ValueError(f"{report}: no page {', '.join(missing)}; name some of {', '.join(made(report))}")
-    titles = {name: title for name, title in (site.PAGES | site.UTILITY).items() if name in notebooks}
+    parts = {name: sections(nbformat.read(file, as_version=4)) for name, file in notebooks.items()}
+    titles = {title for found in parts.values() for title, _ in found}
+    if unknown := [title for title in without if title not in titles]:
+        raise ValueError(f"{report}: no section {', '.join(unknown)} in {', '.join(notebooks)}")
+    names = {name: title for name, title in (site.PAGES | site.UTILITY).items() if name in notebooks}
     results.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=results, prefix=".") as scratch:
         folder = Path(scratch) / report.name
         folder.mkdir()
         for file in (file for pattern in TABLES for file in report.glob(pattern)):
             shutil.copyfile(file, folder / file.name)
-        for name, file in notebooks.items():
-            text = short(nbformat.read(file, as_version=4), name, report.name, titles)
+        for name, found in parts.items():
+            text = page(found, list(without), name, report, names)
             (folder / site.address(name)).write_text(text, encoding="utf-8")
         target = results / report.name
         if target.exists():
-            target.rename(Path(scratch) / "before")
+            before = target.rename(Path(scratch) / "before")
+            for file in before.iterdir():
+                if not any(file.match(pattern) for pattern in (*TABLES, "*.html")):
+                    shutil.copyfile(file, folder / file.name)
         folder.rename(target)
     return target
 
@@ -51,27 +62,31 @@ def made(report: Path) -> list[str]:
     return sorted(file.stem for file in report.glob("notebooks/*.ipynb"))
 
 
-def short(content: NotebookNode, notebook: str, study: str, titles: dict[str, str]) -> str:
-    """A page of at most `LIMIT` bytes if that can be: its last large sections are left out, and named at its head."""
-    left_out: list[str] = []
-    parts = sections(content)
-    while True:
-        cells = [cell for title, part in parts if title not in left_out for cell in part]
-        if left_out:
-            note = f"*Left out of this kept copy for its size: {', '.join(reversed(left_out))}. "
-            note += f"`make study STUDY={study}` draws the page whole.*"
-            cells.insert(len(parts[0][1]), nbformat.v4.new_markdown_cell(note))
-        page = nbformat.from_dict(content | {"cells": cells})
-        text = site.render(page, notebook, study, pages=titles)
-        large = [title for title, part in parts[1:] if title not in {*left_out, DRAWERS} and size(part) > LEAVES]
-        if len(text.encode()) <= LIMIT or not large:
-            return text
-        left_out.append(large[-1])
+def page(parts: Sections, without: list[str], notebook: str, report: Path, names: dict[str, str]) -> str:
+    """A page without some sections, which it names at its head.
+
+    Raises:
+        ValueError: it is larger than `LIMIT`; the message gives its sections' sizes.
+    """
+    cells = [cell for title, part in parts if title not in without for cell in part]
+    if left_out := [title for title, _ in parts if title in without]:
+        note = f"*Left out of this kept copy for its size: {', '.join(left_out)}. "
+        note += f"`make study STUDY={report.name}` draws the page whole.*"
+        cells.insert(len(parts[0][1]), nbformat.v4.new_markdown_cell(note))
+    text = site.render(nbformat.v4.new_notebook(cells=cells), notebook, report.name, pages=names)
+    if len(text.encode()) > LIMIT:
+        sizes = sorted(((size(part), title) for title, part in parts[1:] if title not in without), reverse=True)
+        listed = ", ".join(f"{title} ({megabytes(count)})" for count, title in sizes[:8])
+        found = megabytes(len(text.encode()))
+        raise ValueError(
+            f"{report}: page {notebook} has {found}, at most {megabytes(LIMIT)}: leave out some of {listed}"
+        )
+    return text
 
 
-def sections(content: NotebookNode) -> list[tuple[str, list[NotebookNode]]]:
+def sections(content: NotebookNode) -> Sections:
     """A page's cells by section; first those before any."""
-    parts: list[tuple[str, list[NotebookNode]]] = [("", [])]
+    parts: Sections = [("", [])]
     for cell in content.cells:
         if title := site.section(cell):
             parts.append((title, []))
@@ -83,3 +98,8 @@ def size(cells: list[NotebookNode]) -> int:
     """Characters that cells display."""
     shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
     return sum(len(text) for data in shown for text in data.values())
+
+
+def megabytes(count: int) -> str:
+    """A number of bytes to be read."""
+    return f"{count / 1e6:.2f} MB"
