@@ -10,8 +10,7 @@ from typing import Any
 from finefit.jobs.job import Job
 from finefit.outlook import cost, facts, forecast, work
 from finefit.outlook.rates import Rate
-from finefit.rehearsal import run
-from finefit.rehearsal.run import Outcome
+from finefit.rehearsal.run import LOST, Outcome
 
 ROW = "{:<10} {:<44} {:<34} {:>8} {:>8} {:>8} {:>8}"
 HEAD = ("kind", "job", "seconds per unit", "in all", "memory", "on GPU", "written")
@@ -67,8 +66,8 @@ def seconds(part: dict[str, float], made: dict[str, Any]) -> float:
 def failures(found: list[Outcome]) -> Iterator[str]:
     """Why jobs were not made; those that lack nothing but another's artifact are counted."""
     reasons = [(one.job, one.reason) for one in found if one.reason]
-    follow = sum(reason.endswith(run.LOST) for _, reason in reasons)
-    yield from (f"{job.kind} {job.name}: {reason}" for job, reason in reasons if not reason.endswith(run.LOST))
+    follow = sum(reason.endswith(LOST) for _, reason in reasons)
+    yield from (f"{job.kind} {job.name}: {reason}" for job, reason in reasons if not reason.endswith(LOST))
     if follow:
         yield f"{follow} more job{'s' if follow > 1 else ''} that would have read what was not made"
 
