@@ -338,3 +338,14 @@ def test_a_superclass_without_pictures_is_a_dash_in_its_row(made_up_study):
         pd.read_csv(file).query("superclass_id != 0").to_csv(file, index=False)
     first = re.search(r"<tbody><tr>(.*?)</tr>", papers.superclasses(collect.read("study.yaml")).data, re.DOTALL)[1]
     assert 0 < first.count("–") == first.count("<td")
+
+
+def test_a_sheet_encodes_the_pictures_that_it_shows(made_up_study, monkeypatch):
+    """Of 10,000 classes sixteen are shown: encoding all of them took minutes."""
+    from finefit.report import collect
+
+    found, encoded, strip = collect.read("study.yaml"), [], sheets.strip
+    monkeypatch.setattr(sheets, "CLASSES", 2)
+    monkeypatch.setattr(sheets, "strip", lambda *what: encoded.append(what) or strip(*what))
+    page = sheets.by_method(found).data
+    assert len(encoded) == page.count("<img") == 2 * 2 * len(found.main)

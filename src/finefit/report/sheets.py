@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from html import escape
 
 import numpy as np
@@ -24,6 +25,9 @@ from finefit.report.text import PENDING, heading, link
 CLASSES, REAL, SAMPLES = 16, 3, 8  # shown at most: classes of a sheet, real pictures and samples of a class
 QUALITY = 65  # of WebP, which is lossy: the pictures are for looking at, and their numbers stand in the artifacts
 ACROSS, LARGEST = 64, 128  # pixels on the screen that a small picture is enlarged to, a large one reduced to
+
+# A class id to its pictures, encoded when a sheet shows the class: of ten thousand classes it shows sixteen.
+Strips = Callable[[int], str]
 
 
 def compared(found: Results, seed: int | None = None) -> HTML:
@@ -60,7 +64,7 @@ def by_method(found: Results, seed: int | None = None) -> HTML:
     return HTML("".join(parts))
 
 
-def sheet(found: Results, group: str, columns: dict[str, dict[int, str]], only: pd.DataFrame | None = None) -> str:
+def sheet(found: Results, group: str, columns: dict[str, Strips], only: pd.DataFrame | None = None) -> str:
     """A table of strips: a row per class (those of `only`, else some), a column per key of `columns` (HTML)."""
     classes = found.classes(group)
     if classes is None:
@@ -69,7 +73,7 @@ def sheet(found: Results, group: str, columns: dict[str, dict[int, str]], only: 
     rows = []
     for _, row in (chosen(classes) if only is None else only).iterrows():
         name = f"{escape(row['class_name'])}<small>{escape(row['superclass'])}</small>"
-        cells = "".join(f"<td>{strips.get(row['class_id'], PENDING)}</td>" for strips in columns.values())
+        cells = "".join(f"<td>{column(row['class_id'])}</td>" for column in columns.values())
         cells = cells.replace("{class}", escape(row["class_name"], quote=True))
         rows.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
     body = f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
@@ -85,22 +89,26 @@ def chosen(classes: pd.DataFrame) -> pd.DataFrame:
     return kept.sort_values(["superclass", "class_id"], key=lambda c: c.map(order) if c.name == "superclass" else c)
 
 
-def gallery(found: Results, group: str, count: int) -> dict[int, str]:
-    """A strip of real test pictures per class id; empty while pending."""
+def gallery(found: Results, group: str, count: int) -> Strips:
+    """A strip of a class's real test pictures; pending where there are none."""
     reference = found.references[group]
     if not reference.marker.exists():
-        return {}
+        return lambda label: PENDING
     pictures = np.load(reference.path / "gallery.npy", mmap_mode="r")
-    return {label: strip(of_class[:count], "real pictures of {class}") for label, of_class in enumerate(pictures)}
+    return lambda label: strip(pictures[label, :count], "real pictures of {class}")
 
 
-def strips(sample: Job, count: int) -> dict[int, str]:
-    """A strip of a job's first samples per class id; empty while pending."""
+def strips(sample: Job, count: int) -> Strips:
+    """A strip of a class's first samples by a job; pending where there are none."""
     if not sample.marker.exists():
-        return {}
+        return lambda label: PENDING
     images, labels = (np.load(sample.path / f"{name}.npy", mmap_mode="r") for name in ("images", "labels"))
-    known = {label: np.flatnonzero(labels == label)[:count] for label in np.unique(labels).tolist()}
-    return {label: strip(images[places], "samples of {class}") for label, places in known.items()}
+
+    def column(label: int) -> str:
+        places = np.flatnonzero(labels == label)[:count]
+        return strip(images[places], "samples of {class}") if len(places) else PENDING
+
+    return column
 
 
 def strip(pictures: np.ndarray, description: str) -> str:
