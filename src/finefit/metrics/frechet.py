@@ -28,10 +28,25 @@ def frechet_distance(a: Rows, b: Rows) -> float:
     With A = F F^T and B = G G^T, the eigenvalues of (A B)^(1/2) are the singular values of F^T G. So no matrix root is
     taken, and covariances of low rank (fewer pictures than dimensions) lose no digits.
     """
-    (mean_a, covariance_a), (mean_b, covariance_b) = statistics(a), statistics(b)
-    roots = np.linalg.svd(factor(covariance_a).T @ factor(covariance_b), compute_uv=False)
-    distance = np.sum((mean_a - mean_b) ** 2) + np.trace(covariance_a) + np.trace(covariance_b) - 2 * roots.sum()
-    return float(distance)
+    (mean_a, factor_a, trace_a), (mean_b, factor_b, trace_b) = gaussian(a), gaussian(b)
+    roots = np.linalg.svd(factor_a.T @ factor_b, compute_uv=False)
+    return float(np.sum((mean_a - mean_b) ** 2) + trace_a + trace_b - 2 * roots.sum())
+
+
+def gaussian(features: Rows) -> tuple[np.ndarray, np.ndarray, float]:
+    """Mean `[d]` of features `[n, d]`, F `[d, rank]` with F F^T = their covariance, and the covariance's trace.
+
+    Rows that are no more than the dimensions are F themselves, once centred: a few pictures seen by a network of 2,048
+    numbers take milliseconds, where the covariance's eigenvectors take seconds.
+    """
+    count, width = features.shape
+    if not 2 <= count <= width:
+        mean, covariance = statistics(features)
+        return mean, factor(covariance), np.trace(covariance)
+    rows = np.asarray(features[:], np.float64)
+    mean = rows.mean(0)
+    centred = (rows - mean).T / np.sqrt(count - 1)
+    return mean, centred, np.sum(centred**2)
 
 
 def factor(covariance: np.ndarray) -> np.ndarray:
