@@ -59,7 +59,9 @@ def test_distance_of_commuting_gaussians_has_its_closed_form() -> None:
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-10)
 
 
-@pytest.mark.parametrize("rows", [(300, 200), (40, 50)], ids=["full rank", "rank deficient"])
+@pytest.mark.parametrize(
+    "rows", [(300, 200), (40, 50), (40, 200)], ids=["full rank", "rank deficient", "one deficient"]
+)
 def test_distance_equals_clean_fid(rows: tuple[int, int]) -> None:
     importable_torchvision()
     from cleanfid import fid as cleanfid
