@@ -189,6 +189,14 @@ def test_features_and_gallery_take_a_batch_of_pictures_at_a_time(tmp_path):
     assert shown[:][2, :, 0, 0, 0].tolist() == [2, 7, 12, 17, 22, 27, 32, 37] and not shown[:][5].any()
 
 
+def test_pictures_for_a_page_are_kept_no_larger_than_it_shows_them(tmp_path):
+    """Halves of black and white columns: the mean of every two is grey, in the gallery as on the page."""
+    stripes = np.tile(np.array([0, 255], np.uint8)[:, None], (256, 128, 3))
+    images, labels = torch.from_numpy(np.stack([stripes] * 3)), torch.zeros(3, dtype=torch.int64)
+    shown = reference.gallery(images, labels, 1, tmp_path / "gallery")[:]
+    assert shown.shape == (1, 8, 128, 128, 3) and set(np.unique(shown)) <= {127, 128}
+
+
 def test_gaps_of_real_pictures_are_kept_and_found_where_they_were_not(tmp_path, stored):
     features, file = stored
     real = Real(file, np.zeros(500, np.int64), file, head.Head(*np.zeros((4, 1))), manifold.gaps(file, file))

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 GLANCE = (64, 64)  # pixels: the least that a check decodes
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+SHOWN = 128  # pixels across that a picture which is there to be looked at keeps at most
 DEEP = 16  # bits of a deep picture, unless fewer are told
 
 
@@ -113,3 +114,11 @@ def centre_crop(image: Image.Image, resolution: int) -> np.ndarray:
     pixels = np.asarray(image)
     top, left = (pixels.shape[0] - resolution) // 2, (pixels.shape[1] - resolution) // 2
     return pixels[top : top + resolution, left : left + resolution]
+
+
+def reduced(pictures: np.ndarray) -> np.ndarray:
+    """Pictures uint8 `[n, r, r, 3]` of at most `SHOWN` pixels across, by averaging blocks."""
+    block = -(-pictures.shape[1] // SHOWN)
+    if block == 1:
+        return pictures
+    return np.stack([np.asarray(Image.fromarray(picture).reduce(block)) for picture in pictures])

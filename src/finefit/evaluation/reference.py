@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from finefit import codecs
+from finefit.data.pictures import reduced
 from finefit.evaluation.measured import measured
 from finefit.evaluation.pictures import of_split
 from finefit.hierarchy.superclasses import superclass_of
@@ -36,7 +37,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     """Train probe and classifier on the real training pictures; measure real test pictures and the codec with them.
 
     Test pictures are gone through once, a batch at a time. Writes `probe.safetensors`, `classifier.safetensors`,
-    `gallery.npy` uint8 `[classes, k, r, r, 3]` and `reference.json`.
+    `gallery.npy` (`gallery`) and `reference.json`.
     """
     data, settings, device = job.inputs["data"], job.settings, device_here()
     supers = torch.tensor(superclass_of(job.inputs["hierarchy"]))
@@ -105,19 +106,20 @@ def psnr(images: Tensor, others: Tensor) -> Tensor:
 
 
 def gallery(images: Images, labels: Tensor, classes: int, folder: Path) -> OnDisk:
-    """The first pictures of every class, uint8 `[classes, k, r, r, 3]`: `GALLERY`, or as many as `MOST_SHOWN` allows.
+    """The first pictures of every class, uint8 `[classes, k, s, s, 3]`: `GALLERY`, or as many as `MOST_SHOWN` allows.
 
-    They repeat where a class has fewer, and are black where it has none.
+    They are `reduced` to what a page shows: of 10,000 classes at 512 pixels the whole ones would be 8 GB. They repeat
+    where a class has fewer, and are black where it has none.
     """
     kept = max(1, min(GALLERY, MOST_SHOWN // classes))
     members = rows_of_classes(labels.numpy(), classes)
-    shape = images[:1].shape[1:]
+    shape = reduced(images[:1].numpy()).shape[1:]
 
     def make(some: slice) -> dict[str, np.ndarray]:
         shown = np.zeros((some.stop - some.start, kept, *shape), np.uint8)
         for place, rows in enumerate(members[some]):
             if len(rows):
-                shown[place] = images[rows[np.arange(kept) % len(rows)]].numpy()
+                shown[place] = reduced(images[rows[np.arange(kept) % len(rows)]].numpy())
         return {"gallery": shown}
 
     return gathered(folder, classes, make, "classes shown", batch=CLASSES_AT_ONCE)["gallery"]

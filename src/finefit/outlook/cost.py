@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from finefit import judges
 from finefit.data import sources
+from finefit.data.pictures import SHOWN
 from finefit.jobs.job import Job
 from finefit.outlook import facts, rates, work
 
 # Always on a GPU; of the others those whose networks are large.
 GPU_KINDS = {"latents", "source", "finetune", "sample", "denoise"}
-SHOWN = 16_384  # real pictures that are kept for the report, at most
+KEPT = 16_384  # real pictures that are kept for the report, at most
 
 
 def uses_gpu(job: Job) -> bool:
@@ -70,7 +71,7 @@ def disk(job: Job) -> float:
         size = facts.counts(facts.data_of(job))
         return facts.of_judge(job).width * (4 * (size.train + size.test) + 8 * size.classes)
     if job.kind == "reference":
-        return min(8 * facts.counts(facts.data_of(job)).classes, SHOWN) * 3 * facts.resolution(job) ** 2
+        return min(8 * facts.counts(facts.data_of(job)).classes, KEPT) * 3 * min(SHOWN, facts.resolution(job)) ** 2
     return 1e6  # tables, small networks, a page
 
 

@@ -6,7 +6,7 @@ The way of a number: an artifact's JSON file, `collect` (tidy tables), `scores` 
 `record` and `kept` write down and read back what `gathered` makes one ledger of; `keep` makes a report fit for the
 repository.
 
-May import: jobs, judges, hierarchy, models, methods, study, outlook, unets.
+May import: jobs, data, judges, hierarchy, models, methods, study, outlook, unets.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import pandas as pd
 from IPython.display import HTML
 from PIL import Image
 
+from finefit.data.pictures import SHOWN, reduced
 from finefit.jobs.job import Job
 from finefit.report.collect import Results
 from finefit.report.drawers import anchor
@@ -24,7 +25,7 @@ from finefit.report.text import PENDING, heading, link
 
 CLASSES, REAL, SAMPLES = 16, 3, 8  # shown at most: classes of a sheet, real pictures and samples of a class
 QUALITY = 65  # of WebP, which is lossy: the pictures are for looking at, and their numbers stand in the artifacts
-ACROSS, LARGEST = 64, 128  # pixels on the screen that a small picture is enlarged to, a large one reduced to
+ACROSS = 64  # pixels on the screen that a small picture is enlarged to
 
 # A class id to its pictures, encoded when a sheet shows the class: of ten thousand classes it shows sixteen.
 Strips = Callable[[int], str]
@@ -113,7 +114,7 @@ def strips(sample: Job, count: int) -> Strips:
 
 def strip(pictures: np.ndarray, description: str) -> str:
     """Pictures (uint8 `[n, r, r, 3]`) side by side as one `<img>`, a transparent gap between them."""
-    pictures = reduced(pictures[: max(1, len(pictures) * ACROSS // max(ACROSS, min(LARGEST, pictures.shape[1])))])
+    pictures = reduced(pictures[: max(1, len(pictures) * ACROSS // max(ACROSS, min(SHOWN, pictures.shape[1])))])
     count, side = pictures.shape[:2]
     factor, gap = max(1, round(ACROSS / side)), max(1, side // 32)
     canvas = np.zeros((side, count * (side + gap) - gap, 4), np.uint8)
@@ -127,14 +128,6 @@ def strip(pictures: np.ndarray, description: str) -> str:
         f'<img loading="lazy" src="data:image/webp;base64,{data}" alt="{count} {description}" '
         f'width="{factor * canvas.shape[1]}" height="{factor * side}">'
     )
-
-
-def reduced(pictures: np.ndarray) -> np.ndarray:
-    """Pictures of at most `LARGEST` pixels across, by averaging blocks."""
-    block = -(-pictures.shape[1] // LARGEST)
-    if block == 1:
-        return pictures
-    return np.stack([np.asarray(Image.fromarray(picture).reduce(block)) for picture in pictures])
 
 
 def job_of(row: pd.Series, seed: int) -> Job:
