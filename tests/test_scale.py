@@ -15,7 +15,7 @@ from finefit.evaluation.pictures import Pictures
 from finefit.evaluation.real import Real
 from finefit.jobs import arrays
 from finefit.jobs.arrays import Chosen, OnDisk, gathered, save
-from finefit.metrics import frechet, head, kernel, manifold
+from finefit.metrics import diversity, frechet, head, kernel, manifold
 from finefit.outlook import cost, needs
 from finefit.study import reading
 from finefit.study.plan import Plan
@@ -106,6 +106,32 @@ def test_statistics_by_parts_are_numpys_own(stored, monkeypatch):
     exact = features.astype(np.float64)
     np.testing.assert_allclose(mean, exact.mean(0), rtol=1e-10)
     np.testing.assert_allclose(covariance, np.cov(exact, rowvar=False), rtol=1e-10, atol=1e-10 * exact.var())
+
+
+def test_a_kernel_distance_by_parts_is_that_of_the_definition(monkeypatch):
+    chance = np.random.default_rng(5)
+    x, y = chance.normal(size=(30, 6)), chance.normal(size=(41, 6)) + 0.3
+
+    def mean(a: np.ndarray, b: np.ndarray, same: bool) -> float:
+        pairs = [(i, j) for i in range(len(a)) for j in range(len(b)) if not (same and i == j)]
+        return np.mean([(a[i] @ b[j] / 6 + 1) ** 3 for i, j in pairs])
+
+    monkeypatch.setattr(metrics, "PART_BYTES", 8 * 47 * 4)  # four or five rows
+    expected = mean(x, x, True) + mean(y, y, True) - 2 * mean(x, y, False)
+    assert kernel.squared_discrepancy(x, y) == pytest.approx(expected, rel=1e-10)
+
+
+def test_of_a_large_class_the_pairs_of_a_draw_are_looked_at(monkeypatch):
+    """All pairs of 5,000 pictures would be 200 MB, twice."""
+    monkeypatch.setattr(diversity, "MEMBERS", 6)
+    images, looked_at = torch.arange(40, dtype=torch.uint8)[:, None, None, None].expand(40, 2, 2, 3), set()
+
+    def distance(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        looked_at.update(left[:, 0, 0, 0].tolist(), right[:, 0, 0, 0].tolist())
+        return torch.ones(len(left))
+
+    diversity.class_diversities(images, torch.zeros(40, dtype=torch.int64), distance, 100, seed=0)
+    assert len(looked_at) == 6
 
 
 def test_distances_by_blocks_are_those_of_all_pairs(monkeypatch, tmp_path):

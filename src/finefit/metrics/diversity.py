@@ -17,6 +17,7 @@ from finefit.metrics.probe import Images, Probe
 
 Distance = Callable[[Tensor, Tensor], Tensor]  # two uint8 `[n, h, w, 3]` to `[n]`
 BATCH = 256
+MEMBERS = 2000  # pictures of a class whose pairs are drawn from, at most: two million pairs
 
 
 def pairwise_diversity(images: Images, labels: Tensor, distance: Distance, pairs_per_class: int, seed: int) -> float:
@@ -47,13 +48,16 @@ def class_diversities(
         images: uint8 `[n, h, w, 3]`.
         labels: class ids `[n]`; a class with a single picture has no pairs and is left out.
         distance: `probe_distance(...)` or `published.lpips_distance(...)`.
-        pairs_per_class: how many different pairs, or all that a class has.
+        pairs_per_class: how many different pairs, or all that a class has; of `MEMBERS` of its pictures at most.
     """
     means = np.full(int(labels.max()) + 1, np.nan)
     for label in labels.unique().tolist():
         members = torch.nonzero(labels == label).flatten().cpu().numpy()
+        random = np.random.default_rng([seed, label])
+        if len(members) > MEMBERS:
+            members = random.choice(members, MEMBERS, replace=False)
         pairs = members[np.stack(np.triu_indices(len(members), 1), 1)]
-        chosen = np.random.default_rng([seed, label]).permutation(len(pairs))[:pairs_per_class]
+        chosen = random.permutation(len(pairs))[:pairs_per_class]
         parts = [pairs[chosen[start : start + BATCH]].T for start in range(0, len(chosen), BATCH)]
         distances = [distance(images[left], images[right]).cpu() for left, right in parts]
         if distances:
