@@ -141,7 +141,7 @@ def main() -> None:
         print(row, flush=True)
         found.append(row)
     if given.json:
-        given.json.write_text(json.dumps(found, indent=1) + "\n")
+        given.json.write_text(json.dumps({"results": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

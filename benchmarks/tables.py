@@ -66,6 +66,12 @@ def packs(found: dict) -> list[Row]:
     return [{key.replace("_", " "): shown(value) for key, value in row.items()} for row in found["results"]]
 
 
+def memory(found: dict) -> list[Row]:
+    """The most memory, in megabytes, that each job held of so many pictures."""
+    keys = ("pictures", "reference", "judge", "evaluate")
+    return [{key: shown(row[key]) for key in keys} for row in found["results"]]
+
+
 def operators(found: dict) -> list[Row]:
     """Each shape of attention and GELU: milliseconds forward, and forward and backward."""
 
@@ -137,7 +143,8 @@ def shown(value: object) -> str:
 
 
 TABLES = {
-    table.__name__: table for table in (speed, profile, samplers, precision, packs, operators, holes, shift, codecs)
+    table.__name__: table
+    for table in (speed, profile, samplers, precision, packs, memory, operators, holes, shift, codecs)
 }
 
 
