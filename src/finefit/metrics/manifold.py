@@ -112,15 +112,17 @@ def copied(apart: np.ndarray, features: Rows) -> np.ndarray:
 def nearest(points: Rows, support: Rows, k: int) -> Tensor:
     """Distances of each of `points` `[n, d]` to its k nearest rows of `support`, ascending: `[n, k]`.
 
-    All points are in memory, and `support` is read once.
+    All points are in memory, and `support` is read once. What is found is kept in place: small tensors that come and go
+    between the large blocks would keep the memory of these from being used again.
     """
-    parts = list(blocks(points, BATCH))
-    best = [part.new_zeros(len(part), 0) for part in parts]
+    k = min(k, len(support))
+    points = torch.as_tensor(np.asarray(points[:], np.float64)).to(device_here())
+    best = torch.full((len(points), k), torch.inf, dtype=points.dtype, device=points.device)
     for block in blocks(support, BLOCK):
-        for place, part in enumerate(parts):
-            both = torch.cat([best[place], distances(part, block)], 1)
-            best[place] = both.topk(min(k, both.shape[1]), largest=False).values
-    return torch.cat(best).cpu()
+        for part, found in zip(points.split(BATCH), best.split(BATCH), strict=True):
+            near = distances(part, block).topk(min(k, len(block)), largest=False).values
+            found.copy_(torch.cat([found, near], 1).topk(k, largest=False).values)
+    return best.cpu()
 
 
 def nearest_rows(points: np.ndarray, support: Rows) -> np.ndarray:
