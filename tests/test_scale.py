@@ -116,7 +116,7 @@ def test_a_kernel_distance_by_parts_is_that_of_the_definition(monkeypatch):
         pairs = [(i, j) for i in range(len(a)) for j in range(len(b)) if not (same and i == j)]
         return np.mean([(a[i] @ b[j] / 6 + 1) ** 3 for i, j in pairs])
 
-    monkeypatch.setattr(metrics, "PART_BYTES", 8 * 47 * 4)  # four or five rows
+    monkeypatch.setattr(metrics, "PART_BYTES", 8 * 129 * 4)  # four or five rows
     expected = mean(x, x, True) + mean(y, y, True) - 2 * mean(x, y, False)
     assert kernel.squared_discrepancy(x, y) == pytest.approx(expected, rel=1e-10)
 
