@@ -61,7 +61,7 @@ base: .venv/ready
 	finefit export-base data/base/mini-32.safetensors --study studies/base.yaml
 
 base-photo: .venv/ready
-	finefit fit-codec data/base/patch-pca-4.safetensors --photographs
+	finefit fit-codec data/base/codec-photo.safetensors --photographs
 	snakemake phase_finetune --configfile studies/base-photo.yaml
 	finefit export-base data/base/photo-32.safetensors --study studies/base-photo.yaml
 

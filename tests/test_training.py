@@ -16,6 +16,7 @@ from finefit.deltas.network import network
 from finefit.diffusion import samplers
 from finefit.latents.encode import pack
 from finefit.latents.pack import Pack
+from finefit.metrics import probe
 from finefit.sampling.sample import sample
 from finefit.training.batches import batch_rows
 from finefit.training.label_dropout import drop_labels
@@ -38,30 +39,42 @@ def test_decoder_restores_more_than_the_components_hold(pictures):
     assert refined > decibels(images, codec.decode(latents)) + 1 > 20
 
 
-@pytest.mark.parametrize("side", [2, 4])
-def test_components_are_those_of_scikit_learn(pictures, side):
+def test_components_are_those_of_scikit_learn(pictures):
     from sklearn.decomposition import PCA
 
-    codec = patch_pca.PatchPCA(side)
+    codec = patch_pca.PatchPCA()
     patch_pca_fit.fit_components(codec, torch.tensor(pictures))
-    patches = torch.nn.functional.pixel_unshuffle(torch.tensor(pictures).permute(0, 3, 1, 2) / 127.5 - 1, side)
-    expected = PCA(side**2).fit(patches.permute(0, 2, 3, 1).reshape(-1, 3 * side**2).double().numpy())
+    patches = torch.nn.functional.pixel_unshuffle(torch.tensor(pictures).permute(0, 3, 1, 2) / 127.5 - 1, 2)
+    expected = PCA(4).fit(patches.permute(0, 2, 3, 1).reshape(-1, 12).double().numpy())
     cosines = np.abs((codec.components.numpy() * expected.components_).sum(1))
     assert np.allclose(cosines, 1, atol=1e-5)
     assert np.allclose(codec.scale.numpy() ** 2, expected.explained_variance_, rtol=1e-3)
 
 
-def test_a_token_of_larger_patches_holds_one_patch(pictures):
-    """Changing 4 x 4 pixels changes the four latent pixels above them and no other, and comes back in the picture."""
-    codec = patch_pca.load(ROOT / "data/base/patch-pca-4.safetensors")
-    images = torch.tensor(pictures[:1])
-    changed = images.clone()
-    changed[:, 8:12, 4:8] = 255 - changed[:, 8:12, 4:8]
-    latents, others = codec.encode(images)[0], codec.encode(changed)[0]
-    assert latents.shape == (1, 4, 16, 16)
-    differs = (latents != others).any(1)[0]
-    assert differs[4:6, 2:4].all() and differs.sum() == 4
-    assert decibels(images, codec.decode(latents)) > 25
+def test_codec_of_photographs_has_the_latents_of_that_of_drawings(pictures):
+    """So a base of one is a base of the other; only what decoding adds to the components differs."""
+    drawings, photographs = (patch_pca.load(file) for file in (CODEC, ROOT / "data/base/codec-photo.safetensors"))
+    images = torch.tensor(pictures)
+    latents = drawings.encode(images)[0]
+    assert torch.equal(latents, photographs.encode(images)[0])
+    assert not torch.equal(drawings.decode(latents), photographs.decode(latents))
+
+
+def test_a_correction_that_is_seen_by_a_classifier_keeps_what_it_sees(pictures):
+    """Less distance in the classifier's maps than squared error alone leaves, and more of that error."""
+    torch.manual_seed(0)
+    network, images = probe.Probe(4, 8).eval(), torch.tensor(pictures)
+    target = images.permute(0, 3, 1, 2) / 127.5 - 1
+    seen, squared = [], []
+    for seen_by in (None, network):
+        torch.manual_seed(0)
+        codec = patch_pca_fit.fit_correction(patch_pca.load(CODEC), images, steps=40, seen_by=seen_by)
+        with torch.no_grad():
+            decoded = codec.reconstruct(codec.encode(images)[0])
+            seen.append(patch_pca_fit.perceptual_loss(network, decoded, target).item())
+            squared.append((decoded - target).square().mean().item())
+            assert patch_pca_fit.perceptual_loss(network, target, target) == 0
+    assert seen[1] < seen[0] and squared[1] > squared[0]
 
 
 def test_pack_gives_rows_flips_and_order(pictures, latents):

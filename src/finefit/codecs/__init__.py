@@ -5,7 +5,7 @@ diffusers; where its class is not diffusers' own, the file that defines it stand
 weights are not shipped also offers `stand_in(file)`, which writes random ones. The constants that scale latents to unit
 variance live inside the codec and nowhere else.
 
-May import: jobs, data, datasets.
+May import: jobs, data, datasets, metrics.
 """
 
 from __future__ import annotations

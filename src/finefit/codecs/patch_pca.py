@@ -3,10 +3,6 @@
 At 32 pixels a four-fold autoencoder blurs exactly the details that tell subclasses apart, while a third of a patch's
 components keep them; every report states what the codec alone costs. The decoder adds to the linear reconstruction what
 a short convolutional network can restore from neighbouring patches.
-
-Latents have half the picture's side and four channels, whatever the patch: the four components of a patch of 2 x 2
-pixels are one latent pixel, the sixteen of a patch of 4 x 4 are laid over 2 x 2 of them. As many numbers hold more of a
-larger patch. A token of a network (`base.patch`) should hold whole patches.
 """
 
 from __future__ import annotations
@@ -29,23 +25,18 @@ COLOURS, WIDTH = 3, 48  # of pixels; of the correction
 
 
 class PatchPCA(nn.Module):
-    """Linear encoder to components of unit variance; linear decoder plus a convolutional correction.
-
-    Args:
-        side: pixels of a patch's side, a multiple of `FACTOR`; it keeps `side * side` of its components, a third.
-    """
+    """Linear encoder to components of unit variance; linear decoder plus a convolutional correction."""
 
     factor, channels = FACTOR, CHANNELS
 
-    def __init__(self, side: int = 2):
+    def __init__(self):
         super().__init__()
-        kept, patch = side * side, side * side * COLOURS
-        self.side = side
+        patch = FACTOR * FACTOR * COLOURS
         self.register_buffer("mean", torch.zeros(patch))
-        self.register_buffer("components", torch.zeros(kept, patch))
-        self.register_buffer("scale", torch.ones(kept))
+        self.register_buffer("components", torch.zeros(CHANNELS, patch))
+        self.register_buffer("scale", torch.ones(CHANNELS))
         self.refine = nn.Sequential(
-            nn.Conv2d(kept, WIDTH, 3, padding=1, padding_mode="replicate"),
+            nn.Conv2d(CHANNELS, WIDTH, 3, padding=1, padding_mode="replicate"),
             nn.GELU(),
             nn.Conv2d(WIDTH, WIDTH, 3, padding=1, padding_mode="replicate"),
             nn.GELU(),
@@ -55,16 +46,14 @@ class PatchPCA(nn.Module):
     def encode(self, images: Tensor) -> tuple[Tensor, None]:
         """uint8 `[n, h, w, 3]` to the latent's mean `[n, CHANNELS, h / 2, w / 2]`; its deviation is zero (None)."""
         pixels = images.permute(0, 3, 1, 2).float() / 127.5 - 1
-        patches = F.pixel_unshuffle(pixels, self.side) - self.mean.view(1, -1, 1, 1)
-        components = self.components / self.scale[:, None]
-        return F.pixel_shuffle(torch.einsum("cp,nphw->nchw", components, patches), self.side // FACTOR), None
+        patches = F.pixel_unshuffle(pixels, FACTOR) - self.mean.view(1, -1, 1, 1)
+        return torch.einsum("cp,nphw->nchw", self.components / self.scale[:, None], patches), None
 
     def reconstruct(self, latents: Tensor) -> Tensor:
         """Latents to pixels `[n, 3, h, w]` in about [-1, 1], differentiable."""
-        latents = F.pixel_unshuffle(latents, self.side // FACTOR)
         components = self.components * self.scale[:, None]
         linear = torch.einsum("cp,nchw->nphw", components, latents) + self.mean.view(1, -1, 1, 1)
-        return F.pixel_shuffle(linear + self.refine(latents), self.side)
+        return F.pixel_shuffle(linear + self.refine(latents), FACTOR)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
@@ -74,10 +63,9 @@ class PatchPCA(nn.Module):
 
 
 def load(weights: Path) -> PatchPCA:
-    """The codec whose safetensors file is `weights`; the number of components tells the patch."""
-    state = load_file(weights)
-    codec = PatchPCA(side=int(len(state["scale"]) ** 0.5))
-    codec.load_state_dict(state)
+    """The codec whose safetensors file is `weights`."""
+    codec = PatchPCA()
+    codec.load_state_dict(load_file(weights))
     return codec.eval()
 
 
@@ -86,6 +74,6 @@ def as_diffusers(codec: PatchPCA) -> ModelMixin:
     importable_torchvision()
     from finefit.codecs.patch_pca_decoder import PatchPCADecoder
 
-    decoder = PatchPCADecoder(codec.side)
+    decoder = PatchPCADecoder()
     decoder.load_state_dict(codec.state_dict())
     return decoder.eval()

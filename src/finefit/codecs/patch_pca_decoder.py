@@ -14,12 +14,12 @@ from torch.nn import functional as F
 
 
 class PatchPCADecoder(ModelMixin, ConfigMixin):
-    """Linear decoder of patches of `side` pixels plus a convolutional correction; latents have unit variance."""
+    """Linear decoder of patches of 2 x 2 pixels plus a convolutional correction; latents have unit variance."""
 
     @register_to_config
-    def __init__(self, side: int = 2, width: int = 48, scaling_factor: float = 1.0):
+    def __init__(self, width: int = 48, scaling_factor: float = 1.0):
         super().__init__()
-        channels, patch = side**2, 3 * side**2
+        channels, patch = 4, 12
         self.mean = nn.Parameter(torch.zeros(patch), requires_grad=False)
         self.components = nn.Parameter(torch.zeros(channels, patch), requires_grad=False)
         self.scale = nn.Parameter(torch.ones(channels), requires_grad=False)
@@ -33,7 +33,6 @@ class PatchPCADecoder(ModelMixin, ConfigMixin):
 
     def decode(self, latents: torch.Tensor) -> DecoderOutput:
         """Latents `[n, 4, h, w]` to pixels `[n, 3, 2 h, 2 w]` in about [-1, 1]."""
-        latents = F.pixel_unshuffle(latents, self.config.side // 2)
         components = self.components * self.scale[:, None]
         linear = torch.einsum("cp,nchw->nphw", components, latents) + self.mean.view(1, -1, 1, 1)
-        return DecoderOutput(sample=F.pixel_shuffle(linear + self.refine(latents), self.config.side))
+        return DecoderOutput(sample=F.pixel_shuffle(linear + self.refine(latents), 2))

@@ -20,7 +20,7 @@ app = typer.Typer()
 @app.command("fit-codec")
 def fit_codec(
     weights: Path,
-    photographs: Annotated[bool, typer.Option("--photographs", help="Patches of 4 x 4, on Tiny ImageNet.")] = False,
+    photographs: Annotated[bool, typer.Option("--photographs", help="For photographs, on Tiny ImageNet.")] = False,
 ) -> None:
     """Fit the small codec to the embedded source domain and write its weights: how the shipped ones were made."""
     require_folder(weights)

@@ -89,9 +89,9 @@ class Proposal:
 
 SMALL = Proposal(
     resolution=32,
-    codec="{name: patch_pca, weights: codec-patch-pca-2}",
+    codec="{name: patch_pca, weights: codec-photo}",
     base="{size: Mini, patch: 2, weights: base-mini-32}",
-    licence="shipped, Apache-2.0; it knows drawn pictures: expect colour and composition, not detail",
+    licence="shipped, Apache-2.0; it knows drawn pictures: expect colour and composition, not things",
     why="what the shipped base was trained at",
     batch=32,
     fits="fits any machine",
