@@ -29,7 +29,7 @@ class PatchPCA(nn.Module):
 
     factor, channels = FACTOR, CHANNELS
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         patch = FACTOR * FACTOR * COLOURS
         self.register_buffer("mean", torch.zeros(patch))
