@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import ModuleType
 
 import torch
 from tables import RESULTS, rewrite
@@ -21,7 +20,7 @@ from finefit.codecs import patch_pca
 from finefit.data.archives import unpacked
 from finefit.datasets import embedded, grocery, tiny_imagenet
 from finefit.metrics import probe
-from finefit.metrics.probe import Probe, in_batches
+from finefit.metrics.probe import in_batches
 
 PICTURES = 2000
 CODECS = {"of drawings": "patch-pca-2", "of photographs": "codec-photo"}
@@ -41,14 +40,6 @@ def decibels(images: Tensor, others: Tensor) -> float:
     return (10 * torch.log10(255**2 / errors)).mean().item()
 
 
-def classifier(reader: ModuleType, settings: object, root: Path, names: list[str], steps: int) -> Probe:
-    """A classifier trained on a data set's training pictures at 32 pixels."""
-    rows = reader.index(settings, root).query("split == 'train'")
-    labels = torch.tensor([names.index(name) for name in rows["class_name"]])
-    images = torch.from_numpy(reader.read(rows, 32, settings, root))
-    return probe.fit(images, labels, len(names), steps, seed=2, width=40)
-
-
 def main() -> None:
     """Measure, keep the numbers, and write the table anew."""
     torch.set_num_threads(1)
@@ -56,7 +47,9 @@ def main() -> None:
     for title, (reader, settings, resolution) in SETS.items():
         sources = reader.sources(settings)
         root = unpacked(sources) if sources else None
-        found = reader.index(settings, root).query("split == 'test'")
+        index = reader.index(settings, root)
+        ids, names = index["class_name"].factorize(sort=True)
+        train, found = (index.assign(class_id=ids).query(f"split == '{split}'") for split in ("train", "test"))
         found = found.sample(min(PICTURES, len(found)), random_state=0)
         images = torch.from_numpy(reader.read(found, resolution, settings, root))
         row: dict[str, object] = {"pictures": title, "count": len(found)}
@@ -64,9 +57,9 @@ def main() -> None:
         decoded = {name: codec.decode(codec.encode(images)[0]) for name, codec in made.items()}
         row |= {f"dB, {name}": decibels(images, others) for name, others in decoded.items()}
         if title in NAMED:
-            names = sorted(set(found["class_name"]))
-            labels = torch.tensor([names.index(name) for name in found["class_name"]])
-            network = classifier(reader, settings, root, names, NAMED[title])
+            known, labels = (torch.tensor(rows_of["class_id"].to_numpy()) for rows_of in (train, found))
+            photographs = torch.from_numpy(reader.read(train, resolution, settings, root))
+            network = probe.fit(photographs, known, len(names), NAMED[title], seed=2, width=40)
             for name, seen in {"the pictures": images, **decoded}.items():
                 named = in_batches(network, seen).argmax(1) == labels
                 row[f"named, {name}"] = f"{100 * named.float().mean():.0f} %"

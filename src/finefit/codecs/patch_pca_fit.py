@@ -110,8 +110,8 @@ def fit_photographs(weights: Path) -> None:
     root = unpacked(tiny_imagenet.sources(settings))
     rows = tiny_imagenet.index(settings, root).query("split == 'train'")
     images = torch.from_numpy(tiny_imagenet.read(rows, 32, settings, root))
-    names = sorted(set(rows["class_name"]))
-    labels = torch.tensor([names.index(name) for name in rows["class_name"]])
-    seen_by = probe.fit(images, labels, len(names), steps=6000, seed=1, width=48)
+    ids, names = rows["class_name"].factorize(sort=True)
+    seen_by = probe.fit(images, torch.from_numpy(ids), len(names), steps=6000, seed=1, width=48)
+    seen_by.requires_grad_(False)  # it only looks: no gradient of its own weights is computed
     codec = load(sources.fetch("codec-patch-pca-2"))
     save_file(fit_correction(codec, images, steps=1500, seen_by=seen_by).state_dict(), weights)
