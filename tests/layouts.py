@@ -138,7 +138,7 @@ def caltech101(root: Path) -> Found:
     for name in ("BACKGROUND_Google", "accordion", "yin_yang"):
         for number in range(1, 32):
             picture(folder / name / f"image_{number:04d}.jpg", size=(4, 4))
-    return [("accordion", None), ("yin_yang", None)], 60, 2
+    return [("accordion", "musical instrument"), ("yin_yang", "artifact")], 60, 2
 
 
 def cub200_2011(root: Path) -> Found:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tarfile
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +15,8 @@ from layouts import LAYOUTS, text
 
 from finefit import datasets
 from finefit.data import archives, sources
-from finefit.datasets import embedded, inat2021_mini, joined, tiny_imagenet
+from finefit.datasets import caltech101, embedded, inat2021_mini, joined, tiny_imagenet
+from finefit.jobs.checksums import checksum
 from finefit.outlook import data_check
 from finefit.study import reading
 
@@ -111,6 +114,44 @@ def test_the_wordnet_table_holds_tiny_imagenets_classes_in_groups_of_their_ances
     assert set(table["depth_2"]) == {"object", "matter"} and (table["superclass"].value_counts().iloc[:-1] >= 5).all()
 
 
+def test_caltechs_superclasses_are_wordnets_above_the_synset_that_each_class_shows():
+    table = pd.read_csv(ROOT / "data/taxonomies/caltech-101-wordnet.csv").set_index("class_name")
+    assert len(table) == caltech101.PUBLISHED.classes and table.index.is_unique and table.notna().all(axis=None)
+    groups = {name: sorted(members) for name, members in table.groupby("superclass").groups.items()}
+    assert groups["bird"] == ["emu", "flamingo", "flamingo_head", "ibis", "pigeon", "rooster"]
+    assert groups["craft"] == ["airplanes", "ferry", "helicopter", "ketch", "schooner"]
+    assert groups["reptile"] == ["brontosaurus", "crocodile", "crocodile_head", "hawksbill", "stegosaurus"]
+    assert min(map(len, groups.values())) >= 5 and table.at["bass", "superclass"] == "animal"  # the fish
+
+
+@pytest.mark.parametrize("name", caltech101.ARCHIVES)
+def test_caltechs_public_archive_is_read_without_what_a_mac_packed_beside_every_file(name, tmp_path, monkeypatch):
+    """A tar within a zip, AppleDouble files in both; the archive of smaller pictures is laid out alike without them."""
+    LAYOUTS["caltech101"](tmp_path / "laid")
+    pictures = tmp_path / "laid/caltech-101/101_ObjectCategories/101_ObjectCategories"
+    extra = name == "caltech101"
+    for folder in [pictures, *pictures.iterdir()] if extra else []:
+        text(folder / "._image_0001.jpg", "Mac OS X")
+    (tmp_path / "mirror").mkdir()
+    row = sources.find(name)
+    with tarfile.open(tmp_path / "inner.tar.gz", "w:gz") as tar:
+        tar.add(pictures, "101_ObjectCategories")
+    with zipfile.ZipFile(tmp_path / "mirror" / row.file, "w") as archive:
+        archive.write(tmp_path / "inner.tar.gz", "caltech-101/101_ObjectCategories.tar.gz")
+        for other in ("__MACOSX/caltech-101/._Annotations.tar", "caltech-101/.DS_Store") if extra else ():
+            archive.writestr(other, b"Mac OS X")
+    known = dataclasses.replace(row, bytes=0, checksum=checksum(tmp_path / "mirror" / row.file))
+    monkeypatch.setattr(sources, "find", lambda asked: known)
+    monkeypatch.setattr(sources, "RAW", tmp_path / "raw")
+    monkeypatch.setenv("FINEFIT_MIRROR", str(tmp_path / "mirror"))
+    (tmp_path / "raw").mkdir()
+    settings = caltech101.Settings(archive=name)
+    root = archives.unpacked(caltech101.sources(settings))
+    index = caltech101.index(settings, root)
+    assert index["class_name"].value_counts().to_dict() == {"accordion": 31, "yin_yang": 31}
+    assert caltech101.read(index.iloc[:2], 8, settings, root).shape == (2, 8, 8, 3)
+
+
 def test_half_of_tiny_imagenet_is_checked_against_half_of_the_published_counts(tmp_path, monkeypatch):
     LAYOUTS["tiny_imagenet"](tmp_path)
     monkeypatch.setattr(archives, "unpacked", lambda rows: tmp_path)
@@ -121,6 +162,22 @@ def test_half_of_tiny_imagenet_is_checked_against_half_of_the_published_counts(t
         data_check.check("tiny_imagenet", None)
     study = reading.load(ROOT / "studies/tiny-imagenet.yaml")
     assert "tiny_imagenet: 6 train" in data_check.check("tiny_imagenet", study)
+
+
+def test_without_a_study_the_archive_that_is_here_is_checked(tmp_path, monkeypatch):
+    LAYOUTS["caltech101"](tmp_path)
+    monkeypatch.setattr(archives, "unpacked", lambda rows: tmp_path)
+    monkeypatch.setattr(
+        data_check, "state", lambda row: "in the mirror" if row.name == "caltech101-128" else "to fetch"
+    )
+    small = dataclasses.replace(caltech101.PUBLISHED, classes=2, train=60, test=2)
+    monkeypatch.setattr(caltech101, "PUBLISHED", small)
+    found = data_check.check("caltech101", None)
+    assert found[-1] == "caltech101: its archive caltech101-128 was read; other settings by --study"
+    assert {"caltech101: 60 train", "caltech101: 2 test"} <= set(found)
+    monkeypatch.setattr(data_check, "state", lambda row: "to fetch")
+    with pytest.raises(ValueError, match="caltech-101.zip is missing"):
+        data_check.check("caltech101", None)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ A data set's module defines `Settings` (a frozen dataclass) and
 
 It may define
 
+- `ARCHIVES`: what `Settings.archive` may name, its default first, where it reads more than one archive;
 - `pixels(settings)`: the side of its pictures where they are small;
 - `SUPERCLASSES`: the order in which published checkpoints number them;
 - `folder(root)`: where keys start, if not at `root`; or `files(rows, settings, root)`, where the pictures of rows lie,

@@ -18,6 +18,7 @@ from finefit.data.pictures import read_files
 from finefit.datasets import Published
 
 PUBLISHED = Published("Grocery Store", 81, 43, 2_936, 2_485, "its coarse classes")
+ARCHIVES = {"grocery-128": 128, "grocery": None}  # the shortest side where photographs were scaled
 SPLIT_OF_LIST = {"train": "train", "val": "train", "test": "test"}
 
 
@@ -26,6 +27,10 @@ class Settings:
     """Which archive of data/sources.csv to read."""
 
     archive: str = "grocery-128"
+
+    def __post_init__(self) -> None:
+        if self.archive not in ARCHIVES:
+            raise ValueError(f"archive is {self.archive!r}: use one of {', '.join(ARCHIVES)}")
 
 
 def sources(settings: Settings) -> tuple[str, ...]:
@@ -40,7 +45,7 @@ def ranks(settings: Settings) -> tuple[str, ...]:
 
 def pixels(settings: Settings) -> int | None:
     """Side of its pictures, None where they are larger than any study asks."""
-    return 128 if settings.archive == "grocery-128" else None
+    return ARCHIVES[settings.archive]
 
 
 def index(settings: Settings, root: Path) -> pd.DataFrame:

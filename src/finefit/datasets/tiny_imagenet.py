@@ -19,7 +19,7 @@ from finefit.data.listings import only, read, words  # noqa: F401 (read is part 
 from finefit.datasets import Published
 
 PUBLISHED = Published("Tiny ImageNet", 200, None, 100_000, 10_000, "WordNet (ours: data/taxonomies); a depth")
-TRAINS = {"tiny-imagenet": 500, "tiny-imagenet-first250": 250}  # pictures of a class, by archive
+ARCHIVES = {"tiny-imagenet": 500, "tiny-imagenet-first250": 250}  # training pictures of a class
 TAXONOMY = Path("data/taxonomies/tiny-imagenet-wordnet.csv")
 RANKS = ("superclass", "parent", *(f"depth_{depth}" for depth in range(2, 9)))
 
@@ -31,8 +31,8 @@ class Settings:
     archive: str = "tiny-imagenet"
 
     def __post_init__(self) -> None:
-        if self.archive not in TRAINS:
-            raise ValueError(f"archive is {self.archive!r}: use one of {', '.join(TRAINS)}")
+        if self.archive not in ARCHIVES:
+            raise ValueError(f"archive is {self.archive!r}: use one of {', '.join(ARCHIVES)}")
 
 
 def sources(settings: Settings) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def pixels(settings: Settings) -> int:
 
 def counts(settings: Settings) -> tuple[int, int, int]:
     """Classes, training pictures and test pictures that the archive holds."""
-    share = TRAINS[settings.archive] / TRAINS["tiny-imagenet"]
+    share = ARCHIVES[settings.archive] / ARCHIVES["tiny-imagenet"]
     return PUBLISHED.classes, int(PUBLISHED.train * share), PUBLISHED.test
 
 

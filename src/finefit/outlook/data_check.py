@@ -23,6 +23,7 @@ from finefit.study.plan import Plan
 
 DOCUMENT = Path("docs/data.md")
 SHOWN = 5  # missing pictures named
+HERE = ("here", "in the mirror", "shipped")  # states of a source that needs no network
 
 
 def check(name: str, study: Study | None) -> list[str]:
@@ -31,7 +32,8 @@ def check(name: str, study: Study | None) -> list[str]:
     Pictures are opened only of a folder of one's own whose index (the study's "data" job) is not made yet.
 
     Args:
-        name: a data set of the study, or else a reader, with its default settings.
+        name: a data set of the study, or else a reader, with its default settings; of several archives that it reads
+            the first that is here.
         study: where settings may stand.
 
     Returns:
@@ -40,13 +42,14 @@ def check(name: str, study: Study | None) -> list[str]:
     Raises:
         ValueError: sources or pictures are missing, or counts differ; the message lists everything.
     """
+    basis: list[str] = []  # what the check went by, where that is not what it was asked for
     if study and name in study.data:
         reader, settings = study.reader(name), study.reader_settings(name)
     else:
         reader = datasets.find(name)
-        settings = config.build(reader.Settings, {})
+        settings, basis = at_hand(reader)
     rows = [sources.find(row) for row in reader.sources(settings)]
-    if absent := [row for row in rows if state(row) not in ("here", "in the mirror", "shipped")]:
+    if absent := [row for row in rows if state(row) not in HERE]:
         raise ValueError("\n".join(f"{name}: {row.file} is missing. {how(row)}" for row in absent))
     root = archives.unpacked(reader.sources(settings)) if rows else None
     made = index_of(name, study)
@@ -63,11 +66,23 @@ def check(name: str, study: Study | None) -> list[str]:
         faults.append(f"{name}: {len(missing)} pictures are missing: {', '.join(missing[:SHOWN])}, ...")
     if faults:
         raise ValueError("\n".join(faults))
-    told = copies(paths, (index["split"] == "test").tolist())
-    notes = [f"{name}: {len(told)} test pictures are copies of training pictures, and flatter a model that memorises:"]
-    notes = notes + told[:SHOWN] + ["..."] * (len(told) > SHOWN) if told else []
-    basis = [f"{name}: as its index says, {made.path}; delete that to read the data set again"] if made else []
-    return [f"{name}: {count} {what}" for what, count in found.items() if count is not None] + notes + basis
+    twice = copies(paths, (index["split"] == "test").tolist())
+    notes = [f"{name}: {len(twice)} test pictures are copies of training pictures, and flatter a model that memorises:"]
+    notes = notes + twice[:SHOWN] + ["..."] * (len(twice) > SHOWN) if twice else []
+    if made:
+        basis = [f"as its index says, {made.path}; delete that to read the data set again"]
+    told = [f"{name}: {count} {what}" for what, count in found.items() if count is not None] + notes
+    return told + [f"{name}: {what}" for what in basis]
+
+
+def at_hand(reader: ModuleType) -> tuple[Any, list[str]]:
+    """A reader's settings without a study, and what to tell of them: of several archives the first that is here."""
+    default = config.build(reader.Settings, {})
+    for archive in getattr(reader, "ARCHIVES", ()):
+        settings = config.build(reader.Settings, {"archive": archive})
+        if all(state(sources.find(row)) in HERE for row in reader.sources(settings)):
+            return settings, [f"its archive {archive} was read; other settings by --study"] * (settings != default)
+    return default, []
 
 
 def files(reader: ModuleType, index: pd.DataFrame, settings: Any, root: Path | None) -> list[Path | None]:
