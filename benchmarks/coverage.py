@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import levene
 
-from finefit.report.blocks import NAMED, PAIRS, Fit
-from finefit.report.statistics import ALPHA, critical
+from finefit.analysis.blocks import NAMED, PAIRS, Fit
+from finefit.analysis.statistics import ALPHA, critical
 
 RESULTS = Path(__file__).parent / "results/coverage.json"
 DESIGNS = [(2, 3), (4, 3), (9, 2), (9, 3), (9, 5), (9, 16)]  # methods, and seeds or classes

@@ -21,7 +21,7 @@ from goals import answers  # noqa: E402
 from measuring import in_turns, ratio  # noqa: E402
 from tables import DOCUMENTS, rendered  # noqa: E402
 
-from finefit.report.blocks import Fit  # noqa: E402
+from finefit.analysis.blocks import Fit  # noqa: E402
 
 
 def test_encoder_has_the_published_size():

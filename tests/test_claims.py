@@ -8,19 +8,21 @@ import math
 import pytest
 from made_up import ROOT
 
-from finefit.report import claims, collect, ledger, rules
-from finefit.report.blocks import NAMED
-from finefit.report.statistics import Estimate
+from finefit.analysis import collect
+from finefit.analysis.blocks import NAMED
+from finefit.analysis.statistics import Estimate
+from finefit.claims import rules, verdicts
+from finefit.report import ledger
 
 
 @pytest.fixture(autouse=True)
 def forget():
     """Verdicts are computed once for each `Results`; a test's own are its own."""
-    claims.judge.cache_clear()
+    verdicts.judge.cache_clear()
 
 
-def verdicts() -> dict[str, claims.Judged]:
-    return {one.claim.id: one for one in claims.judge(collect.read("study.yaml"))}
+def judged() -> dict[str, verdicts.Judged]:
+    return {one.claim.id: one for one in verdicts.judge(collect.read("study.yaml"))}
 
 
 def score(plan, entry: str, metric: str, by_seed: list[float]) -> None:
@@ -38,8 +40,8 @@ def test_a_claim_whose_data_is_altered_flips_its_verdict(made_up_study):
     score(made_up_study, "flat", "fd_probe", [10.002, 10.999])  # seeds differ alike: a small residual variance
     for ours in ([5.0, 6.0001], [15.0, 16.0001], [10.001, 11.0011], [5.0, 16.0]):
         score(made_up_study, "finediffusion", "fd_probe", ours)
-        claims.judge.cache_clear()
-        seen.append(verdicts()["finediffusion-beats-full"])
+        verdicts.judge.cache_clear()
+        seen.append(judged()["finediffusion-beats-full"])
     expected = ["reproduced", "not reproduced", "equal within the margin", "inconclusive"]
     assert [one.verdict for one in seen] == expected
     assert seen[0].tested[0].finding.estimate.mean == pytest.approx(-4.99995)
@@ -51,7 +53,7 @@ def test_a_claim_with_missing_runs_is_not_run(made_up_study):
     for job in made_up_study.kind("evaluate"):
         if "/full-" in job.name:
             job.marker.unlink()
-    found = verdicts()
+    found = judged()
     assert found["finediffusion-beats-full"].verdict == "not run yet"
     assert found["difffit-beats-bitfit"].verdict == "not run at this size"
     assert found["finediffusion-inat-fid"].verdict == "not run at this size"
@@ -62,7 +64,7 @@ def test_a_claim_with_missing_runs_is_not_run(made_up_study):
 
 
 def test_guidances_of_one_run_are_told_apart_by_their_samples(made_up_study):
-    found = verdicts()["superclass-guidance"].tested[0].finding
+    found = judged()["superclass-guidance"].tested[0].finding
     assert [row["guidance"] for row in found.rows] == ["superclass", "null"]
     assert {row["entry"] for row in found.rows} == {"finediffusion"}
 
@@ -114,7 +116,7 @@ def test_equality_is_tested_and_not_concluded_from_nothing(rule, mean, p, p_equa
 
 
 def test_differences_of_the_ledger_are_corrected_together(made_up_study):
-    tested = [one for judged in verdicts().values() for one in judged.tested if not math.isnan(one.p)]
+    tested = [one for judged in judged().values() for one in judged.tested if not math.isnan(one.p)]
     raw = [one.finding.estimate.p for one in tested]  # Bonferroni's, since these are told together
     assert len(tested) > 3
     assert all(one.p <= bonferroni for one, bonferroni in zip(tested, raw, strict=True))
@@ -131,7 +133,7 @@ def test_data_sets_that_disagree_decide_nothing():
 
 
 def test_the_ledger_is_whole():
-    stated = claims.read(ROOT / claims.LEDGER)
+    stated = verdicts.read(ROOT / verdicts.LEDGER)
     assert len(stated) >= 20
     assert {claim.paper for claim in stated} == {"FineDiffusion", "DiffFit", "Domain Guidance", "Diff-Tuning", "DogFit"}
     assert all(rules.text(claim.rule).startswith(("Reproduced if", "Equal within the margin")) for claim in stated)
@@ -146,10 +148,10 @@ def test_faults_of_the_ledger_name_the_claim(tmp_path):
     claim = "id: some-claim, paper: DiffFit, claim: c, source: s, certainty: printed, rule: guess, measure: {}"
     file.write_text(f"- {{{claim}}}")
     with pytest.raises(ValueError, match=r"claims.yaml: claim some-claim: rule"):
-        claims.read(file)
+        verdicts.read(file)
     whole = claim.replace("guess", "lower").replace("{}", "{difference: {}}")
     file.write_text(f"- {{{whole}}}")
     with pytest.raises(ValueError, match="claim some-claim.*a margin belongs to rules of differences"):
-        claims.read(file)
+        verdicts.read(file)
     file.write_text(f"- {{{whole}, margin: {{share: 0.02, because: known}}}}")
-    assert claims.read(file)[0].margin.share == 0.02
+    assert verdicts.read(file)[0].margin.share == 0.02

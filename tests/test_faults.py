@@ -432,7 +432,7 @@ def test_samples_too_few_for_what_they_train_are_refused_when_the_study_is_read(
 
 
 def test_values_by_seed_that_a_spreadsheet_rewrote_are_refused(tmp_path):
-    from finefit.report import kept
+    from finefit.analysis import kept
 
     for content, said in (("entry;seed\nfull;0\n", ":1: no column entry"), ("", ": not readable as CSV"),
                           ("entry,seed\na,b,c,d\ne\n,,,,,\n", ": not readable as CSV")):  # fmt: skip
@@ -620,11 +620,11 @@ def test_a_folder_of_generated_pictures_whose_record_was_cut_off_is_named(tmp_pa
     ],
 )
 def test_a_ledger_of_claims_with_faults_is_named(tmp_path, content, said):
-    from finefit.report import claims
+    from finefit.claims import verdicts
 
     (tmp_path / "claims.yaml").write_text(content)
     with pytest.raises(ValueError, match=said):
-        claims.read(tmp_path / "claims.yaml")
+        verdicts.read(tmp_path / "claims.yaml")
 
 
 def test_a_record_of_dvc_with_a_conflict_is_named_before_anything_is_called_unused(project):
@@ -707,8 +707,8 @@ def test_a_bug_is_one_line_with_its_traceback_in_a_file(tmp_path, monkeypatch):
 def test_the_report_tells_a_failed_run_from_a_pending_one(made_up_study):
     import shutil
 
+    from finefit.analysis.collect import Results
     from finefit.report import tables as shown
-    from finefit.report.collect import Results
 
     plan = made_up_study
     run = next(job for job in plan.kind("finetune") if "/flat-s0" in job.name)
@@ -723,8 +723,8 @@ def test_the_report_tells_a_failed_run_from_a_pending_one(made_up_study):
 
 
 def test_a_measure_without_a_value_is_a_dash_with_its_reason(made_up_study):
+    from finefit.analysis.collect import Results
     from finefit.report import tables as shown
-    from finefit.report.collect import Results
 
     reason = "no class has two pictures, so there is no pair to measure"
     for job in made_up_study.kind("evaluate"):

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from made_up import ROOT
 
+from finefit.analysis import collect, kept, pairs
+from finefit.analysis.statistics import Estimate
+from finefit.claims import record, verdicts
 from finefit.commands import pictures
-from finefit.report import claims, collect, comparisons, gathered, kept, readme, reanalysis, record
-from finefit.report.statistics import Estimate
+from finefit.report import gathered, readme, reanalysis
 
 MINI = ROOT / "docs/results/mini"
 OLD = Path(__file__).parent / "old_mini"  # as it was before its seeds drew their own noise and its rates were tuned
@@ -30,7 +32,7 @@ def test_two_seeds_of_the_old_default_study_separate_most_pairs():
     assert fit.used.shape == (9, 2) and fit.freedom == 8
     assert fit.pooled**0.5 == pytest.approx(0.0917, abs=1e-4)
     assert reanalysis.honest_difference(fit) == pytest.approx(0.374, abs=1e-3)
-    every = comparisons.pairs(found, "embedded-32")
+    every = pairs.pairs(found, "embedded-32")
     assert len(every) == 36
     assert sum(abs(pair.difference.mean) > reanalysis.honest_difference(fit) for pair in every) == 22
     assert sum(pair.verdict in ("lower", "higher") for pair in every) >= 20
@@ -67,8 +69,8 @@ def test_a_report_is_judged_from_what_it_keeps_as_from_its_artifacts(made_up_stu
     (folder / "provenance-0.json").write_text(json.dumps(settings))
     again = kept.read(folder)
     assert record.records(again) == record.read(folder)
-    assert [pair.verdict for pair in comparisons.pairs(again, "embedded-8")] == [
-        pair.verdict for pair in comparisons.pairs(found, "embedded-8")
+    assert [pair.verdict for pair in pairs.pairs(again, "embedded-8")] == [
+        pair.verdict for pair in pairs.pairs(found, "embedded-8")
     ]
 
 
@@ -81,15 +83,15 @@ def test_a_study_that_todays_code_cannot_read_speaks_for_itself(tmp_path, in_roo
     content["settings"]["study"]["train"]["steps"] = "what once was a word"
     path.write_text(json.dumps(content))
     assert kept.read(folder) is None
-    assert gathered.verdicts(folder) == record.read(folder)
+    assert gathered.verdicts_of(folder) == record.read(folder)
     (folder / record.FILE).unlink()
-    assert gathered.verdicts(folder) is None
+    assert gathered.verdicts_of(folder) is None
 
 
 def test_the_committed_ledger_is_what_the_kept_studies_say(in_root):
     lines, committed = gathered.gather(gathered.FOLDER), gathered.load(gathered.FOLDER / "ledger.json")
     advice = "run: finefit ledger"
-    assert [one["id"] for one in committed] == [claim.id for claim in claims.read()], advice
+    assert [one["id"] for one in committed] == [claim.id for claim in verdicts.read()], advice
     for ours, theirs in zip(lines, committed, strict=True):
         assert ours["verdict"] == theirs["verdict"], advice
         assert [one["study"] for one in ours["studies"]] == [one["study"] for one in theirs["studies"]], advice
@@ -119,7 +121,7 @@ def finding(mean: float, metric: str, seeds: int, half: float = 1.0) -> dict:
 
 
 def test_the_strongest_test_is_told_by_its_design_alone(in_root):
-    claim = next(one for one in claims.read() if one.id == "difffit-beats-full")
+    claim = next(one for one in verdicts.read() if one.id == "difffit-beats-full")
 
     def study(name: str, verdict: str, *findings: dict) -> dict:
         return {

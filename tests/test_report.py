@@ -19,10 +19,10 @@ from made_up import CLASSES, REAL, ROOT
 from scipy import stats
 
 from finefit import report
+from finefit.analysis import blocks, collect, pairs, scores, statistics
+from finefit.claims import theory
 from finefit.report import (
-    blocks,
     classes,
-    collect,
     comparisons,
     costs,
     drawers,
@@ -34,13 +34,10 @@ from finefit.report import (
     overview,
     papers,
     readme,
-    scores,
     sheets,
     site,
-    statistics,
     tables,
     text,
-    theory,
 )
 
 
@@ -231,7 +228,7 @@ def test_a_method_that_failed_leaves_the_others_compared(made_up_study):
             values = json.loads((job.path / "metrics.json").read_text())
             (job.path / "metrics.json").write_text(json.dumps(values | {"fd_probe": math.nan, "kid_probe": math.inf}))
     found = collect.read("study.yaml")
-    verdicts = {(p.first["variant"], p.second["variant"]): p.verdict for p in comparisons.pairs(found, "embedded-8")}
+    verdicts = {(p.first["variant"], p.second["variant"]): p.verdict for p in pairs.pairs(found, "embedded-8")}
     assert {verdict for names, verdict in verdicts.items() if "full" in names} == {"pending"}
     assert {verdict for names, verdict in verdicts.items() if "full" not in names} <= {
         "lower",
@@ -332,7 +329,8 @@ def test_a_table_that_drifted_is_told(tmp_path, monkeypatch):
 
 def test_a_superclass_without_pictures_is_a_dash_in_its_row(made_up_study):
     """As where no test picture of it is there, or none was asked for in a trial."""
-    from finefit.report import collect, papers
+    from finefit.analysis import collect
+    from finefit.report import papers
 
     for file in Path("metrics").rglob("superclasses.csv"):
         pd.read_csv(file).query("superclass_id != 0").to_csv(file, index=False)
@@ -342,7 +340,7 @@ def test_a_superclass_without_pictures_is_a_dash_in_its_row(made_up_study):
 
 def test_a_sheet_encodes_the_pictures_that_it_shows(made_up_study, monkeypatch):
     """Of 10,000 classes sixteen are shown: encoding all of them took minutes."""
-    from finefit.report import collect
+    from finefit.analysis import collect
 
     found, encoded, strip = collect.read("study.yaml"), [], sheets.strip
     monkeypatch.setattr(sheets, "CLASSES", 2)

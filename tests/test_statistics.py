@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from finefit.report import decisions, statistics
-from finefit.report.blocks import NAMED, PAIRS, Fit, complete
-from finefit.report.statistics import Estimate
+from finefit.analysis import decisions, statistics
+from finefit.analysis.blocks import NAMED, PAIRS, Fit, complete
+from finefit.analysis.statistics import Estimate
 
 # Vascular grafts: percent without flicks at four extrusion pressures, each on the same six batches of resin
 # (Montgomery, Design and Analysis of Experiments, example 4.1, tables 4.3 and 4.4).

@@ -13,13 +13,14 @@ from made_up import STUDY, fake
 from tiny import BASE_FILE, SAMPLE
 from torch import nn
 
+from finefit.analysis import collect
 from finefit.deltas.beside import beside
 from finefit.deltas.network import unconditional, with_own_classes
 from finefit.diffusion.taylorseer import Forecast
 from finefit.models.shapes import Shape
 from finefit.outlook import work
 from finefit.rehearsal import studies
-from finefit.report import collect, overview
+from finefit.report import overview
 from finefit.sampling.sample import sample
 from finefit.study import reading
 from finefit.study.plan import Plan

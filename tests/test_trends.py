@@ -10,9 +10,9 @@ import pytest
 import yaml
 from made_up import MadeUpScores
 
+from finefit.analysis.scores import COST, RUN
+from finefit.claims.selection import meant
 from finefit.report import trends
-from finefit.report.scores import COST, RUN
-from finefit.report.selection import meant
 from finefit.study import reading
 
 ROOT = Path(__file__).parent.parent

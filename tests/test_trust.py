@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finefit.report import collect, further, guidance, judging, tables, worst
+from finefit.analysis import collect
+from finefit.report import further, guidance, judging, tables, worst
 
 
 def test_a_failed_score_is_told_first_and_printed_grey(made_up_study):

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from made_up import MadeUpScores
 
-from finefit.report import kept, tuning
-from finefit.report.scores import COST, RUN
-from finefit.report.selection import settings_of
+from finefit.analysis import kept
+from finefit.analysis.scores import COST, RUN
+from finefit.claims.selection import settings_of
+from finefit.report import tuning
 from finefit.study import reading
 
 ROOT = Path(__file__).parent.parent

@@ -12,12 +12,13 @@ import pytest
 import torch
 import yaml
 
+from finefit.analysis import collect
 from finefit.datasets import embedded
 from finefit.evaluation import utility as phase
 from finefit.jobs import store
 from finefit.jobs.job import Job
 from finefit.metrics import probe
-from finefit.report import collect, utility
+from finefit.report import utility
 from finefit.study import reading
 from finefit.study.plan import Plan
 

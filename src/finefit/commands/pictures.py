@@ -143,7 +143,8 @@ def pairs(
     metric: Annotated[str, typer.Option(help="The metric whose pairs are listed.")] = "fd_probe",
 ) -> None:
     """Say which methods of a finished report are separated, metric by metric, and every pair of one metric."""
-    from finefit.report import kept, reanalysis
+    from finefit.analysis import kept
+    from finefit.report import reanalysis
 
     found = kept.read(folder)
     if found is None:

@@ -11,10 +11,10 @@ import torch
 import yaml
 
 from finefit import datasets
+from finefit.analysis.collect import Results, group_of
 from finefit.data import sources
 from finefit.jobs import store
 from finefit.report import flat, readme
-from finefit.report.collect import Results, group_of
 from finefit.report.text import number, plural
 from finefit.sampling import grid
 from finefit.sampling.trained import load

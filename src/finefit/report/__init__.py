@@ -1,12 +1,12 @@
 """The report of a study: a few static pages in which every number leads to the runs it was computed from.
 
-The way of a number: an artifact's JSON file, `collect` (tidy tables), `scores` and `blocks` (comparisons within seeds),
-`statistics` and `decisions` (intervals, and what they support), `tables`, `figures` and `sheets` (what is seen),
-`claims` (what it means for the papers), `notebooks/` (order and prose), `site` and `template.html` (the pages).
-`record` and `kept` write down and read back what `gathered` makes one ledger of; `keep` makes a report fit for the
-repository.
+The way of a number, never back: `evaluation` writes an artifact's JSON files; `analysis` reads them into tidy tables
+(`collect`), compares within seeds (`scores`, `blocks`) and says what that supports (`statistics`, `decisions`);
+`claims` says what it means for the papers (`measures`, `rules`, `verdicts`) and writes it down (`record`); here
+`tables`, `figures` and `sheets` show it, `notebooks/` give order and prose, `site` and `template.html` make the pages.
+`gathered` makes one ledger of all kept studies; `keep` makes a report fit for the repository.
 
-May import: jobs, data, judges, hierarchy, models, methods, study, outlook, unets.
+May import: jobs, data, judges, models, methods, study, outlook, analysis, claims.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from finefit.jobs.store import SCRATCH
 if TYPE_CHECKING:
     import pandas as pd
 
-    from finefit.report.collect import Results
+    from finefit.analysis.collect import Results
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
@@ -38,7 +38,9 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     """
     import yaml
 
-    from finefit.report import collect, kept, record, site
+    from finefit.analysis import collect, kept
+    from finefit.claims import record
+    from finefit.report import site
 
     study = scratch / "study.yaml"
     study.write_text(yaml.safe_dump(job.settings["study"], sort_keys=False))
@@ -64,7 +66,7 @@ def draft(job: Job) -> Path:
 
 def metrics(found: Results) -> dict[str, float]:
     """Means over seeds at the study's main scale, and the real pictures' own values: nothing that a clock decides."""
-    from finefit.report.scores import RUN
+    from finefit.analysis.scores import RUN
 
     values = {}
     for group in found.references:
@@ -80,7 +82,7 @@ def metrics(found: Results) -> dict[str, float]:
 
 def flat(found: Results, variants: pd.DataFrame) -> pd.DataFrame:
     """`Results.variants` for a file: every estimate as its mean and, under `<metric>_half`, half its interval."""
-    from finefit.report.scores import RUN
+    from finefit.analysis.scores import RUN
 
     table = variants[["group", "entry", "guidance", "scale", "done", "planned"]].copy()
     for metric in found.metrics:

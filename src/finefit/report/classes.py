@@ -12,11 +12,10 @@ from itertools import combinations
 import pandas as pd
 from IPython.display import HTML
 
-from finefit.report.blocks import Fit
-from finefit.report.collect import Results
-from finefit.report.decisions import verdict
-from finefit.report.scores import key
-from finefit.report.tables import of_group
+from finefit.analysis.blocks import Fit
+from finefit.analysis.collect import Results
+from finefit.analysis.decisions import verdict
+from finefit.analysis.scores import key, of_group
 from finefit.report.text import PENDING, heading, measured, table
 
 METRICS = ("class_accuracy", "superclass_accuracy", "diversity_probe")

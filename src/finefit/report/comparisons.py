@@ -4,57 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
-from itertools import combinations
 
-import pandas as pd
 from IPython.display import HTML
 
-from finefit.report.blocks import PAIRS, Fit
-from finefit.report.collect import Results
-from finefit.report.decisions import MARGIN, MOST_SEEDS, Verdict, seeds_to_decide, verdict
-from finefit.report.scores import OF_RUN, Scores
-from finefit.report.statistics import ALPHA, Estimate, critical
-from finefit.report.tables import of_group
+from finefit.analysis.blocks import PAIRS, Fit
+from finefit.analysis.collect import Results
+from finefit.analysis.pairs import DECIDED, Pair, decided_by, pairs
+from finefit.analysis.statistics import ALPHA, critical
 from finefit.report.text import PENDING, heading, measured, number, plural, probability, shown, table
-
-DECIDED: tuple[Verdict, ...] = ("lower", "higher", "equal within the margin")
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two rows of `Scores.variants`, their difference as one of all pairs, and what counts as equal."""
-
-    first: pd.Series
-    second: pd.Series
-    difference: Estimate
-    margin: float
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the difference supports among all pairs."""
-        return verdict(self.difference, self.margin)
-
-    @property
-    def seeds(self) -> int | None:
-        """How many seeds would decide, if all stays as it is; None above the most that is looked at."""
-        return seeds_to_decide(self.difference, self.margin)
-
-
-def pairs(found: Scores, group: str, metric: str = "fd_probe") -> list[Pair]:
-    """Every pair of methods of a group at the main scale; equal is what differs by less than the margin's share.
-
-    Of a score that a run has by itself, an entry stands once however many ways it is sampled.
-    """
-    known = of_group(found.main, group)
-    if metric in OF_RUN:
-        known = known.drop_duplicates("entry").assign(variant=lambda table: table["entry"])
-    rows = [row for _, row in known.iterrows()]
-    return [
-        Pair(first, second, found.difference(first, second, metric), MARGIN * abs(second[metric].mean))
-        for first, second in combinations(rows, 2)
-    ]
 
 
 def separations(found: Results) -> HTML:
@@ -111,10 +69,3 @@ def sentence(pair: Pair) -> str:
         "pending": PENDING,
     }
     return told.get(supported, supported)
-
-
-def decided_by(pair: Pair) -> str:
-    """How many seeds would decide a pair that is open."""
-    if pair.verdict != "not separated":
-        return ""
-    return f"more than {MOST_SEEDS}" if pair.seeds is None else f"{pair.seeds}"

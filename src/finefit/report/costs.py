@@ -6,8 +6,8 @@ from html import escape
 
 from IPython.display import HTML
 
+from finefit.analysis.collect import Results, content
 from finefit.jobs.job import Job
-from finefit.report.collect import Results, content
 from finefit.report.text import PENDING, duration, size, table
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
+from finefit.analysis.collect import Results, content
+from finefit.analysis.decisions import verdict
+from finefit.analysis.scores import anchor, of_group
 from finefit.jobs.job import Job
-from finefit.report.collect import Results, content
-from finefit.report.decisions import verdict
-from finefit.report.drawers import anchor, made_from
+from finefit.report.drawers import made_from
 from finefit.report.figures import PENDING
 from finefit.report.style import FAINT, chart, colour, marker, panels
-from finefit.report.tables import of_group
 from finefit.report.text import heading, link, measured, number, table
 
 METRIC = "denoising_loss"

@@ -11,17 +11,13 @@ import pandas as pd
 from IPython.display import HTML
 
 from finefit import methods
+from finefit.analysis.collect import Results, content
+from finefit.analysis.scores import anchor, slug
 from finefit.jobs.job import Job
-from finefit.report.collect import Results, content
-from finefit.report.text import DASH, PENDING, duration, heading, link, measured, size, slug, table
+from finefit.report.text import DASH, PENDING, duration, heading, link, measured, size, table
 from finefit.study import sections
 
 STEPS = {"finetune": "fine-tuned", "sample": "sampled", "evaluate": "evaluated", "denoise": "denoising loss"}
-
-
-def anchor(row: pd.Series) -> str:
-    """Anchor of the drawer of a row of `Results.variants`."""
-    return "made-" + slug(row["group"], row["entry"], row["guidance"], f"{row['scale']:g}")
 
 
 def made_from(rows: pd.DataFrame) -> str:

@@ -7,9 +7,9 @@ from IPython.display import HTML
 from safetensors import safe_open
 from sklearn.manifold import TSNE
 
+from finefit.analysis.collect import Results
 from finefit.jobs.job import Job
 from finefit.models.shapes import CLASS_TABLE
-from finefit.report.collect import Results
 from finefit.report.drawers import made_from
 from finefit.report.figures import PENDING
 from finefit.report.style import COLOURS, MARKERS, chart, panels

@@ -14,11 +14,12 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from finefit.report.collect import Results
-from finefit.report.drawers import anchor, made_from
-from finefit.report.selection import settings_of
+from finefit.analysis.collect import Results
+from finefit.analysis.scores import anchor
+from finefit.analysis.statistics import Estimate, holm
+from finefit.claims.selection import settings_of
+from finefit.report.drawers import made_from
 from finefit.report.sheets import compared_rows
-from finefit.report.statistics import Estimate, holm
 from finefit.report.style import FAINT, chart, panels
 from finefit.report.text import PENDING, heading, link, measured, plural, probability, table
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.ticker import FuncFormatter
 
-from finefit.report.collect import Results
+from finefit.analysis.collect import Results
 from finefit.report.drawers import made_from
 from finefit.report.style import FAINT, INK, LINES, chart, colour, marker, panels
 from finefit.report.text import duration, number

@@ -5,10 +5,10 @@ from __future__ import annotations
 from IPython.display import HTML
 
 from finefit import judges
-from finefit.report.collect import Results
-from finefit.report.drawers import anchor
+from finefit.analysis.collect import Results
+from finefit.analysis.scores import anchor, of_group
 from finefit.report.judging import failures, grey
-from finefit.report.tables import named, of_group, without
+from finefit.report.tables import named, without
 from finefit.report.text import heading, link, measured, table
 
 FURTHER = {

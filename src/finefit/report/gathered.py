@@ -14,11 +14,12 @@ from typing import Any
 
 from IPython.display import HTML
 
+from finefit.analysis import kept
+from finefit.analysis.decisions import MOST_SEEDS
+from finefit.claims import record, rules, verdicts
+from finefit.claims.record import Record
 from finefit.jobs import store
-from finefit.report import claims, kept, record, rules
-from finefit.report.decisions import MOST_SEEDS
 from finefit.report.ledger import CERTAINTY, badge
-from finefit.report.record import Record
 from finefit.report.text import number, plural, probability, table
 
 FOLDER = Path("docs/results")
@@ -34,10 +35,10 @@ def gather(folder: Path) -> list[Record]:
     found = {
         study.name: (study, told)
         for study in sorted(path for path in folder.glob("*") if path.is_dir())
-        if (told := verdicts(study)) is not None
+        if (told := verdicts_of(study)) is not None
     }
     lines = []
-    for claim in claims.read():
+    for claim in verdicts.read():
         studies = []
         for name, (folder, told) in found.items():
             own = next((one for one in told if one["id"] == claim.id), None)
@@ -49,7 +50,7 @@ def gather(folder: Path) -> list[Record]:
     return lines
 
 
-def verdicts(folder: Path) -> list[Record] | None:
+def verdicts_of(folder: Path) -> list[Record] | None:
     """A kept study's verdicts, anew where its values by seed are kept; None where it has none, or one seed."""
     study = kept.read(folder)
     if study and len(study.study.seeds) < 2:
@@ -57,7 +58,7 @@ def verdicts(folder: Path) -> list[Record] | None:
     return record.records(study) if study else record.read(folder)
 
 
-def line(claim: claims.Claim, studies: list[Record]) -> Record:
+def line(claim: verdicts.Claim, studies: list[Record]) -> Record:
     """A line of the ledger; `studies` have the strongest test first."""
     return {
         "id": claim.id,
@@ -75,7 +76,7 @@ def line(claim: claims.Claim, studies: list[Record]) -> Record:
     }
 
 
-def strength(claim: claims.Claim, study: Record) -> tuple[bool, int, float]:
+def strength(claim: verdicts.Claim, study: Record) -> tuple[bool, int, float]:
     """What orders tests of one claim: metric, seeds, and the interval's width beside its mean; more is stronger."""
     ((_, asked),) = claim.measure.items()
     own = next(iter(asked.get("metric", [])), None)
@@ -132,7 +133,7 @@ def claims_of(lines: list[Record], *papers: str) -> HTML:
 
 def rivals(lines: list[Record]) -> HTML:
     """The claims of those who claim to beat the two papers."""
-    return claims_of(lines, *claims.RIVALS)
+    return claims_of(lines, *verdicts.RIVALS)
 
 
 def not_run(lines: list[Record]) -> HTML:

@@ -12,12 +12,12 @@ import pandas as pd
 from IPython.display import HTML
 
 from finefit import judges
-from finefit.report.collect import Results
-from finefit.report.drawers import anchor, made_from
+from finefit.analysis.collect import Results
+from finefit.analysis.scores import Scores, anchor, of_group
+from finefit.report.drawers import made_from
 from finefit.report.figures import PENDING, curves
-from finefit.report.scores import Scores
 from finefit.report.style import LINES, chart, colour, marker, panels
-from finefit.report.tables import COLUMNS, of_group, without
+from finefit.report.tables import COLUMNS, without
 from finefit.report.text import heading, link, measured, number, table
 
 CHOSEN_BY = ("fd", "kd")  # scores that a scale is chosen for: of these less is better

@@ -8,8 +8,8 @@ import pandas as pd
 from IPython.display import HTML
 
 from finefit import judges
+from finefit.analysis.collect import Results, content
 from finefit.jobs.job import Job
-from finefit.report.collect import Results, content
 from finefit.report.text import PENDING, heading, number, plural, table
 
 NAMES = {

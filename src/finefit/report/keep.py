@@ -10,7 +10,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from finefit.report import gathered, kept, site
+from finefit.analysis import kept
+from finefit.report import gathered, site
 
 Sections = list[tuple[str, list[NotebookNode]]]
 LIMIT = 1_500_000  # bytes of a page

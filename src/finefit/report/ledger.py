@@ -8,11 +8,11 @@ from html import escape
 
 from IPython.display import HTML
 
-from finefit.report import rules
-from finefit.report.claims import RIVALS, Judged, Tested, judge
-from finefit.report.collect import Results
-from finefit.report.decisions import MOST_SEEDS, seeds_to_decide
-from finefit.report.drawers import anchor
+from finefit.analysis.collect import Results
+from finefit.analysis.decisions import MOST_SEEDS, seeds_to_decide
+from finefit.analysis.scores import anchor
+from finefit.claims import rules
+from finefit.claims.verdicts import RIVALS, Judged, Tested, judge
 from finefit.report.text import PENDING, link, measured, number, probability, table
 
 NOT_RUN = ("not run at this size", "not run yet")

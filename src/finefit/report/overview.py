@@ -6,9 +6,9 @@ from html import escape
 
 from IPython.display import HTML
 
-from finefit.report.collect import Results, content
-from finefit.report.comparisons import pairs
-from finefit.report.tables import of_group
+from finefit.analysis.collect import Results, content
+from finefit.analysis.pairs import pairs
+from finefit.analysis.scores import of_group
 from finefit.report.text import duration, number, plural
 from finefit.study.passes import evaluations
 

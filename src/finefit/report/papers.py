@@ -12,10 +12,10 @@ import pandas as pd
 import yaml
 from IPython.display import HTML
 
+from finefit.analysis.collect import Results
+from finefit.analysis.scores import anchor
+from finefit.claims.selection import select, settings_of
 from finefit.outlook import counts
-from finefit.report.collect import Results
-from finefit.report.drawers import anchor
-from finefit.report.selection import select, settings_of
 from finefit.report.text import link, measured, number, table
 from finefit.study.config import Study
 from finefit.study.reading import load

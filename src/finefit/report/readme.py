@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from finefit.report import gathered, kept
+from finefit.analysis import kept
+from finefit.report import gathered
 from finefit.report.text import in_percent, number, shown
 
 START, END = "<!-- results: finefit readme-table {} README.md -->", "<!-- end of results -->"

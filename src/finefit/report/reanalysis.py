@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from finefit.report.blocks import Fit
-from finefit.report.comparisons import DECIDED, Pair, decided_by, pairs
-from finefit.report.scores import Scores
-from finefit.report.statistics import ALPHA, critical
+from finefit.analysis.blocks import Fit
+from finefit.analysis.pairs import DECIDED, Pair, decided_by, pairs
+from finefit.analysis.scores import Scores
+from finefit.analysis.statistics import ALPHA, critical
 
 
 def told(found: Scores, metric: str) -> str:

@@ -16,10 +16,10 @@ import pandas as pd
 from IPython.display import HTML
 from PIL import Image
 
+from finefit.analysis.collect import Results
+from finefit.analysis.scores import anchor
 from finefit.data.pictures import SHOWN, reduced
 from finefit.jobs.job import Job
-from finefit.report.collect import Results
-from finefit.report.drawers import anchor
 from finefit.report.tables import named
 from finefit.report.text import PENDING, heading, link
 

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from finefit.report.text import slug  # noqa: E402
+from finefit.analysis.scores import slug  # noqa: E402
 from finefit.study.config import Study  # noqa: E402
 
 # Okabe and Ito's colours without yellow and black, then brown and grey; methods take them in the study's order.

@@ -8,10 +8,10 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from finefit.report.collect import Results
-from finefit.report.drawers import anchor, reference_anchor
+from finefit.analysis.collect import Results
+from finefit.analysis.scores import PUBLISHED, anchor, of_group
+from finefit.report.drawers import reference_anchor
 from finefit.report.judging import failures, grey
-from finefit.report.scores import PUBLISHED
 from finefit.report.style import colour
 from finefit.report.text import (
     ABSENT,
@@ -117,8 +117,3 @@ def costs(row: pd.Series) -> list[str]:
     parameters, share = f"{row['trained_parameters']:,.0f}", f"{number(100 * row['trained_share'])} %"
     memory = size(row["train_peak_bytes"].mean)
     return [parameters, share, size(row["delta_bytes"]), duration(row["train_seconds"].mean), memory]
-
-
-def of_group(frame: pd.DataFrame, group: str) -> pd.DataFrame:
-    """The rows of one group."""
-    return frame[frame["group"] == group]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from html import escape
 
-from finefit.report.statistics import Estimate
+from finefit.analysis.statistics import Estimate
 
 PENDING = '<span class="pending">pending</span>'
 ABSENT = '<span class="note">weights absent</span>'
@@ -102,11 +101,6 @@ def size(count: float) -> str:
 def plural(count: int, noun: str) -> str:
     """ "1 seed", "3 seeds", "2 classes"."""
     return f"{count:,} {noun}" + ("" if count == 1 else "es" if noun.endswith("s") else "s")
-
-
-def slug(*parts: object) -> str:
-    """An anchor from names and numbers."""
-    return re.sub(r"[^a-z0-9]+", "-", "-".join(map(str, parts)).lower()).strip("-")
 
 
 def link(anchor: str, content: str) -> str:

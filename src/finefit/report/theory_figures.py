@@ -1,17 +1,17 @@
-"""The charts of the theory page; `finefit.report.theory` computes what they show."""
+"""The charts of the theory page; `finefit.claims.theory` computes what they show."""
 
 from __future__ import annotations
 
 import numpy as np
 from IPython.display import HTML
 
-from finefit.report import theory
+from finefit.claims import theory
 from finefit.report.style import COLOURS, FAINT, MARKERS, chart, panels
 
 DIMENSIONS = (4, 8, 16, 32)
 SEEDS = range(3)
 SHEARS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
-MADE = "Computed on this page by <code>finefit.report.theory</code>; it depends on no run of the study."
+MADE = "Computed on this page by <code>finefit.claims.theory</code>; it depends on no run of the study."
 
 
 def over_steps() -> HTML:

@@ -8,13 +8,12 @@ from html import escape
 
 from IPython.display import HTML
 
-from finefit.report.collect import Results
-from finefit.report.decisions import verdict
-from finefit.report.drawers import anchor, made_from
+from finefit.analysis.collect import Results
+from finefit.analysis.decisions import verdict
+from finefit.analysis.scores import OF_RUN, Scores, anchor, of_group
+from finefit.report.drawers import made_from
 from finefit.report.figures import PENDING
-from finefit.report.scores import OF_RUN, Scores
 from finefit.report.style import LINES, chart, colour, marker, panels
-from finefit.report.tables import of_group
 from finefit.report.text import PENDING as PENDING_CELL
 from finefit.report.text import in_percent, link, measured, table
 from finefit.study.config import Study

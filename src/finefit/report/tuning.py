@@ -13,14 +13,13 @@ from typing import Any
 import pandas as pd
 from IPython.display import HTML
 
+from finefit.analysis.collect import Results
+from finefit.analysis.scores import Scores, of_group
+from finefit.claims.selection import settings_of
 from finefit.models.shapes import CLASS_TABLE
-from finefit.report.collect import Results
 from finefit.report.drawers import made_from
 from finefit.report.figures import PENDING
-from finefit.report.scores import Scores
-from finefit.report.selection import settings_of
 from finefit.report.style import COLOURS, MARKERS, chart, panels
-from finefit.report.tables import of_group
 from finefit.report.text import heading, number, table
 
 SCORE = "denoising_loss"

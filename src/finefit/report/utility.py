@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import HTML
 
-from finefit.report.blocks import Fit
-from finefit.report.collect import Results
-from finefit.report.decisions import verdict
-from finefit.report.statistics import NOTHING, Estimate
+from finefit.analysis.blocks import Fit
+from finefit.analysis.collect import Results
+from finefit.analysis.decisions import verdict
+from finefit.analysis.statistics import NOTHING, Estimate
 from finefit.report.text import PENDING, heading, measured, table
 
 REAL, SAMPLES = "real", "samples"

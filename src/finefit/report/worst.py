@@ -9,9 +9,10 @@ import pandas as pd
 from IPython.display import HTML
 
 from finefit import judges
-from finefit.report.collect import Results
+from finefit.analysis.collect import Results
+from finefit.analysis.scores import of_group
 from finefit.report.sheets import gallery, job_of, sheet, strip, strips
-from finefit.report.tables import named, of_group
+from finefit.report.tables import named
 from finefit.report.text import PENDING, heading, number, shown, table
 
 SHOWN = 6  # classes

@@ -7,7 +7,7 @@ from typing import Literal
 
 from scipy.special import stdtr, stdtrit
 
-from finefit.report.statistics import ALPHA, Estimate, critical
+from finefit.analysis.statistics import ALPHA, Estimate, critical
 
 MARGIN = 0.013  # of the score: retrained networks' FID differ by as much (FID Lottery, arXiv 2606.20536)
 POWER = 0.8

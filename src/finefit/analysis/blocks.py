@@ -22,7 +22,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from finefit.report.statistics import NOTHING, Estimate, estimate
+from finefit.analysis.statistics import NOTHING, Estimate, estimate
 
 # What one method three times as variable as the others costs: pairs at 97 % where 95 are promised, and differences that
 # are named beforehand, where all may be of the one method, at 98.3 %. By simulation: benchmarks/coverage.py.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit.analysis.scores import COST, ROW, RUN, Scores
 from finefit.jobs import store
-from finefit.report.scores import COST, ROW, RUN, Scores
 from finefit.study import reading
 from finefit.study.config import Study
 

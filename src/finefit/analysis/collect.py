@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit.analysis.scores import COST, RUN, Scores
 from finefit.hierarchy.superclasses import read_hierarchy
 from finefit.jobs import store
 from finefit.jobs.job import Job
-from finefit.report.scores import COST, RUN, Scores
 from finefit.study import reading
 from finefit.study.config import Study
 from finefit.study.plan import Plan

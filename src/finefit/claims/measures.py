@@ -15,11 +15,11 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from finefit.analysis.scores import PUBLISHED, Scores
+from finefit.analysis.statistics import NOTHING, Estimate, estimate
+from finefit.claims import theory
+from finefit.claims.selection import Arguments, free_of, select, spoken
 from finefit.outlook import counts
-from finefit.report import theory
-from finefit.report.scores import PUBLISHED, Scores
-from finefit.report.selection import Arguments, free_of, select, spoken
-from finefit.report.statistics import NOTHING, Estimate, estimate
 from finefit.unets import parts
 
 SEEDS = range(5)  # of the theory's problems

@@ -7,11 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from finefit.analysis.decisions import seeds_to_decide
+from finefit.analysis.scores import Scores, anchor
+from finefit.claims.verdicts import Judged, Tested, judge
 from finefit.jobs import store
-from finefit.report.claims import Judged, Tested, judge
-from finefit.report.decisions import seeds_to_decide
-from finefit.report.drawers import anchor
-from finefit.report.scores import Scores
 
 FILE = "verdicts.json"
 

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from finefit.report import rules
-from finefit.report.decisions import equivalence
-from finefit.report.measures import MEASURES, Finding
-from finefit.report.scores import Scores
-from finefit.report.statistics import holm
+from finefit.analysis.decisions import equivalence
+from finefit.analysis.scores import Scores
+from finefit.analysis.statistics import holm
+from finefit.claims import rules
+from finefit.claims.measures import MEASURES, Finding
 from finefit.study import reading
 from finefit.study.sections import Strict
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from finefit.analysis.scores import Scores
 from finefit.models.shapes import SIZES
-from finefit.report.scores import Scores
 from finefit.study.config import Study
 
 Arguments = dict[str, Any]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, get_args
 
+from finefit.analysis.statistics import ALPHA, Estimate
 from finefit.outlook.counts import agreement
-from finefit.report.statistics import ALPHA, Estimate
 
 Verdict = Literal[
     "reproduced",

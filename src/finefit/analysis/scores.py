@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from finefit import judges
-from finefit.report.blocks import Fit
-from finefit.report.statistics import Estimate, estimate
+from finefit.analysis.blocks import Fit
+from finefit.analysis.statistics import Estimate, estimate
 from finefit.study.config import Study
 
 METRICS = (
@@ -141,3 +142,18 @@ def by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     """A metric with a row per variant and scale and a column per seed; nan where a run is missing."""
     named = runs.assign(row=[key(run, metric) for run in runs.to_dict("records")]).drop_duplicates(["row", "seed"])
     return named.pivot(index="row", columns="seed", values=metric).reindex(pd.unique(named["row"]))
+
+
+def of_group(frame: pd.DataFrame, group: str) -> pd.DataFrame:
+    """The rows of one group."""
+    return frame[frame["group"] == group]
+
+
+def anchor(row: pd.Series) -> str:
+    """What pages and verdicts.json call the runs behind a row of `variants`: its name as a part of an address."""
+    return "made-" + slug(row["group"], row["entry"], row["guidance"], f"{row['scale']:g}")
+
+
+def slug(*parts: object) -> str:
+    """Names and numbers as a part of an address."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(map(str, parts)).lower()).strip("-")
