@@ -12,7 +12,8 @@ import yaml
 
 from finefit.jobs import recipes, store
 from finefit.jobs.job import Job
-from finefit.outlook.time_left import outlook
+from finefit.outlook import cost, forecast
+from finefit.outlook.time_left import Pace, outlook
 from finefit.study import reading
 from finefit.study.config import Study
 from finefit.study.plan import Plan
@@ -228,17 +229,40 @@ def test_report_keeps_its_address_and_is_replaced_whole(job):
     assert json.loads(second.marker.read_text())["digest"] == second.digest
 
 
-def test_outlook_counts_jobs_and_extrapolates(tmp_path, monkeypatch):
-    planned = Plan(study())
-    monkeypatch.chdir(tmp_path)
+def test_time_left_is_the_forecast_before_anything_ran(in_root, tmp_path, monkeypatch):
+    planned = Plan(reading.load(Path("params.yaml")))
+    here = forecast.hardware_here()
+    sums = [sum(part) / 2 for part in zip(*(cost.seconds(job, here) for job in planned.jobs), strict=True)]
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
-    runs = planned.kind("finetune")
-    for job, seconds in zip(runs[:2], (10, 30), strict=True):
-        job.marker.parent.mkdir(parents=True)
-        job.marker.write_text(json.dumps({"seconds": seconds}))
-    assert outlook(planned).startswith(f"2 of {len(planned.jobs)} jobs done, more than ")
-    left = (len(runs) - 2) * 20 // 2  # seconds: 20 a run on average, on two cores
-    assert outlook(planned).endswith(f"{left // 60}:{left % 60:02d} left")
+    sources = Path("data").resolve()
+    monkeypatch.chdir(tmp_path)
+    Path("data").symlink_to(sources)
+    middle, least, most = map(forecast.duration, sums)
+    told = f"0 of {len(planned.jobs)} jobs done, about {middle} left ({least} to {most})"
+    assert outlook(planned) == told
+
+
+def test_what_jobs_took_corrects_the_forecast_of_their_kind():
+    runs = Plan(study(seeds=[0, 1])).kind("finetune")
+    pace = Pace(runs)
+    middle, least, most = pace.of(runs[-1])
+    assert least < middle < most
+    pace.ended(runs[0], 3 * pace.of(runs[0]).middle)  # three times as slow, and one job is not enough for bounds
+    assert pace.of(runs[-1]) == pytest.approx((3 * middle, 3 * least, 3 * most))
+    for run, times in zip(runs[1:3], (1, 5), strict=True):
+        pace.ended(run, times * Pace(runs).of(run).middle)
+    assert pace.of(runs[-1]) == pytest.approx((3 * middle, middle, 5 * middle))
+
+
+def test_time_left_shares_cores_and_knows_what_runs(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    runs = Plan(study(seeds=[0, 1, 2])).kind("finetune")[:3]
+    pace = Pace(runs)
+    each = [pace.of(run).middle for run in runs]
+    assert pace.left(runs).middle == pytest.approx(sum(each) / 2)
+    assert pace.left(runs[:1]).middle == pytest.approx(each[0]), "one job is not shared"
+    assert pace.left(runs, {runs[0].digest: 0.5 * each[0]}).middle == pytest.approx((sum(each) - 0.5 * each[0]) / 2)
+    assert pace.left([]) == (0, 0, 0)
 
 
 def test_a_seed_fixes_the_noise_of_sampling_too(in_root):

@@ -1,28 +1,83 @@
-"""How far a study is, and how long the rest will take: said after every job."""
+"""How far a study is, and how long the rest takes: forecast before anything ran, then corrected by what jobs took."""
 
 from __future__ import annotations
 
-from statistics import mean
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
+from finefit.jobs.job import Job
 from finefit.jobs.machine import cores
-from finefit.jobs.progress import clock
 from finefit.jobs.store import read_json
+from finefit.outlook import cost, forecast
 from finefit.study.plan import Plan
+
+ENOUGH = 3  # finished jobs of a kind, from which on what they took bounds the others
+
+
+class Span(NamedTuple):
+    """Seconds: as expected, at least and at most."""
+
+    middle: float
+    least: float
+    most: float
+
+    def times(self, factor: float) -> Span:
+        """So many times as long."""
+        return Span(*(factor * part for part in self))
+
+
+class Pace:
+    """How long each job of a study takes on this machine, better known with every job that ends."""
+
+    def __init__(self, jobs: Iterable[Job]):
+        here = forecast.hardware_here()
+        self._forecast = {job.digest: Span(*cost.seconds(job, here)) for job in jobs}
+        self._ratios: dict[str, list[float]] = {}  # by kind: what jobs took over what they were forecast to take
+        for job in jobs:
+            if job.marker.exists():
+                self.ended(job, read_json(job.marker)["seconds"])
+
+    def ended(self, job: Job, seconds: float) -> None:
+        """Note what a job took."""
+        self._ratios.setdefault(job.kind, []).append(seconds / self._forecast[job.digest].middle)
+
+    def of(self, job: Job) -> Span:
+        """How long a job takes from its beginning: its forecast, times what ended jobs of its kind took of theirs.
+
+        The bounds are the forecast's until `ENOUGH` jobs of the kind ended, then the widest that were seen.
+        """
+        told, seen = self._forecast[job.digest], self._ratios.get(job.kind)
+        if not seen:
+            return told
+        mean = sum(seen) / len(seen)
+        if len(seen) < ENOUGH:
+            return told.times(mean)
+        return Span(*(told.middle * factor for factor in (mean, min(seen), max(seen))))
+
+    def left(self, jobs: Iterable[Job], running: Mapping[str, float] | None = None) -> Span:
+        """How long jobs take together on this machine's cores, and no less than the longest of them.
+
+        Args:
+            running: seconds for which some have been running, by digest.
+        """
+        begun = running or {}
+        spans = [[max(0.0, part - begun.get(job.digest, 0.0)) for part in self.of(job)] for job in jobs]
+        return Span(*(max(sum(part) / cores(), *part) for part in zip(*spans, strict=True))) if spans else Span(0, 0, 0)
+
+
+def missing(plan: Plan) -> list[Job]:
+    """Jobs whose artifact is not published."""
+    return [job for job in plan.jobs if not job.marker.exists()]
+
+
+def told(span: Span) -> str:
+    """Time left in words: "about 9 min left (6 min to 14 min)"."""
+    middle, least, most = map(forecast.duration, span)
+    return f"about {middle} left ({least} to {most})"
 
 
 def outlook(plan: Plan) -> str:
-    """Jobs done of all, and the time left on this machine's cores.
-
-    A missing job is taken to last as long as the done ones of its kind; while a kind has none done, the time is a
-    lower bound.
-    """
-    seconds: dict[str, list[float]] = {}
-    missing = []
-    for job in plan.jobs:
-        if job.marker.exists():
-            seconds.setdefault(job.kind, []).append(read_json(job.marker)["seconds"])
-        else:
-            missing.append(job.kind)
-    left = sum(mean(seconds[kind]) for kind in missing if kind in seconds) / cores()
-    bound = "about" if set(missing) <= seconds.keys() else "more than"
-    return f"{len(plan.jobs) - len(missing)} of {len(plan.jobs)} jobs done, {bound} {clock(left)} left"
+    """Jobs done of all, and the time left on this machine's cores."""
+    waiting, total = missing(plan), len(plan.jobs)
+    counted = f"{total - len(waiting)} of {total} jobs done"
+    return f"{counted}, {told(Pace(plan.jobs).left(waiting))}" if waiting else counted
