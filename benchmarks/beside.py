@@ -22,12 +22,13 @@ from safetensors.torch import save_file
 from finefit import methods
 from finefit.deltas.beside import beside
 from finefit.deltas.network import network, unconditional
-from finefit.diffusion import samplers
+from finefit.diffusion.predict import guided
 from finefit.jobs.devices import device_here
 from finefit.models.checkpoint import read_base
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
 from finefit.models.shapes import Shape
+from finefit.processes import Predict
 from finefit.sampling.networks import frozen
 
 CLASSES, SCALE = 101, 1.5
@@ -61,13 +62,13 @@ def step(model: DiT, away: str, pair: DiT | None, count: int, device: str) -> Ac
     """The network's answer for `count` pictures at a step."""
     rows = torch.arange(count, device=device)
     references = torch.zeros_like(rows) if away == "base" else torch.full_like(rows, CLASSES)
-    predict = samplers.guided(model, rows, references, SCALE, 3, (0, 999), pair=pair)
+    predict = guided(model, rows, references, SCALE, 3, (0, 999), pair=pair)
     x = latents(count, device)
     return lambda: asked(predict, x)
 
 
 @torch.inference_mode()
-def asked(predict: samplers.Predict, x: torch.Tensor) -> torch.Tensor:
+def asked(predict: Predict, x: torch.Tensor) -> torch.Tensor:
     """One answer."""
     return predict(x, 500)
 
@@ -124,9 +125,7 @@ def measured(method: str, file: Path, given: argparse.Namespace, device: str) ->
 def two_passes(model: DiT, base: DiT, count: int, device: str) -> Act:
     """The same by asking one network after the other."""
     rows = torch.arange(count, device=device)
-    label, reference = (
-        samplers.guided(one, given, None, 1.0, 3, (0, 999)) for one, given in ((model, rows), (base, 0 * rows))
-    )
+    label, reference = (guided(one, given, None, 1.0, 3, (0, 999)) for one, given in ((model, rows), (base, 0 * rows)))
     x = latents(count, device)
 
     def act() -> torch.Tensor:

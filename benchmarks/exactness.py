@@ -18,15 +18,16 @@ import torch
 from published import load
 from torch import Tensor, nn
 
+from finefit import processes
 from finefit.deltas.network import add_norm_affine
-from finefit.diffusion import samplers
-from finefit.diffusion.process import Diffusion
+from finefit.diffusion.predict import guided
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
 from finefit.models.shapes import Shape
 from finefit.training.label_dropout import drop_labels
 
 CLASSES, SCALE, STEPS = 10_000, 4.0, 50
+DDPM = processes.find("ddpm")
 LABELS = torch.tensor([7, 200, 5800, 9999])
 # FineDiffusion's superclasses of iNaturalist as inclusive ranges of class ids; every other class is number 10.
 RANGES = {
@@ -76,7 +77,7 @@ def compared(model: DiT, theirs: nn.Module, diffusion: ModuleType, reference: st
         rows = drop_labels(LABELS, model.y_embedder, [reference], 0.5, (1 - dropped) * 0.6)
         table = theirs.y_embedder(LABELS.clone(), train=True, force_drop_ids=dropped)
         found["dropped labels"] = error(model.y_embedder(rows), table)
-        process = Diffusion()
+        process = DDPM
         noised = process.noised(x, t, noise)
         ours = process.loss(model(noised, t, LABELS), x, noised, t, noise)
         full = diffusion.create_diffusion("")
@@ -94,8 +95,8 @@ def sampling_error(model: DiT, theirs: nn.Module, diffusion: ModuleType, referen
 
     rows = model.y_embedder.reference_rows(LABELS, reference)
     noise = stream()
-    predict = samplers.guided(model, LABELS, rows, SCALE, channels=3, interval=(0, 999))
-    ours = samplers.ancestral(predict, noise(), STEPS, noise)
+    predict = guided(model, LABELS, rows, SCALE, channels=3, interval=(0, 999))
+    ours = DDPM.ancestral(predict, noise(), STEPS, noise)
 
     noise = stream()
     start = torch.cat([noise()] * 2)

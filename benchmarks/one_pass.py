@@ -2,10 +2,10 @@
 
     python benchmarks/one_pass.py full-dogfit --json benchmarks/results/one-pass.json
 
-On training latents of the finished study, at timesteps drawn over the whole schedule, the teacher's noise is the guided
-one of `finefit.objectives.dogfit`, from the network's own at w = 1. `learned` is the share of what the teacher adds to
+On training latents of the finished study, at times drawn over the whole schedule, the teacher's prediction is guided as
+in `finefit.objectives.dogfit`, from the network's own at w = 1. `learned` is the share of what the teacher adds to
 that which the network told w adds by itself (1: all of it, by projection), `gap` the root mean square that is left to
-the teacher, as a share of the noise, and `unguided` that of the network told w = 1.
+the teacher, as a share of the prediction, and `unguided` that of the network told w = 1.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from measuring import machine
 
+from finefit import processes
 from finefit.deltas.delta import load_run
 from finefit.deltas.network import unconditional
-from finefit.diffusion.process import Diffusion
 from finefit.jobs.job import Job
 from finefit.latents.pack import Pack
-from finefit.objectives.dogfit import guided_noise
+from finefit.objectives.dogfit import guided_target
 from finefit.outlook.facts import objective_of
 from finefit.study.plan import Plan
 from finefit.study.reading import load
@@ -37,13 +37,14 @@ def learned(run: Job) -> list[dict[str, float]]:
     """A row for each scale: `scale`, `learned`, `gap`, `unguided`."""
     model, asked = load_run(run).eval(), objective_of(run)
     base = unconditional(run.inputs["base"].path / "base.safetensors", model.shape)
+    process = processes.of(run.settings["network"])
     pack, chance = Pack(run.inputs["latents"].path), torch.Generator().manual_seed(0)
     rows = np.linspace(0, len(pack.labels) - 1, PICTURES).astype(int)
-    t = torch.randint(1000, (PICTURES,), generator=chance)
+    t = process.times(PICTURES, chance)
     channels, side = model.shape.latent_channels, model.shape.latent_size
     noise = torch.randn(PICTURES, channels, side, side, generator=chance)
     latents = pack.sample(rows, np.zeros(PICTURES, int), torch.zeros_like(noise))
-    noised, labels = Diffusion().noised(latents, t, noise), torch.as_tensor(pack.labels)[torch.as_tensor(rows)]
+    noised, labels = process.noised(latents, t, noise), torch.as_tensor(pack.labels)[torch.as_tensor(rows)]
     own, none = model(noised, t, labels)[:, :channels], base(noised, t, torch.zeros_like(labels))[:, :channels]
 
     def share(of: torch.Tensor) -> float:
@@ -53,7 +54,8 @@ def learned(run: Job) -> list[dict[str, float]]:
     for scale in SCALES:
         told = torch.full((PICTURES,), scale)
         pupil = (model(noised, t, labels, told)[:, :channels] - own)[:, : asked.guided_channels]
-        teacher = (guided_noise(own, own, none, told, t, asked) - own)[:, : asked.guided_channels]
+        further = (told - 1) * process.least_noisy(t, asked.below)
+        teacher = (guided_target(own, own, none, further, asked.guided_channels) - own)[:, : asked.guided_channels]
         projected = float((pupil * teacher).sum() / teacher.square().sum())
         gap, unguided = share(pupil - teacher), share(teacher)
         found.append({"scale": scale, "learned": projected, "gap": gap, "unguided": unguided})

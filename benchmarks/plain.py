@@ -9,9 +9,9 @@ import torch
 from ours import AVERAGE_DECAY, CLASSES, Latents
 from torch import Tensor, nn
 
-from finefit.diffusion.process import Diffusion
 from finefit.jobs.devices import store_frozen_as_bfloat16, uses_bfloat16
 from finefit.models.dit import DiT
+from finefit.processes.ddpm import Diffusion
 
 Steps = Callable[[int], object]
 Losses = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # of (latents, timesteps, labels, noise), `[n]`

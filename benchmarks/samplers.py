@@ -26,9 +26,7 @@ from measuring import machine
 from scipy import stats
 from torch import Tensor
 
-from finefit import codecs
-from finefit.diffusion import samplers
-from finefit.diffusion.process import TRAIN_STEPS
+from finefit import codecs, processes
 from finefit.diffusion.taylorseer import Line
 from finefit.jobs import store
 from finefit.jobs.devices import device_here
@@ -38,6 +36,7 @@ from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance
+from finefit.processes import STEPS, Noise, Predict
 from finefit.sampling.batches import batches_of
 from finefit.sampling.networks import load_to_sample
 from finefit.sampling.sample import sample
@@ -55,15 +54,16 @@ SAMPLERS = [
     ("ddim", 24, 3, "blocks"),
     *(("dpmpp", 24, every, what) for every in (2, 3) for what in ("blocks", "output")),
 ]
+DDPM = processes.find("ddpm")
 SCORES = ["fd_probe", "class_accuracy", "diversity_probe"]
 
 
-def unipc(predict: samplers.Predict, x: Tensor, steps: int, noise: samplers.Noise) -> Tensor:
-    """UniPC of second order by diffusers, at the timesteps of `finefit.diffusion.samplers.dpmpp`."""
+def unipc(predict: Predict, x: Tensor, steps: int, noise: Noise) -> Tensor:
+    """UniPC of second order by diffusers, at the timesteps of our own DPM-Solver++."""
     importable_torchvision()
     from diffusers import UniPCMultistepScheduler
 
-    schedule = {"beta_start": 1e-4, "beta_end": 0.02, "num_train_timesteps": TRAIN_STEPS}
+    schedule = {"beta_start": 1e-4, "beta_end": 0.02, "num_train_timesteps": STEPS}
     scheduler = UniPCMultistepScheduler(**schedule, timestep_spacing="linspace")
     scheduler.set_timesteps(steps)
     for timestep in scheduler.timesteps:
@@ -97,15 +97,15 @@ def drawn(job: Job, settings: dict, every: int, between: str, device: str) -> tu
     """Pictures uint8 `[n, r, r, 3]` and labels `[n]`, and the seconds they took."""
     model, pair, precision = load_to_sample(job, device)
     codec = codecs.load(settings["codec"]).to(device)
-    sampler = getattr(samplers, settings["sampler"])
+    sampler = getattr(DDPM, settings["sampler"])
     settings = settings | {"sampler": "asked", "evaluate_every": every if between == "blocks" else 1}
 
-    def on_a_line(predict: samplers.Predict, *others: Any) -> Tensor:
+    def on_a_line(predict: Predict, *others: Any) -> Tensor:
         line = Line(every)
         return sampler(lambda x, t: line(lambda: predict(x, t)), *others)
 
     def sampled(labels: Tensor, numbers: Tensor) -> Tensor:
-        samplers.asked = on_a_line if between == "output" else sampler
+        DDPM.asked = on_a_line if between == "output" else sampler
         return sample(model, labels, numbers, settings, precision, device, pair)
 
     batches = batches_of(torch.arange(model.y_embedder.num_classes), settings["per_class"], settings["batch_size"])
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     plan, device = Plan(load(given.study)), device_here()
-    samplers.unipc = unipc
+    DDPM.unipc = unipc
     jobs = judged(given.method, plan)
     settings = jobs[0].inputs["sample"].settings
     settings = settings | {"per_class": given.per_class or settings["per_class"]}

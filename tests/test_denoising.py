@@ -8,9 +8,10 @@ import torch
 from tiny import BASE, BASE_FILE, run_of, shaken
 
 from finefit.deltas.network import network, with_own_classes
-from finefit.diffusion.process import TRAIN_STEPS, Diffusion
 from finefit.evaluation.denoising import by_class_and_band, denoising_losses, fixed_noise, fixed_timesteps
 from finefit.evaluation.drift import drift
+from finefit.processes import STEPS
+from finefit.processes.ddpm import Diffusion
 
 LATENTS = torch.randn(10, 4, 8, 8, generator=torch.Generator().manual_seed(1))
 LABELS = torch.arange(10) % 3
@@ -18,7 +19,7 @@ LABELS = torch.arange(10) % 3
 
 def test_timesteps_are_the_middles_of_equal_parts():
     assert fixed_timesteps(4).tolist() == [125, 375, 625, 875]
-    assert len(set(fixed_timesteps(TRAIN_STEPS).tolist())) == TRAIN_STEPS
+    assert len(set(fixed_timesteps(STEPS).tolist())) == STEPS
 
 
 def told_the_picture(noised: torch.Tensor, t: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from finefit.diffusion import samplers
-from finefit.diffusion.process import Diffusion, gaussian_kl, linear_alphas_cumprod, respaced
+from finefit import processes
+from finefit.diffusion.predict import guided
+from finefit.processes.ddpm import Diffusion, gaussian_kl, linear_alphas_cumprod, respaced
+
+DDPM = processes.find("ddpm")
 
 
 @pytest.fixture
@@ -95,14 +98,14 @@ def test_deterministic_samplers_reach_the_exact_scale(sampler, steps, tolerance)
     """For Gaussian data the probability flow only rescales: x_0 = x_T * sqrt(variance / (a_T variance + 1 - a_T))."""
     variance, last = 0.25, linear_alphas_cumprod()[-1]
     x = torch.ones(1, 4, 2, 2)
-    result = getattr(samplers, sampler)(gaussian_noise(variance), x, steps, lambda: torch.zeros_like(x))
+    result = DDPM.sample(sampler, gaussian_noise(variance), x, steps, lambda: torch.zeros_like(x))
     assert result.mean().item() == pytest.approx(math.sqrt(variance / (last * variance + 1 - last)), rel=tolerance)
 
 
 def test_ancestral_sampling_has_the_data_variance():
     generator = torch.Generator().manual_seed(0)
     noise = lambda: torch.randn(64, 4, 8, 8, generator=generator)  # noqa: E731
-    result = samplers.ancestral(gaussian_noise(0.25), noise(), 100, noise)
+    result = DDPM.ancestral(gaussian_noise(0.25), noise(), 100, noise)
     assert result.var().item() == pytest.approx(0.25, rel=0.05)
 
 
@@ -120,7 +123,7 @@ def test_dpm_solver_equals_diffusers():
     expected = x.clone()
     for t in scheduler.timesteps:
         expected = scheduler.step(predict(expected, t)[:, :4], t, expected).prev_sample
-    ours = samplers.dpmpp(predict, x, 10, lambda: torch.zeros_like(x))
+    ours = DDPM.dpmpp(predict, x, 10, lambda: torch.zeros_like(x))
     assert (ours - expected).norm() / expected.norm() < 1e-5
 
 
@@ -133,15 +136,15 @@ class TwoRows(torch.nn.Module):
 
 def test_guidance_follows_the_papers_formula_on_the_guided_channels():
     rows, references = torch.tensor([3, 5]), torch.tensor([10, 11])
-    output = samplers.guided(TwoRows(), rows, references, 4.0, 3, (0, 999))(torch.zeros(2, 4, 2, 2), 0)
+    output = guided(TwoRows(), rows, references, 4.0, 3, (0, 999))(torch.zeros(2, 4, 2, 2), 0)
     assert output[:, :3, 0, 0].tolist() == [[10 + 4 * (3 - 10)] * 3, [11 + 4 * (5 - 11)] * 3]
     assert output[:, 3:, 0, 0].tolist() == [[3.0] * 5, [5.0] * 5]
 
 
 def test_scale_one_is_no_guidance():
     x, rows = torch.zeros(2, 4, 2, 2), torch.tensor([3, 5])
-    guided = samplers.guided(TwoRows(), rows, torch.tensor([10, 11]), 1.0, 4, (0, 999))(x, 0)
-    assert torch.equal(guided, samplers.guided(TwoRows(), rows, None, 1.0, 4, (0, 999))(x, 0))
+    found = guided(TwoRows(), rows, torch.tensor([10, 11]), 1.0, 4, (0, 999))(x, 0)
+    assert torch.equal(found, guided(TwoRows(), rows, None, 1.0, 4, (0, 999))(x, 0))
 
 
 def test_float64_constants():

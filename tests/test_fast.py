@@ -11,12 +11,12 @@ from tiny import BASE, CODEC, SAMPLE, TRAIN, answer, run_of, shaken
 
 from finefit.codecs import patch_pca
 from finefit.deltas.network import network
-from finefit.diffusion.process import Diffusion
 from finefit.jobs import devices, ranks, stopping, store
 from finefit.jobs.devices import store_frozen_as_bfloat16
 from finefit.jobs.job import Job
 from finefit.models.shapes import CLASS_TABLE
 from finefit.objectives import Material, plain
+from finefit.processes.ddpm import Diffusion
 from finefit.sampling import networks, sample
 from finefit.training import train
 from finefit.training.learning_rate import peak_rates, share_of_peak

@@ -23,11 +23,11 @@ from PIL import Image
 from safetensors.torch import save_file
 from tiny import BASE, ROOT, TRAIN, run_of
 
+from finefit import processes
 from finefit.data import archives, names, pictures, sources, tables
 from finefit.data.listings import only
 from finefit.datasets import folder
 from finefit.deltas.network import network
-from finefit.diffusion import samplers
 from finefit.evaluation.measured import measured
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs import faults, progress, store
@@ -35,7 +35,7 @@ from finefit.jobs.job import Job
 from finefit.metrics import TooFew, accuracy, diversity, frechet, kernel, manifold
 from finefit.models import checkpoint
 from finefit.outlook import data_check, prune, rates
-from finefit.study import limits, reading, snapshots
+from finefit.study import reading, snapshots
 from finefit.study.plan import Plan
 from finefit.training import state
 from finefit.training.learning_rate import peak_rates
@@ -78,6 +78,7 @@ def photographs(root: Path, classes: int = 4, count: int = 5) -> Path:
     return root
 
 
+DDPM = processes.find("ddpm")
 LINES = {"data": 3, "data.mine": 4, "methods": 5, "methods.full": 6, "sample": 8, "sample.sweep": 9, "sample.steps": 10}
 
 
@@ -166,7 +167,7 @@ def test_two_classes_without_superclasses_are_refused_when_the_study_is_read(pro
 # Bounds.
 
 
-@pytest.mark.parametrize("sampler", limits.MOST_STEPS)
+@pytest.mark.parametrize("sampler", DDPM.SAMPLERS)
 def test_a_sampler_takes_as_many_steps_as_are_different_and_no_more(sampler):
     """At the bound no timestep comes twice and the pictures are finite; one step more is refused."""
 
@@ -177,11 +178,11 @@ def test_a_sampler_takes_as_many_steps_as_are_different_and_no_more(sampler):
             seen.append(t)
             return torch.zeros(1, 2, 1, 1)
 
-        result = getattr(samplers, sampler)(predict, torch.ones(1, 1, 1, 1), steps, lambda: torch.zeros(1, 1, 1, 1))
+        result = DDPM.sample(sampler, predict, torch.ones(1, 1, 1, 1), steps, lambda: torch.zeros(1, 1, 1, 1))
         assert torch.isfinite(result).all()
         return seen
 
-    most, least = limits.MOST_STEPS[sampler], limits.LEAST_STEPS[sampler]
+    most, least = DDPM.SAMPLERS[sampler].most, DDPM.SAMPLERS[sampler].least
     assert len(set(asked(most))) == most and len(asked(least)) == least
     assert told(study(sample__sampler=sampler, sample__steps=most + 1))[0].startswith("mine.yaml:10: sample.steps: ")
     assert reading.parse(study(sample__sampler=sampler, sample__steps=most), "mine.yaml")

@@ -11,18 +11,22 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import BASE, BASE_FILE, ROOT, SAMPLE, run_of, shaken
 
+from finefit import processes
 from finefit.deltas.beside import beside
 from finefit.deltas.network import network, unconditional
-from finefit.diffusion import guidance, samplers
-from finefit.diffusion.process import TRAIN_STEPS, linear_alphas_cumprod
+from finefit.diffusion import guidance
+from finefit.diffusion.predict import guided
 from finefit.models.checkpoint import read_class_table
 from finefit.outlook import work
+from finefit.processes import STEPS
+from finefit.processes.ddpm import linear_alphas_cumprod
 from finefit.sampling.sample import sample
 from finefit.study import reading
 from finefit.study.plan import Plan
 
 CHANCE = torch.Generator().manual_seed(0)
 LABEL, REFERENCE, X = (torch.randn(3, 4, 5, 5, dtype=torch.float64, generator=CHANCE) for _ in range(3))
+DDPM = processes.find("ddpm")
 FORMS = ("plain", "zero_star", "apg")
 
 
@@ -32,25 +36,25 @@ def inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_where_both_agree_every_form_says_the_same(form):
-    torch.testing.assert_close(getattr(guidance, form)(LABEL, LABEL, 4.0, X, 500), LABEL)
+    torch.testing.assert_close(getattr(guidance, form)(LABEL, LABEL, 4.0, X, 500, DDPM), LABEL)
 
 
 @pytest.mark.parametrize("form", ["plain", "apg"])
 def test_scale_one_is_the_labels_own(form):
-    torch.testing.assert_close(getattr(guidance, form)(LABEL, REFERENCE, 1.0, X, 500), LABEL)
+    torch.testing.assert_close(getattr(guidance, form)(LABEL, REFERENCE, 1.0, X, 500, DDPM), LABEL)
 
 
 def test_zero_star_is_its_papers_equation():
     """(1 - w) s u + w c, with the s that makes s u nearest to c."""
     s = inner(LABEL, REFERENCE) / inner(REFERENCE, REFERENCE)
     expected = (1 - 3.0) * s * REFERENCE + 3.0 * LABEL
-    torch.testing.assert_close(guidance.zero_star(LABEL, REFERENCE, 3.0, X, 500), expected)
+    torch.testing.assert_close(guidance.zero_star(LABEL, REFERENCE, 3.0, X, 500, DDPM), expected)
     residual = LABEL - guidance.projected(LABEL, REFERENCE)
     assert inner(residual, REFERENCE).abs().max() < 1e-12
 
 
 def test_zero_stars_first_step_has_no_velocity():
-    noise = guidance.zero_star(LABEL, REFERENCE, 3.0, X, TRAIN_STEPS - 1)
+    noise = guidance.zero_star(LABEL, REFERENCE, 3.0, X, STEPS - 1, DDPM)
     kept = linear_alphas_cumprod()[-1]
     x0 = (X - (1 - kept) ** 0.5 * noise) / kept**0.5
     assert (kept**0.5 * noise - (1 - kept) ** 0.5 * x0).abs().max() < 1e-12
@@ -64,7 +68,7 @@ def test_apg_is_its_papers_update_of_predicted_pictures(t):
     own, other = ((X - sigma * noise) / alpha for noise in (LABEL, REFERENCE))
     along = inner(own - other, own) / inner(own, own) * own
     expected = own + 3.0 * ((own - other) - along)
-    found = (X - sigma * guidance.apg(LABEL, REFERENCE, 4.0, X, t)) / alpha
+    found = (X - sigma * guidance.apg(LABEL, REFERENCE, 4.0, X, t, DDPM)) / alpha
     torch.testing.assert_close(found, expected)
 
 
@@ -74,10 +78,10 @@ def test_every_form_is_what_sampling_goes_by(form):
     rows, references = torch.tensor([0, 3]), torch.tensor([4, 4])
     x = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        predict = samplers.guided(model, rows, references, 3.0, 3, (0, 999), getattr(guidance, form))
+        predict = guided(model, rows, references, 3.0, 3, (0, 999), getattr(guidance, form))
         found, t = predict(x, 500), torch.tensor([500, 500])
         label, reference = model(x, t, rows), model(x, t, references)
-    expected = getattr(guidance, form)(label[:, :3], reference[:, :3], 3.0, x[:, :3], 500)
+    expected = getattr(guidance, form)(label[:, :3], reference[:, :3], 3.0, x[:, :3], 500, DDPM)
     torch.testing.assert_close(found[:, :3], expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(found[:, 3:], label[:, 3:], rtol=1e-5, atol=1e-5)
 

@@ -11,14 +11,14 @@ import torch
 from test_methods import interrupted_at
 from tiny import BASE, BASE_FILE, ROOT, SAMPLE, answer, fine_tuned, run_of, shaken, trained_tensors
 
-from finefit import objectives
+from finefit import objectives, processes
 from finefit.deltas.delta import load_delta, save_delta
 from finefit.deltas.merge import merged
 from finefit.deltas.network import network, unconditional
-from finefit.diffusion.process import Diffusion
 from finefit.models.shapes import Shape
 from finefit.objectives import Material, Networks, diff_tuning, dogfit, plain
 from finefit.outlook import cost, work
+from finefit.processes.ddpm import Diffusion
 from finefit.sampling import source
 from finefit.sampling.sample import sample
 from finefit.study import reading
@@ -86,10 +86,10 @@ def test_late_timesteps_are_likelier_in_proportion():
     """Each timestep's part of the uniform numbers is (t + 1) of 500,500."""
     edges = torch.arange(1001, dtype=torch.float64) * torch.arange(1, 1002) / 2 / 500_500
     middle = (edges[1:] + edges[:-1]) / 2
-    assert diff_tuning.likelier_late(middle).tolist() == list(range(1000))
+    assert processes.find("ddpm").noisier(middle).tolist() == list(range(1000))
     near = 1e-9
-    assert diff_tuning.likelier_late(edges[1:-1] - near).tolist() == list(range(999))
-    assert diff_tuning.likelier_late(edges[1:-1] + near).tolist() == list(range(1, 1000))
+    assert processes.find("ddpm").noisier(edges[1:-1] - near).tolist() == list(range(999))
+    assert processes.find("ddpm").noisier(edges[1:-1] + near).tolist() == list(range(1, 1000))
 
 
 def test_a_fifth_of_a_batch_is_the_bases_own_early_and_without_a_class():

@@ -13,7 +13,7 @@ from tiny import BASE, CODEC, ROOT, SAMPLE, run_of
 
 from finefit.codecs import patch_pca, patch_pca_fit
 from finefit.deltas.network import network
-from finefit.diffusion import samplers
+from finefit.diffusion.predict import guided
 from finefit.latents.encode import pack
 from finefit.latents.pack import Pack
 from finefit.metrics import probe
@@ -195,9 +195,9 @@ for name in finefit.methods.names():
 def test_guidance_acts_only_within_its_interval():
     model = network(run_of("bitfit"), BASE).eval()
     rows = torch.tensor([0, 1])
-    predict = samplers.guided(model, rows, torch.tensor([4, 4]), 3.0, channels=4, interval=(400, 600))
+    predict = guided(model, rows, torch.tensor([4, 4]), 3.0, channels=4, interval=(400, 600))
     x = torch.randn(2, 4, 16, 16)
-    for timestep, guided in ((399, False), (400, True), (600, True), (601, False)):
+    for timestep, inside in ((399, False), (400, True), (600, True), (601, False)):
         t = torch.full((2,), timestep)
         with torch.no_grad():
-            assert torch.equal(predict(x, timestep), model(x, t, rows)) != guided
+            assert torch.equal(predict(x, timestep), model(x, t, rows)) != inside

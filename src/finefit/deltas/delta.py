@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from finefit import processes
 from finefit.deltas.network import network
 from finefit.models.checkpoint import base_of
 from finefit.models.dit import DiT
@@ -41,8 +42,10 @@ def load_delta(file: Path, base: dict[str, Tensor] | None, base_digest: str | No
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"{file}: no delta, or cut off ({error}); delete {file.parent} and repeat") from None
     if metadata["base"] != base_digest:
+        process = metadata["run"]["network"].get("process", processes.DEFAULT)
         raise ValueError(
-            f"{file}: made on base {metadata['base']}, not on {base_digest}; a delta fits its own base only"
+            f"{file}: made on base {metadata['base']}, not on {base_digest}; a delta of process {process} fits its own "
+            "base only"
         )
     model = network(metadata["run"], base)
     if model.trained != tensors.keys():

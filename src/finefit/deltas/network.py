@@ -89,7 +89,7 @@ def unconditional(file: Path, shape: Shape, null: int | str = "last") -> DiT | N
     Args:
         file: the base, as `checkpoint.read_base` takes it.
         shape: the base's, but for the latents' side, which may be more than that it was trained on.
-        null: which row is null where the file does not tell: see `null_row.null_row`.
+        null: which row is null where the file does not tell: see `about.null_row`.
 
     Gives None where the base was trained without a null row.
     """

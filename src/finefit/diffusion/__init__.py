@@ -1,4 +1,4 @@
-"""The diffusion process, and samplers on any network that predicts noise and variance.
+"""Between a network and a sampler: guidance, and forecasts in the place of evaluations.
 
-May import: models.
+May import: models, processes.
 """

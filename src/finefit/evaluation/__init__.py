@@ -1,4 +1,4 @@
 """Pictures to scores: what real pictures score and the networks that judge, then every set of samples.
 
-May import: jobs, data, judges, hierarchy, codecs, models, deltas, diffusion, metrics.
+May import: jobs, data, judges, hierarchy, codecs, processes, models, deltas, metrics.
 """

@@ -1,9 +1,10 @@
-"""Held-out denoising loss: how well a network predicts the noise in test pictures that it was not trained on.
+"""Held-out denoising loss: how well a network predicts what it is to predict in test pictures it was not trained on.
 
-The hybrid loss L_simple + L_vlb that training minimises (Improved DDPM, Nichol and Dhariwal 2021, eq. 16), on latents
-of test pictures. Every picture is noised at the same fixed timesteps with the same fixed noise for every network, so
-that chance of timesteps and noise cancels from the difference of two networks. It needs no sampling and no judge: it
-says nothing of pictures by itself. The base's own value, at its null row, is what a network has to improve on.
+The loss that training minimises by the network's process, on latents of test pictures. Every picture is noised at the
+same fixed steps of the schedule with the same fixed noise for every network, so that chance of steps and noise cancels
+from the difference of two networks. Losses by two processes are no more alike than what their networks predict. It
+needs no sampling and no judge: it says nothing of pictures by itself. The base's own value, at its null row, is what a
+network has to improve on.
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from finefit import codecs
+from finefit import codecs, processes
 from finefit.deltas.delta import load_run
 from finefit.deltas.network import unconditional, with_own_classes
-from finefit.diffusion.process import TRAIN_STEPS, Diffusion
 from finefit.evaluation.drift import drift
 from finefit.hierarchy.index import read_index, read_pictures
 from finefit.jobs.devices import device_here, uses_bfloat16
@@ -30,9 +30,11 @@ from finefit.jobs.job import Job
 from finefit.jobs.parts import timed
 from finefit.models.dit import DiT
 from finefit.models.shapes import Shape
+from finefit.processes import STEPS, Process
 
 BANDS = 10  # equal parts of the training schedule that the loss is told for
-Network = Callable[[Tensor, Tensor, Tensor], Tensor]  # noised latents, timesteps, labels; gives noise and variance
+Network = Callable[[Tensor, Tensor, Tensor], Tensor]  # noised latents, times, labels; gives a network's output
+USUAL = processes.find(processes.DEFAULT)
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
@@ -53,9 +55,10 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     rows = labels.to(device) if run else torch.zeros_like(labels, device=device)
     precision = run.settings["train"]["precision"] if run else "auto"
     timesteps = fixed_timesteps(settings["denoising_timesteps"])
+    process = processes.of(run.settings["network"] if run else job.inputs["base"].settings)
     with torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)):
-        losses = denoising_losses(model, latents.to(device), rows, timesteps)
-        moved = drift_of(job, model, device)
+        losses = denoising_losses(model, latents.to(device), rows, timesteps, process=process)
+        moved = drift_of(job, model, device, process)
     require_finite("denoising losses", losses)
     table = by_class_and_band(losses, labels.numpy(), timesteps, BANDS)
     table.to_csv(out / "denoising.csv", index=False)
@@ -63,7 +66,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     (out / "denoising.json").write_text(json.dumps({"denoising_loss": float(mean)} | moved) + "\n")
 
 
-def drift_of(job: Job, model: DiT, device: str) -> dict[str, float]:
+def drift_of(job: Job, model: DiT, device: str, process: Process) -> dict[str, float]:
     """The `drift` of a job's run, where the job asks for it."""
     pictures = job.settings.get("drift_pictures")
     if not pictures:
@@ -71,7 +74,7 @@ def drift_of(job: Job, model: DiT, device: str) -> dict[str, float]:
     base = job.inputs["run"].inputs["base"]
     file, null = base.path / "base.safetensors", base.settings.get("null_row", "last")
     own = with_own_classes(file, model.shape, null).requires_grad_(False).to(device)
-    found = drift(model, own, pictures, job.settings["denoising_timesteps"])
+    found = drift(model, own, pictures, job.settings["denoising_timesteps"], process=process)
     require_finite("drift", torch.tensor(found))
     return {"drift": found}
 
@@ -98,7 +101,7 @@ def held_out_latents(encoding: Job, per_class: int, device: str) -> tuple[Tensor
 
 def fixed_timesteps(count: int) -> np.ndarray:
     """`[count]` timesteps, the middles of as many equal parts of the training schedule."""
-    return ((np.arange(count) + 0.5) * TRAIN_STEPS / count).astype(np.int64)
+    return ((np.arange(count) + 0.5) * STEPS / count).astype(np.int64)
 
 
 def fixed_noise(shape: tuple[int, ...], timestep: int, seed: int) -> Tensor:
@@ -109,24 +112,30 @@ def fixed_noise(shape: tuple[int, ...], timestep: int, seed: int) -> Tensor:
 
 @torch.no_grad()
 def denoising_losses(
-    network: Network, latents: Tensor, labels: Tensor, timesteps: np.ndarray, seed: int = 0, batch_size: int = 64
+    network: Network,
+    latents: Tensor,
+    labels: Tensor,
+    timesteps: np.ndarray,
+    seed: int = 0,
+    batch_size: int = 64,
+    process: Process = USUAL,
 ) -> np.ndarray:
-    """The hybrid loss of every picture at every timestep, `[n, timesteps]`.
+    """The process's loss of every picture at every step of the schedule, `[n, timesteps]`.
 
     Args:
-        network: takes noised latents, timesteps `[n]` and labels `[n]`, on the device of `latents`.
+        network: takes noised latents, times `[n]` and labels `[n]`, on the device of `latents`.
         latents: `[n, c, h, w]` of test pictures, as training sees them.
         labels: `[n]`, each picture's class.
         timesteps: see `fixed_timesteps`.
     """
-    diffusion, columns = Diffusion(), []
+    columns = []
     for timestep in timesteps.tolist():
         noise, parts = fixed_noise(tuple(latents.shape), timestep, seed), []
         for x0, part, label in zip(*(all_.split(batch_size) for all_ in (latents, noise, labels)), strict=True):
-            part, t = part.to(x0), torch.full((len(x0),), timestep, device=x0.device)
-            noised = diffusion.noised(x0, t, part)
+            part, t = part.to(x0), torch.full((len(x0),), process.time(timestep), device=x0.device)
+            noised, target = process.noised(x0, t, part), process.target(x0, part)
             with timed("denoising passes", len(x0)):
-                parts.append(diffusion.loss(network(noised, t, label).float(), x0, noised, t, part).double().cpu())
+                parts.append(process.loss(network(noised, t, label).float(), x0, noised, t, target).double().cpu())
         columns.append(torch.cat(parts).numpy())
     return np.stack(columns, axis=1)
 
@@ -139,7 +148,7 @@ def by_class_and_band(losses: np.ndarray, labels: np.ndarray, timesteps: np.ndar
         labels: `[n]`.
         bands: equal parts of the training schedule; one without a timestep has no rows.
     """
-    edges = np.linspace(0, TRAIN_STEPS, bands + 1).round().astype(int)
+    edges = np.linspace(0, STEPS, bands + 1).round().astype(int)
     tables = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = (low <= timesteps) & (timesteps < high)

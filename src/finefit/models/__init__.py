@@ -1,4 +1,4 @@
 """The network: a class-conditional Diffusion Transformer and its label embedder.
 
-May import: jobs, data.
+May import: jobs, data, processes.
 """

@@ -18,13 +18,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from finefit import processes
 from finefit.data import sources
 from finefit.jobs.empty_weights import empty_weights
 from finefit.jobs.finite import require_finite
 from finefit.models import diffusers_layout
+from finefit.models.about import about, check_process, null_row
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder
-from finefit.models.null_row import about, null_row
 from finefit.models.shapes import CLASS_TABLE, SIZES, Shape
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def build_base(job: Job, out: Path, scratch: Path) -> None:
     """Phase "base": the checkpoint that fine-tuning starts from, verified, under its published names.
 
     Raises:
-        ValueError: the file does not hold the network that the study names.
+        ValueError: the file does not hold the network that the study names, or tells of another process.
     """
     file = sources.fetch(job.settings["weights"]["name"])
     state = read(file)
@@ -53,6 +54,7 @@ def build_base(job: Job, out: Path, scratch: Path) -> None:
             f"base.patch {job.settings['patch']}"
         )
     check(state, shape, file)
+    check_process(file, job.settings)
     if file.suffix == ".safetensors" and not diffusers_layout.is_layout_of(file):
         shutil.copyfile(file, out / "base.safetensors")
     else:
@@ -208,7 +210,7 @@ def read_class_table(file: Path, null: int | str = "last") -> ClassTable:
     """The class table of a base (`base.safetensors` or a published checkpoint), which `read_base` leaves out.
 
     Args:
-        null: which row is null where the file does not tell: see `null_row.null_row`.
+        null: which row is null where the file does not tell: see `about.null_row`.
     """
     rows = only(file, CLASS_TABLE).float()
     return ClassTable(rows, tuple(about(file).get("classes", ())), null_row(file, len(rows), null))
@@ -231,6 +233,7 @@ def export_base(run: Job, file: Path, model: DiT) -> None:
     with open(run.inputs["latents"].inputs["data"].path / "classes.csv", newline="", encoding="utf-8") as table:
         classes = [row["class_name"] for row in csv.DictReader(table)]
     told = {"run": run.digest, "classes": classes, "null_row": model.y_embedder.null_row}
+    told |= processes.told(run.settings["network"])
     halves = {name: value.half() for name, value in sorted(model.state_dict().items())}
     save_file(halves, file, {"finefit": json.dumps(told)})
     shutil.copyfile(run.marker, file.with_suffix(".provenance.json"))

@@ -10,7 +10,7 @@ An objective module defines
 
 `plain.py` says what each is. Modules import torch inside functions only, so that planning a study stays fast.
 
-May import: jobs, models, diffusion.
+May import: jobs, models, processes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar
 
+from finefit import processes
 from finefit.jobs import modules
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Network = Callable[..., Tensor]  # of noised latents, timesteps and labels, and of scales where it takes them
+    from finefit.processes import Process
+
+    Network = Callable[..., Tensor]  # of noised latents, times and labels, and of scales where it takes them
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,13 @@ class Material:
         steps: of the training.
         null_row: of the class table that is trained; None where it has none.
         source: latents `[n, c, h, w]` of pictures that the base drew, for those that ask for them.
+        process: by which the network is trained.
     """
 
     steps: int
     null_row: int | None = None
     source: Tensor | None = None
+    process: Process = processes.find(processes.DEFAULT)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Diff-Tuning (Zhong et al. 2024, arXiv 2406.00773): learn the target late in the schedule, keep the source early.
 
-The target's pictures are drawn at timesteps t with p(t) proportional to t, counted from 1; a share of every batch is
-pictures that the base itself drew beforehand, with no class asked for, at p(t) proportional to 1001 - t. Theirs stand
-in the place of as many of the target's, so that a step costs what it costs others; their loss counts less.
+The target's pictures are drawn at times as likely as they are noisy; a share of every batch is pictures that the base
+itself drew beforehand, with no class asked for, at times as unlikely as they are noisy. Theirs stand in the place of as
+many of the target's, so that a step costs what it costs others; their loss counts less.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Settings(ObjectiveSettings):
         source_share: of a batch, how much is the base's own pictures.
         source_weight: of their loss.
         pictures: how many of them are drawn, once for all runs on a base; how many they drew could not be read.
-        sampling_steps: of DPM-Solver++, for each.
+        sampling_steps: of the process's sampler for few steps, for each.
     """
 
     source_share: float = 0.2
@@ -67,30 +67,19 @@ class Objective(plain.Objective):
         n = len(columns["rows"])
         own = torch.arange(n) >= n - round(self.settings.source_share * n)
         uniform = torch.rand(n, generator=chance, dtype=torch.float64)
-        late = likelier_late(uniform)
+        late = self.process.noisier(uniform)
         which = torch.randint(len(self.source), (n,), generator=chance)
         return {
             "rows": torch.where(own, self.null_row, columns["rows"]),
-            "t": torch.where(own, LAST - late, late),
+            "t": torch.where(own, self.process.mirrored(late), late),
             "source": torch.where(own, which, -1),
             "weight": torch.where(own, self.settings.source_weight, 1.0),
         }
 
     def losses(self, part: dict[str, Tensor], networks: Networks) -> Tensor:
-        """The hybrid loss, on the base's own pictures where a row is one, times its weight."""
+        """The process's loss, on the base's own pictures where a row is one, times its weight."""
         import torch
 
         theirs = (part["source"] >= 0).view(-1, 1, 1, 1)
         latents = torch.where(theirs, self.source[part["source"].clamp(min=0)], part["latents"])
         return part["weight"] * super().losses(part | {"latents": latents}, networks)
-
-
-LAST = 999  # the last timestep of the training schedule
-
-
-def likelier_late(uniform: Tensor) -> Tensor:
-    """Timesteps 0 to `LAST` with p(t) proportional to t + 1, from uniform numbers: int64 of the same shape."""
-    import torch
-
-    weights = torch.arange(1, LAST + 2, dtype=torch.float64)
-    return torch.searchsorted(weights.cumsum(0) / weights.sum(), uniform, right=True).clamp(max=LAST)

@@ -1,9 +1,9 @@
 """DogFit (Bahram et al., AAAI 2026, arXiv 2508.05685): Domain Guidance is learned, and sampling takes one pass.
 
 The scale w of guidance is an input of the network, drawn anew for every picture. From a step on, what the network is
-to predict is no longer the noise alone but
+to predict is no longer its process's target (the noise, as published) alone but
 
-    noise + (w - 1) (averaged(x, y, 1) - base(x, no class)),    where t is below a share of the schedule,
+    target + (w - 1) (averaged(x, y, 1) - base(x, no class)),    where t is below a share of the schedule,
 
 with the network's own running average, and the untouched base. Before that step w is 1.
 """
@@ -73,34 +73,34 @@ class Objective(plain.Objective):
         return columns | {"scale": 1 - torch.log1p(-uniform) / rate}
 
     def losses(self, part: dict[str, Tensor], networks: Networks) -> Tensor:
-        """The hybrid loss with the guided noise in the place of the noise."""
+        """The process's loss with the guided target in the place of its own."""
         import torch
 
         if "scale" not in part:
             return super().losses(part, networks)
-        noised, t = self.diffusion.noised(part["latents"], part["t"], part["noise"]), part["t"]
+        noised, t = self.process.noised(part["latents"], part["t"], part["noise"]), part["t"]
         with torch.no_grad():
             own = networks.averaged(noised, t, part["places"], torch.ones_like(part["scale"]))
-            none = networks.base(noised, t, torch.zeros_like(part["places"]))
-            target = guided_noise(part["noise"], own, none, part["scale"], t, self.settings)
+            none = networks.base(noised, t, torch.zeros(len(t), dtype=torch.int64, device=t.device))
+            plain_target = self.process.target(part["latents"], part["noise"])
+            further = (part["scale"] - 1) * self.process.least_noisy(t, self.settings.below)
+            target = guided_target(plain_target, own, none, further, self.settings.guided_channels)
         output = networks.tuned(noised, t, part["places"], part["scale"])
-        return self.diffusion.loss(output.float(), part["latents"], noised, t, target)
+        return self.process.loss(output.float(), part["latents"], noised, t, target)
 
 
-def guided_noise(noise: Tensor, own: Tensor, none: Tensor, scale: Tensor, t: Tensor, settings: Settings) -> Tensor:
+def guided_target(target: Tensor, own: Tensor, none: Tensor, further: Tensor, channels: int) -> Tensor:
     """The module's formula: what the network is to predict, `[n, c, h, w]`.
 
     Args:
-        noise: that was added.
-        own, none: what the averaged network and the base predict.
-        scale, t: `[n]`.
+        target: the process's own.
+        own, none: outputs of the averaged network and of the base.
+        further: w - 1, or 0 where nothing is guided, `[n]`.
+        channels: that are guided, the first so many.
     """
-    from finefit.diffusion.process import TRAIN_STEPS
-
-    further = (scale - 1) * (t < settings.below * TRAIN_STEPS)
-    channels, target = settings.guided_channels, noise.clone()
-    target[:, :channels] += further.view(-1, 1, 1, 1) * (own[:, :channels] - none[:, :channels]).float()
-    return target
+    guided = target.clone()
+    guided[:, :channels] += further.view(-1, 1, 1, 1) * (own[:, :channels] - none[:, :channels]).float()
+    return guided
 
 
 def add(model: DiT) -> set[str]:

@@ -1,4 +1,4 @@
-"""The papers' own objective: the hybrid loss on the target's pictures, at timesteps that are all as likely."""
+"""The papers' own objective: the process's loss on the target's pictures, at times that are all as likely."""
 
 from __future__ import annotations
 
@@ -20,15 +20,13 @@ class Objective:
     """What a training step minimises. Others derive from it."""
 
     def __init__(self, settings: ObjectiveSettings, material: Material):
-        from finefit.diffusion.process import Diffusion
-
-        self.settings, self.material, self.diffusion = settings, material, Diffusion()
+        self.settings, self.material, self.process = settings, material, material.process
 
     def vary(self, columns: dict[str, Tensor], chance: Generator, step: int) -> dict[str, Tensor]:
         """What a batch is to be, as columns `[n]` with a number per picture.
 
         Args:
-            columns: `rows` of the class table and timesteps `t`, as the papers draw them.
+            columns: `rows` of the class table and times `t`, as the papers draw them.
             chance: the step's own, on the CPU; the only source of chance.
             step: counted from 0.
         """
@@ -41,6 +39,7 @@ class Objective:
             part: `latents` and `noise` `[n, c, h, w]`, `places` (labels, as the networks take them) and what `vary`
                 gave but for `rows`, all on the device.
         """
-        noised = self.diffusion.noised(part["latents"], part["t"], part["noise"])
+        noised = self.process.noised(part["latents"], part["t"], part["noise"])
         output = networks.tuned(noised, part["t"], part["places"])
-        return self.diffusion.loss(output.float(), part["latents"], noised, part["t"], part["noise"])
+        target = self.process.target(part["latents"], part["noise"])
+        return self.process.loss(output.float(), part["latents"], noised, part["t"], target)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from finefit import processes
 from finefit.jobs.job import Job
 from finefit.outlook import facts
 from finefit.study.passes import evaluations, passes
@@ -31,7 +32,10 @@ def latents(job: Job) -> dict[str, float]:
 
 def source(job: Job) -> dict[str, float]:
     """Pictures that the base draws without a class."""
-    drawn = job.settings["pictures"] * job.settings["steps"]
+    base = job.inputs["base"].settings
+    sampler = processes.few_steps(processes.of(base))
+    asked = evaluations({"sampler": sampler, "steps": job.settings["steps"]} | processes.told(base))
+    drawn = job.settings["pictures"] * asked
     return {"sample": drawn * facts.shape_of(job).forward_operations}
 
 

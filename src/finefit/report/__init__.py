@@ -6,7 +6,7 @@ The way of a number, never back: `evaluation` writes an artifact's JSON files; `
 `tables`, `figures` and `sheets` show it, `notebooks/` give order and prose, `site` and `template.html` make the pages.
 `gathered` makes one ledger of all kept studies; `keep` makes a report fit for the repository.
 
-May import: jobs, data, judges, models, methods, study, outlook, analysis, claims.
+May import: jobs, data, judges, processes, models, methods, study, outlook, analysis, claims.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from html import escape
 
 from IPython.display import HTML
 
+from finefit import processes
 from finefit.analysis.collect import Results, content
 from finefit.analysis.pairs import pairs
 from finefit.analysis.scores import of_group
@@ -42,9 +43,9 @@ def facts(found: Results) -> HTML:
 
 def forecast(found: Results) -> str:
     """At how many steps networks were evaluated, and how far pictures are from those of all steps (mean of sets)."""
-    asked = found.study.sample
+    asked, base = found.study.sample, found.study.base
     lost = [content(job, "taylorseer.json")["rms"] for job in found.plan.kind("sample") if job.marker.exists()]
-    text = f"{evaluations(asked.model_dump())} of {asked.steps} steps"
+    text = f"{evaluations(asked.model_dump() | processes.told(base.model_dump()))} of {asked.steps} steps"
     return f"{text}; {number(sum(lost) / len(lost))} grey levels off" if lost else text
 
 

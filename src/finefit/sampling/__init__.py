@@ -1,4 +1,4 @@
 """A delta to pictures.
 
-May import: jobs, data, hierarchy, codecs, models, deltas, diffusion, study.
+May import: jobs, data, hierarchy, codecs, processes, models, deltas, diffusion, study.
 """

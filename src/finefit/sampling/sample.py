@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finefit import codecs
-from finefit.diffusion import guidance, samplers
+from finefit import codecs, processes
+from finefit.diffusion import guidance
+from finefit.diffusion.predict import guided, told
 from finefit.diffusion.taylorseer import forecasting
 from finefit.jobs import ranks
 from finefit.jobs.devices import device_here, uses_bfloat16
@@ -25,6 +26,7 @@ from finefit.study.passes import evaluations, passes
 
 if TYPE_CHECKING:
     from finefit.jobs.job import Job
+    from finefit.processes import Noise, Predict, Process
 
 COMPARED = 8  # pictures that are drawn once more without forecasts, where a study asks for these
 
@@ -98,22 +100,24 @@ def sample(
         labels: int64 `[n]` class ids.
         numbers: int64 `[n]`, which picture of its class each is.
         settings: `seed`, `sampler`, `steps`, `guidance`, `scale`, `guided_channels`, `guidance_interval`,
-            `guidance_form` where it is not plain, and `evaluate_every` where it is not 1.
+            `guidance_form` where it is not plain, `evaluate_every` where it is not 1, and `process` where it is not
+            the default.
         precision: as in training.
         pair: `model` beside the network that guidance "base" or "auto" points away from.
     """
     model.y_embedder.check(labels)
     noise = noise_source(settings["seed"], labels, numbers, model, device)
     labels = labels.to(device)
-    predict = predictor(model.eval(), labels, settings, pair and pair.eval())
+    process = processes.of(settings)
+    predict = predictor(model.eval(), labels, settings, pair and pair.eval(), process)
     with (
         forecasting(pair or model, settings.get("evaluate_every", 1)),
         torch.autocast(device, torch.bfloat16, enabled=uses_bfloat16(precision, device)),
     ):
-        return getattr(samplers, settings["sampler"])(predict, noise(), settings["steps"], noise)
+        return process.sample(settings["sampler"], predict, noise(), settings["steps"], noise)
 
 
-def predictor(model: DiT, labels: Tensor, settings: dict, pair: DiT | None) -> samplers.Predict:
+def predictor(model: DiT, labels: Tensor, settings: dict, pair: DiT | None, process: Process) -> Predict:
     """What a sampler asks at every step; see `sample`.
 
     Raises:
@@ -122,11 +126,11 @@ def predictor(model: DiT, labels: Tensor, settings: dict, pair: DiT | None) -> s
     if settings["guidance"] == "learned":
         if model.y_embedder.scale is None:
             raise ValueError("guidance 'learned' needs a network that was trained to take a scale")
-        return samplers.told(model, labels, settings["scale"], settings["guidance_interval"])
+        return told(model, labels, settings["scale"], settings["guidance_interval"], process)
     elsewhere = settings["guidance"] in ("base", "auto")
     if elsewhere and pair is None:
         raise ValueError(f"guidance {settings['guidance']!r} needs the network to guide away from beside the run's")
-    return samplers.guided(
+    return guided(
         model,
         labels,
         references_of(model, labels, settings["guidance"]),
@@ -135,6 +139,7 @@ def predictor(model: DiT, labels: Tensor, settings: dict, pair: DiT | None) -> s
         settings["guidance_interval"],
         getattr(guidance, settings.get("guidance_form", "plain")),
         pair if elsewhere else None,
+        process,
     )
 
 
@@ -147,7 +152,7 @@ def references_of(model: DiT, labels: Tensor, away: str) -> Tensor | None:
     return labels if away == "auto" else model.y_embedder.reference_rows(labels, away)
 
 
-def noise_source(seed: int, labels: Tensor, numbers: Tensor, model: DiT, device: str) -> samplers.Noise:
+def noise_source(seed: int, labels: Tensor, numbers: Tensor, model: DiT, device: str) -> Noise:
     """Standard normal noise, each picture's a function of (seed, label, number) and of how often it was asked for."""
     shape = (model.shape.latent_channels, model.shape.latent_size, model.shape.latent_size)
     generators = [

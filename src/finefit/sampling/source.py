@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finefit import processes
 from finefit.codecs import CODECS
 from finefit.deltas.network import unconditional
 from finefit.jobs import ranks
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from finefit.jobs.job import Job
 
 BATCH = 64
-UNGUIDED = {"sampler": "dpmpp", "guidance": "none", "scale": 1.0, "guided_channels": 3, "guidance_interval": (0, 999)}
+UNGUIDED = {"guidance": "none", "scale": 1.0, "guided_channels": 3, "guidance_interval": (0, 999)}
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
@@ -50,7 +51,8 @@ def draw_batches(job: Job, scratch: Path) -> None:
     if model is None:
         raise ValueError(f"{base.path}: was trained without a null row and draws nothing without a class")
     model = frozen(model, "auto", device)
-    how = UNGUIDED | {"seed": 0, "steps": settings["steps"]}
+    sampler = processes.few_steps(processes.of(base.settings))
+    how = UNGUIDED | {"seed": 0, "sampler": sampler, "steps": settings["steps"]} | processes.told(base.settings)
 
     def latents(labels: Tensor, numbers: Tensor, which: int) -> dict[str, np.ndarray]:
         drawn = sample(model, labels, numbers, how, "auto", device)

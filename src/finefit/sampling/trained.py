@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from finefit import codecs
+from finefit import codecs, processes
 from finefit.codecs import Codec
 from finefit.data import names
 from finefit.deltas.delta import load_delta
@@ -38,6 +38,7 @@ class Trained:
         guidance: what sampling can be guided by: "learned" where training had it learn that, what the method dropped
             labels to in training, and "base" where the base has a null row.
         precision: as in training.
+        network: size, patch and, where it is not the default, process.
         pair: `model` beside its base, for that guidance.
     """
 
@@ -49,6 +50,7 @@ class Trained:
     guidance: tuple[str, ...]
     precision: str
     device: str
+    network: dict[str, Any]
 
     def sample(
         self,
@@ -58,7 +60,7 @@ class Trained:
         steps: int = 20,
         scale: float = 1.5,
         guidance: Guidance | None = None,
-        sampler: Literal["dpmpp", "ddim", "ancestral"] = "dpmpp",
+        sampler: str | None = None,
     ) -> list[Image.Image]:
         """Draw a picture of each of the given classes, in their order.
 
@@ -68,22 +70,26 @@ class Trained:
             classes: names or ids; a class given twice is drawn twice, from other noise.
             seed: of the noise.
             steps: of the sampler.
+            sampler: one of the run's process's; its own for few steps where left out.
             scale: of guidance; 1 is none.
             guidance: away from what; the first that the run was trained with where left out.
 
         Raises:
-            ValueError: no such class, or the run cannot be guided so.
+            ValueError: no such class or sampler, or the run cannot be guided so.
         """
         ids = self.ids(classes)
+        process = processes.of(self.network)
+        if sampler not in (None, *process.SAMPLERS):
+            raise ValueError(f"sampler {sampler!r}: {self.path} is drawn by {', '.join(process.SAMPLERS)}")
         settings = {
             "seed": seed,
-            "sampler": sampler,
+            "sampler": sampler or processes.few_steps(process),
             "steps": steps,
             "scale": scale,
             "guidance": self.chosen(guidance, scale),
             "guided_channels": 3,
             "guidance_interval": (0, 999),
-        }
+        } | processes.told(self.network)
         return [Image.fromarray(picture) for picture in self.draw(ids, numbered(ids), settings)]
 
     def draw(self, ids: Sequence[int], numbers: Sequence[int], settings: dict[str, Any]) -> np.ndarray:
@@ -150,6 +156,7 @@ def load(path: Path) -> Trained:
         (*learned, *run["settings"]["method_settings"]["guidance"], *(["base"] if pair else [])),
         precision,
         device,
+        run["settings"]["network"],
     )
 
 

@@ -18,14 +18,14 @@ from pydantic import (
     model_validator,
 )
 
-from finefit import datasets, judges, methods, objectives
+from finefit import datasets, judges, methods, objectives, processes
 from finefit.codecs import CODECS
 from finefit.data.names import nearest
 from finefit.data.sources import TABLE, find, table
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs.checksums import checksum
 from finefit.methods import MethodSettings
-from finefit.models import null_row
+from finefit.models import about
 from finefit.models.shapes import SIZES
 from finefit.objectives import ObjectiveSettings
 from finefit.study import limits, sweeps
@@ -91,6 +91,8 @@ class Study(Strict):
             yield f"base.size: {self.base.size!r} is none of {', '.join(SIZES)}"
         if "base" in given and self.base.weights:
             yield from faults_of("base.weights", partial(find, self.base.weights))
+        if "base" in given:
+            yield from faults_of("base.process", self.check_process)
         if "codec" in given and self.codec.name not in CODECS:
             yield f"codec.name: {self.codec.name!r} is none of {', '.join(CODECS)}"
         if "codec" in given:
@@ -98,9 +100,8 @@ class Study(Strict):
         if "evaluate" in given:
             yield from faults_of("evaluate.judges", self.check_judges)
         if "sample" in given:
-            yield from (
-                f"sample.{fault}" for fault in limits.sample(self.sample, self.codec if "codec" in given else None)
-            )
+            codec, process = self.codec if "codec" in given else None, self.process if "base" in given else None
+            yield from (f"sample.{fault}" for fault in limits.sample(self.sample, codec, process))
         if {"sample", "base", "train"} <= given:
             yield from faults_of("sample.guidance", self.check_guidance)
         if "sample" in given:
@@ -132,12 +133,25 @@ class Study(Strict):
         _, objective = self.objective(entry)
         return (*objective.GUIDANCE, *self.method_settings(entry).guidance, *self.sample.guidance)
 
+    @property
+    def process(self) -> processes.Process | None:
+        """What networks are trained and sampled by; None where there is none of that name."""
+        return processes.find(self.base.process) if self.base.process in processes.names() else None
+
+    def check_process(self) -> None:
+        """Raise ValueError where there is no such process, or the base tells of another."""
+        processes.find(self.base.process)
+        if self.base.weights and (file := find(self.base.weights).place).exists():
+            about.check_process(file, self.base.model_dump())
+
     def check_null_row(self, what: str) -> None:
         """Raise ValueError where the base cannot be asked without a class, which `what` needs."""
         if self.base.weights is None:
             raise ValueError(f"{what}: this study starts from scratch; leave it out, or give base.weights")
+        if self.base.weights_process:
+            raise ValueError(f"{what}: this study's base was trained by another process; leave it out")
         file, said = find(self.base.weights).place, self.base.null_row
-        told = null_row.about(file).get("null_row", said) if file.exists() else said
+        told = about.about(file).get("null_row", said) if file.exists() else said
         if told in (None, "none"):
             raise ValueError(f"{what}: {self.base.weights} was trained without a null row; leave it out")
 

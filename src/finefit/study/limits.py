@@ -11,25 +11,36 @@ from finefit.codecs import CODECS
 from finefit.hierarchy import taxonomy_file
 
 if TYPE_CHECKING:
+    from finefit.processes import Process
     from finefit.study.sections import CodecSettings, SampleSettings, UtilitySettings
 
-# Of the 1,000 steps that models are trained on a sampler takes each once; dpmpp needs one more for its start.
-MOST_STEPS = {"ancestral": 1000, "ddim": 1000, "dpmpp": 999}
-LEAST_STEPS = {"ancestral": 2, "ddim": 2, "dpmpp": 1}  # a respaced process of one step has no variance
 LEAST_DERIVED = 4  # classes that superclasses are derived from
 
 
-def sample(settings: SampleSettings, codec: CodecSettings | None) -> Iterator[str]:
+def sample(settings: SampleSettings, codec: CodecSettings | None, process: Process | None) -> Iterator[str]:
     """Faults of the way pictures are sampled, each beginning with its key."""
-    least, most = LEAST_STEPS[settings.sampler], MOST_STEPS[settings.sampler]
-    if not least <= settings.steps <= most:
-        yield f"steps: {settings.steps} steps of {settings.sampler}: use {least} to {most}, as many as training has"
+    yield from sampler(settings, process) if process else ()
     channels = CODECS[codec.name].channels if codec and codec.name in CODECS else settings.guided_channels
     if settings.guided_channels > channels:
         yield f"guided_channels: {settings.guided_channels} of {channels} channels of a latent: use {channels} at most"
     low, high = settings.guidance_interval
     if low > high:
         yield f"guidance_interval: [{low}, {high}] is empty: give the smaller timestep first"
+
+
+def sampler(settings: SampleSettings, process: Process) -> Iterator[str]:
+    """Faults of what a process's sampler is asked for."""
+    found = process.SAMPLERS.get(settings.sampler)
+    if found is None:
+        yield f"sampler: {settings.sampler!r} is none of {', '.join(process.SAMPLERS)}, those of the base's process"
+        return
+    if not found.least <= settings.steps <= found.most:
+        yield f"steps: {settings.steps} steps of {settings.sampler}: use {found.least} to {found.most}"
+    if settings.evaluate_every > 1 and found.evaluations > 1:
+        yield (
+            f"evaluate_every: {settings.sampler} evaluates the network {found.evaluations} times a step, which no line "
+            "goes through; use another sampler, or leave it out"
+        )
 
 
 def utility(settings: UtilitySettings, name: str, counts: tuple[int, int, int]) -> Iterator[str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from finefit import processes
+
 ONE_PASS = {"none", "learned"}  # kinds of guidance that ask the network once a step
 
 
 def evaluations(settings: dict[str, Any]) -> int:
-    """Steps of a sampler at which the network is evaluated, by `steps` and, where it is not 1, `evaluate_every`."""
-    return -(-settings["steps"] // settings.get("evaluate_every", 1))
+    """How often a sampler evaluates the network, by `sampler`, `steps` and, where it is not 1, `evaluate_every`."""
+    each = processes.of(settings).SAMPLERS[settings["sampler"]].evaluations
+    return each * -(-settings["steps"] // settings.get("evaluate_every", 1))
 
 
 def passes(settings: dict[str, Any]) -> int:
-    """Forward passes of a picture at such a step: two where guidance asks for a reference as well."""
+    """Forward passes of a picture at each: two where guidance asks for a reference as well."""
     return 1 if settings["guidance"] in ONE_PASS else 2

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from finefit import judges
+from finefit import judges, processes
 from finefit.data import sources
 from finefit.jobs.job import Job
 from finefit.study.config import Study
@@ -122,7 +122,7 @@ class Plan:
             "method": study.methods[entry].get("method", entry),
             "method_settings": asdict(method) | {"lr": method.lr or study.train.lr},
             "train": study.train.model_dump(exclude={"lr"}) | ({"steps": steps} if steps else {}),
-            "network": {"size": study.base.size, "patch": study.base.patch},
+            "network": study.base.model_dump(include={"size", "patch", "process"}),
             "seed": seed,
         }
         inputs = {"latents": latents}
@@ -154,7 +154,7 @@ class Plan:
         unused = {"guidance_form"} if own["guidance"] in ("none", "learned") else set()
         common = self.study.sample.model_dump(exclude={"scale", "sweep", "guidance", "auto_steps", *unused})
         name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
-        own |= {"seed": run.settings["seed"], "codec": self._codec()}
+        own |= {"seed": run.settings["seed"], "codec": self._codec()} | processes.told(run.settings["network"])
         inputs = {"run": run, "other": less} if less and own["guidance"] == "auto" else {"run": run}
         return self._add("sample", name, common | own, inputs)
 

@@ -14,6 +14,8 @@ from pydantic import (
     model_serializer,
 )
 
+from finefit import processes
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -78,15 +80,21 @@ class CodecSettings(Strict):
 
 
 class BaseSettings(Strict):
-    """The network and the checkpoint that fine-tuning starts from (None: from scratch, as the base itself was made)."""
+    """The network and the checkpoint that fine-tuning starts from (None: from scratch, as the base itself was made).
+
+    `process` is what the network is trained and sampled by, a file of `finefit.processes`. Where it goes on from
+    weights of another process, as a base may be made, `weights_process` names that one.
+    """
 
     size: str
     patch: Positive
     weights: Name | None
     # Of its class table, the row that stands for no class: what counts where the file itself does not tell.
     null_row: Annotated[int, Field(ge=0)] | Literal["last", "none"] = "last"
+    process: Name = processes.DEFAULT
+    weights_process: Name | None = None
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"null_row"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"null_row", "process", "weights_process"})
 
 
 class TrainSettings(Strict):
@@ -108,20 +116,20 @@ class TrainSettings(Strict):
 class SampleSettings(Strict):
     """How models are sampled: `scale` for every method, and further scales for the methods named in `sweep`.
 
-    A list instead of names sweeps every method.
+    A list instead of names sweeps every method. `sampler` is one of the base's process's.
 
     `guidance` is what every method is guided away from beside what it was trained for: "base", the untouched base when
     no class is asked for (Domain Guidance), or "auto", the same method trained for `auto_steps` steps (autoguidance).
     `guidance_form` is the formula of all guidance, a function of `finefit.diffusion.guidance`.
     """
 
-    sampler: Literal["ancestral", "ddim", "dpmpp"] = "dpmpp"
+    sampler: Name = "dpmpp"
     steps: Positive
     per_class: Positive
     scale: Scale = 1.5
     sweep: dict[Name, list[Scale]] | list[Scale] = {}
     guided_channels: Positive = 3
-    # Guided only while the training timestep lies in it. A list, since no tuple equals its record in dvc.lock.
+    # Guided only while the schedule's step lies in it. A list, since no tuple equals its record in dvc.lock.
     guidance_interval: Annotated[list[Timestep], Field(min_length=2, max_length=2)] = [0, 999]
     batch_size: Positive = 64
     guidance: list[Literal["base", "auto"]] = []
@@ -150,7 +158,7 @@ class EvaluateSettings(Strict):
     probe_steps: Positive
     split_halves: Positive = 5
     diversity_pairs: Positive = 32
-    denoising_per_class: Positive = 16  # test pictures of each class, at so many fixed timesteps
+    denoising_per_class: Positive = 16  # test pictures of each class, at so many fixed steps of the schedule
     denoising_timesteps: Positive = 10
     published: list[Literal["fid", "lpips"]] = []  # "fid" is judge `inception`
     judges: list[str] = []  # beside the study's own probe: dinov2-base, timm/resnet50.a1_in1k

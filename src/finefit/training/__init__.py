@@ -1,4 +1,4 @@
 """Latents to a delta: the loop and its chance, learning rates, optimizer, averages, kept state.
 
-May import: jobs, latents, models, objectives, deltas, diffusion, study.
+May import: jobs, latents, processes, models, objectives, deltas, study.
 """

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finefit.diffusion.process import TRAIN_STEPS
 from finefit.jobs import ranks
 from finefit.latents.pack import Pack
 from finefit.models.embedders import LabelEmbedder
@@ -33,7 +32,7 @@ def draw(
     device: str,
     objective: plain.Objective,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The class table's rows that step `step` names, and what this rank needs: latents, places, noise, timesteps and
+    """The class table's rows that step `step` names, and what this rank needs: latents, places, noise, times and
     what else the objective drew.
 
     `places` says for each picture which of the rows is its label, or what the label was dropped to. Chance is drawn
@@ -46,7 +45,7 @@ def draw(
     n, mine = len(chosen), ranks.share(len(chosen))
     flips = torch.randint(2 if settings.flip else 1, (n,), generator=chance)[mine]
     noise = torch.randn(2, n, *pack.shape, generator=chance)[:, mine]
-    t = torch.randint(TRAIN_STEPS, (n,), generator=chance)
+    t = objective.process.times(n, chance)
     uniform = torch.rand(n, generator=chance)
     labels = drop_labels(pack.labels[chosen], embedder, references, settings.label_dropout, uniform)
     columns = objective.vary({"rows": labels, "t": t}, chance, step)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from finefit import objectives
+from finefit import objectives, processes
 from finefit.deltas.beside import share
 from finefit.deltas.delta import save_delta
 from finefit.deltas.network import described, network, unconditional
@@ -92,7 +92,8 @@ def objective_of(job: Job, model: DiT, device: str) -> tuple[plain.Objective, Di
     source = None
     if "source" in job.inputs:
         source = torch.from_numpy(np.load(job.inputs["source"].path / "latents.npy")).float().to(device)
-    material = objectives.Material(job.settings["train"]["steps"], model.y_embedder.null_row, source)
+    process = processes.of(job.settings["network"])
+    material = objectives.Material(job.settings["train"]["steps"], model.y_embedder.null_row, source, process)
     untouched = None
     if settings.NEEDS_BASE:
         base = job.inputs["base"]

@@ -1,16 +1,19 @@
-"""Which row of a base's class table stands for no class. No torch, so that a study can be checked without it."""
+"""What a base's file tells of itself, or else the study of it. No torch, so that a study can be checked without it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
 
+from finefit import processes
+
 
 def about(file: Path) -> dict[str, Any]:
-    """What a base of this project tells of itself in its metadata: `classes`, `null_row`; of others, nothing."""
+    """What a base of this project tells in its metadata: `classes`, `null_row`, `process`; of others, nothing."""
     if file.suffix != ".safetensors":
         return {}
     with safe_open(file, "numpy") as opened:
@@ -33,3 +36,13 @@ def null_row(file: Path, rows: int, said: int | str = "last") -> int | None:
     if row is not None and not 0 <= row < rows:
         raise ValueError(f"{file}: row {row} is to stand for no class (base.null_row), and its class table has {rows}")
     return row
+
+
+def check_process(file: Path, base: Mapping[str, Any]) -> None:
+    """Raise ValueError where a base tells that it was trained by another process than its settings say."""
+    told, said = about(file), base.get("weights_process") or base.get("process", processes.DEFAULT)
+    if told and (own := told.get("process", processes.DEFAULT)) != said:
+        raise ValueError(
+            f"{file}: was trained by process {own}, and the study takes it for {said}: give base.process {own}; or, to "
+            f"go on training it by another, base.weights_process {own}"
+        )
