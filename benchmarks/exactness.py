@@ -1,10 +1,11 @@
-"""How far our network, loss and sampler are from the published code: relative errors in float64.
+"""How far our network, loss and samplers are from the published code: relative errors in float64 (SiT: in float32 too).
 
-    python benchmarks/exactness.py DiT FineDiffusion
+    python benchmarks/exactness.py DiT FineDiffusion SiT
 
-The two folders are checkouts of the public repositories facebookresearch/DiT and FineDiffusion/FineDiffusion, which
-this project neither holds nor copies. Both sides get the same random weights (DiT-S/4, 32 x 32 latents), latents,
-timesteps, labels and noise. Needs timm beside our own packages; five minutes on one core.
+The folders, any of them, are checkouts of the public repositories facebookresearch/DiT, FineDiffusion/FineDiffusion and
+willisma/SiT, which this project neither holds nor copies. Both sides get the same random weights (DiT-S/4, 32 x 32
+latents; see exactness_flow.py for SiT), latents, timesteps, labels and noise. Needs timm beside our own packages, and
+torchdiffeq for SiT; five minutes on one core each.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import exactness_flow
 import torch
-from published import load
-from torch import Tensor, nn
+from published import error, load
+from torch import nn
 
 from finefit import processes
 from finefit.deltas.network import add_norm_affine
@@ -27,7 +29,7 @@ from finefit.models.shapes import Shape
 from finefit.training.label_dropout import drop_labels
 
 CLASSES, SCALE, STEPS = 10_000, 4.0, 50
-DDPM = processes.find("ddpm")
+DDPM, SHAPE = processes.find("ddpm"), Shape("S", 4, 32)
 LABELS = torch.tensor([7, 200, 5800, 9999])
 # FineDiffusion's superclasses of iNaturalist as inclusive ranges of class ids; every other class is number 10.
 RANGES = {
@@ -49,11 +51,6 @@ def randomised(model: nn.Module) -> nn.Module:
         if name != "pos_embed":
             nn.init.normal_(parameter, 1.0 if "norm" in name and name.endswith("weight") else 0.0, 0.03)
     return model
-
-
-def error(ours: Tensor, theirs: Tensor) -> float:
-    """Norm of the difference over the norm."""
-    return ((ours - theirs).norm() / theirs.norm()).item()
 
 
 def compared(model: DiT, theirs: nn.Module, diffusion: ModuleType, reference: str) -> dict[str, float]:
@@ -111,34 +108,44 @@ def sampling_error(model: DiT, theirs: nn.Module, diffusion: ModuleType, referen
     return error(ours, samples[: len(LABELS)])
 
 
-def main() -> None:
-    """Print a table and, with --json, write it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dit", type=Path, help="checkout of facebookresearch/DiT")
-    parser.add_argument("finediffusion", type=Path, help="checkout of FineDiffusion/FineDiffusion")
-    parser.add_argument("--json", type=Path, help="file for the errors")
-    given = parser.parse_args()
-    torch.manual_seed(0)
-    shape = Shape("S", 4, 32)
-    models, diffusion = load(given.dit)
+def dit(folder: Path) -> dict[str, float]:
+    """Against facebookresearch/DiT."""
+    models, diffusion = load(folder)
     in_float64(models)
-    flat = randomised(DiT(shape, LabelEmbedder(CLASSES, shape.width)))
+    model = randomised(DiT(SHAPE, LabelEmbedder(CLASSES, SHAPE.width)))
     theirs = models.DiT_S_4(input_size=32, num_classes=CLASSES).double()
-    errors = {"DiT": compared(flat, theirs, diffusion, "null")}
+    return compared(model, theirs, diffusion, "null")
 
-    models, diffusion = load(given.finediffusion)
+
+def finediffusion(folder: Path) -> dict[str, float]:
+    """Against FineDiffusion/FineDiffusion."""
+    models, diffusion = load(folder)
     in_float64(models)
     superclass_of = torch.full((CLASSES,), 10)
     for number, (first, last) in RANGES.items():
         superclass_of[first : last + 1] = number
-    tiered = DiT(shape, LabelEmbedder(CLASSES, shape.width, superclass_of, null=False))
+    tiered = DiT(SHAPE, LabelEmbedder(CLASSES, SHAPE.width, superclass_of, null=False))
     add_norm_affine(tiered)
     theirs = models.DiT_S_4(input_size=32, num_classes=CLASSES, num_super_classes=11).double()
-    errors["FineDiffusion"] = compared(randomised(tiered), theirs, diffusion, "superclass")
+    return compared(randomised(tiered), theirs, diffusion, "superclass")
 
+
+def main() -> None:
+    """Print a table and, with --json, write it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="+", help="checkouts; the folders' names say of what")
+    parser.add_argument("--json", type=Path, help="file for the errors")
+    given = parser.parse_args()
+    codes = {"DiT": dit, "FineDiffusion": finediffusion, "SiT": exactness_flow.sit}
+    errors = {}
+    for folder in given.folders:
+        if folder.name not in codes:
+            parser.error(f"{folder}: give checkouts in folders of the names {', '.join(codes)}")
+        torch.manual_seed(0)
+        errors[folder.name] = codes[folder.name](folder)
     for code, values in errors.items():
         for quantity, value in values.items():
-            print(f"{code:<14} {quantity:<26} {value:.1e}")
+            print(f"{code:<14} {quantity:<40} {value:.1e}")
     if given.json:
         given.json.write_text(json.dumps(errors, indent=1) + "\n")
 

@@ -17,19 +17,24 @@ from torch import Tensor, nn
 from finefit.jobs.torchvision_shim import importable_torchvision
 
 
-def load(folder: Path) -> tuple[ModuleType, ModuleType]:
-    """The modules `models` and `diffusion` of a checkout, freshly imported from its folder."""
+def load(folder: Path, other: str = "diffusion") -> tuple[ModuleType, ModuleType]:
+    """The modules `models` and `diffusion` (or another) of a checkout, freshly imported from its folder."""
     importable_torchvision()
     sys.modules["turtle"] = ModuleType("turtle")  # imported for nothing by FineDiffusion, and needs a screen
     sys.modules["turtle"].shape = None
-    for name in [name for name in sys.modules if name.split(".")[0] in ("models", "diffusion")]:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("models", other)]:
         del sys.modules[name]
     sys.path.insert(0, str(folder))
     try:
-        modules = import_module("models"), import_module("diffusion")
+        modules = import_module("models"), import_module(other)
     finally:
         sys.path.remove(str(folder))
     return modules
+
+
+def error(ours: Tensor, theirs: Tensor) -> float:
+    """Norm of the difference over the norm."""
+    return ((ours - theirs).norm() / theirs.norm()).item()
 
 
 def training(given: argparse.Namespace) -> Steps:
