@@ -5,17 +5,17 @@ computed anew. Comments, messages and speed change no number.
 """
 
 RECIPES = {
-    "data": 2,
+    "data": 3,
     "hierarchy": 1,
     "base": 1,
-    "latents": 2,
+    "latents": 3,
     "source": 1,
-    "finetune": 3,
-    "sample": 1,
-    "reference": 3,
-    "denoise": 1,
-    "judge": 1,
+    "finetune": 4,
+    "sample": 2,
+    "reference": 4,
+    "denoise": 2,
+    "judge": 2,
     "evaluate": 5,
-    "utility": 1,
+    "utility": 2,
     "report": 4,
 }

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from finefit.models.embedders import LabelEmbedder, TimestepEmbedder, position_embedding
+from finefit.models.factors import scaled_linear
 from finefit.models.gelu import gelu
 from finefit.models.shapes import Shape
 
@@ -30,10 +31,11 @@ class Attention(nn.Module):
         self.register_parameter("gamma_proj", None)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Tokens to tokens, without `gamma_proj`: the block has it in its gate."""
         n, tokens, dim = x.shape
-        qkv = scaled(self.qkv(x), self.gamma_qkv).view(n, tokens, 3, self.heads, dim // self.heads)
-        x = attend(*qkv.permute(2, 0, 3, 1, 4))
-        return scaled(self.proj(x.transpose(1, 2).reshape(n, tokens, dim)), self.gamma_proj)
+        qkv = self.qkv(x) if self.gamma_qkv is None else scaled_linear(x, self.qkv, self.gamma_qkv)
+        x = attend(*qkv.view(n, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4))
+        return self.proj(x.transpose(1, 2).reshape(n, tokens, dim))
 
 
 class Mlp(nn.Module):
@@ -75,8 +77,10 @@ class Block(nn.Module):
         """All tokens through attention and perceptron."""
         condition = self.adaLN_modulation(c)[:, None].to(x.dtype)  # 1 + scale would lose most of a bfloat16 scale
         shift1, scale1, gate1, shift2, scale2, gate2 = condition.chunk(6, dim=-1)
-        x = x + gate1 * scaled(self.attn(modulate(self.norm1(x), shift1, scale1)), self.gamma1)
-        return x + gate2 * scaled(self.mlp(modulate(self.norm2(x), shift2, scale2)), self.gamma2)
+        gate1 = scaled(scaled(gate1, self.gamma1), self.attn.gamma_proj)
+        gate2 = scaled(gate2, self.gamma2)
+        x = x + gate1 * self.attn(modulate(self.norm1(x), shift1, scale1))
+        return x + gate2 * self.mlp(modulate(self.norm2(x), shift2, scale2))
 
 
 class FinalLayer(nn.Module):
@@ -189,6 +193,6 @@ def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return torch.addcmul(shift, x, 1 + scale)
 
 
-def scaled(x: Tensor, gamma: Tensor | None) -> Tensor:
-    """`x * gamma` where a method added the scale factors `gamma`, else `x` itself."""
-    return x if gamma is None else x * gamma
+def scaled(gate: Tensor, gamma: Tensor | None) -> Tensor:
+    """`gate * gamma` where a method added scale factors, else `gate`: what it gates is not passed over once more."""
+    return gate if gamma is None else gate * gamma
