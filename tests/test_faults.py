@@ -29,7 +29,7 @@ from finefit.data.listings import only
 from finefit.datasets import folder
 from finefit.deltas.network import network
 from finefit.evaluation.measured import measured
-from finefit.hierarchy import taxonomy_file
+from finefit.hierarchy import clustered, taxonomy_file
 from finefit.jobs import faults, progress, store
 from finefit.jobs.job import Job
 from finefit.metrics import TooFew, accuracy, diversity, frechet, kernel, manifold
@@ -115,10 +115,46 @@ def test_a_checkpoint_with_nan_is_refused(tmp_path):
 
 
 def test_copies_between_the_splits_are_counted_and_named(tmp_path):
-    for name, content in {"a.png": b"same", "b.png": b"same", "c.png": b"other", "d.png": b"longer"}.items():
+    held = {"a.png": b"same", "b.png": b"same", "c.png": b"other", "d.png": b"longer", "e.png": b"same"}
+    for name, content in held.items():
         (tmp_path / name).write_bytes(content)
-    paths = [tmp_path / name for name in ("a.png", "b.png", "c.png", "d.png")]
-    assert data_check.copies(paths, [False, True, True, True]) == [f"  {paths[1]} is {paths[0]}"]
+    paths = [tmp_path / name for name in held]
+    index = pd.DataFrame({"key": [*held], "class_name": "a", "split": ["train", *["test"] * 4]})
+    (head, line) = data_check.copies(index, paths)
+    assert head.startswith("2 test pictures are copies of training pictures")
+    assert line == f"  {paths[1]} and {paths[4]} is {paths[0]}"
+
+
+def test_pictures_of_several_classes_are_all_named(project):
+    """Of three copies of one picture in two classes, and one in each class."""
+    photographs(project / "mine")
+    for name in ("class 0/x.png", "class 1/x.png", "class 1/y.png"):
+        Image.new("RGB", (40, 40), (1, 2, 3)).save(project / "mine" / name)
+    (project / "mine/class 3/z.png").write_bytes((project / "mine/class 2/0.png").read_bytes())
+    settings = folder.Settings("mine")
+    found = data_check.copies(folder._index(settings), folder.files(folder.table(settings), settings, None),
+                              folder.copies(settings))  # fmt: skip
+    assert [line.strip() for line in found if "mine" in line and " is " not in line] == [
+        "mine/class 0/x.png and mine/class 1/x.png and mine/class 1/y.png",
+        "mine/class 2/0.png and mine/class 3/z.png",
+    ]
+    assert any(line.startswith("2 pictures lie in several classes") for line in found)
+
+
+def test_classes_of_one_picture_are_refused_before_anything_is_computed(project):
+    for label in range(4):
+        for number in range(5):
+            place = project / f"same/{label}/{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 40), (1, 2, 3)).save(place)
+    (line,) = told(of_folder("same"))
+    assert "but all 4 classes hold the same: put other pictures into them, or give a taxonomy" in line
+
+
+def test_classes_that_all_look_the_same_have_no_groups():
+    rows = pd.DataFrame({"class_id": np.repeat(range(4), 3)})
+    with pytest.raises(ValueError, match="no looks tell groups of the 4 classes apart: give a taxonomy"):
+        clustered.superclasses(rows, pd.Series([*"abcd"]), lambda part: np.full((len(part), 32, 32, 3), 7, np.uint8))
 
 
 def test_copied_test_pictures_leave_the_bound_of_memorisation_to_the_others():
@@ -265,7 +301,7 @@ def test_sixteen_bits_are_not_asked_for(project):
 
 def test_values_beyond_the_range_that_was_told_are_refused(tmp_path):
     deep(tmp_path / "a.png", 5000)
-    assert "beyond the 4095 of 12 bits" in pictures.look(tmp_path / "a.png", 12).fault
+    assert "beyond the 4095 of 12 bits" in pictures.look((tmp_path / "a.png").read_bytes(), 12).fault
 
 
 def deep_colour(path: Path, largest: int) -> None:
@@ -471,9 +507,10 @@ def test_links_and_names_that_lead_nowhere_are_told_with_their_paths(project):
         assert f"mine.yaml:4: data.mine: mine/{said}" in lines
 
 
-def test_a_pipe_among_the_pictures_is_told_and_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "a.jpg")
-    assert pictures.look(tmp_path / "a.jpg").fault == "is no file"
+def test_a_pipe_among_the_pictures_is_told_and_not_waited_for(project):
+    photographs(project / "mine")
+    os.mkfifo(project / "mine/class 0/a.jpg")
+    assert told(of_folder("mine")) == ["mine.yaml:4: data.mine: mine/class 0/a.jpg: is no file; remove it"]
 
 
 def test_a_command_from_another_folder_says_where_the_project_is(tmp_path, monkeypatch):

@@ -110,8 +110,8 @@ def test_default_is_the_sources_own_where_there_is_one():
         assert planned(reader=reader).kind("hierarchy")[0].settings == {"superclass": superclass}
     for name in ("Karpfen", "Hecht"):
         for number in (1, 2):
-            picture(Path("more") / name / f"{number}.jpg")
-            picture(Path("more") / f"{name} 2" / f"{number}.jpg")
+            picture(Path("more") / name / f"{number}.jpg", (200, 30, 40 * number))
+            picture(Path("more") / f"{name} 2" / f"{number}.jpg", (30, 200, 40 * number))
     of_four = planned(reader="folder", options={"path": "more", "test_every": 2})
     assert of_four.kind("hierarchy")[0].settings == {"superclass": "derived"}
     assert planned(**FOLDER, taxonomy="fish.csv").kind("hierarchy")[0].settings["superclass"] == "source"

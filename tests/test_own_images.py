@@ -135,7 +135,87 @@ def test_other_files_are_left_out_aloud_and_hidden_ones_in_silence(tmp_path, cap
         (tmp_path / name).write_bytes(b"x")
     assert len(indexed(tmp_path)) == 1
     said = capsys.readouterr().err
-    assert "2 files are no pictures" in said and "notes.txt" in said and "raw.heic" in said and "DS_Store" not in said
+    assert ".heic: 1 file, as bird/lark/raw.heic; convert them to JPEG or PNG, .txt: 1 file, as notes.txt" in said
+    assert "DS_Store" not in said
+
+
+def test_classes_of_pictures_that_nothing_reads_are_told_with_their_ending(tmp_path):
+    picture(tmp_path / "bird/lark/1.jpg")
+    for name in ("bird/robin/1.heic", "bird/robin/2.HEIC"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(
+        ValueError, match=r"bird/robin: holds no picture that is read \(\.heic: 2 files.*; convert them"
+    ):
+        indexed(tmp_path)
+    (tmp_path / "bird/lark/1.jpg").unlink()
+    with pytest.raises(ValueError, match=r"no picture in it \(\.heic: 2 files, as robin/1\.heic; convert them to JPEG"):
+        indexed(tmp_path / "bird")
+
+
+@pytest.mark.parametrize("ending", ["jfif", "jpe", "avif", "jp2"])
+def test_endings_of_formats_that_are_read(tmp_path, ending):
+    kind = {"avif": "AVIF", "jp2": "JPEG2000"}.get(ending, "JPEG")
+    assert like(save(Image.new("RGB", (40, 30), RED), tmp_path / f"red.{ending}", format=kind), RED)
+    picture(tmp_path / "more/lark/1.jpg")
+    save(Image.new("RGB", (40, 30), RED), tmp_path / f"more/robin/red.{ending}", format=kind)
+    assert len(indexed(tmp_path / "more")) == 2
+
+
+# Splits.
+
+
+def laid_out(root: Path, *folders: str, count: int = 5) -> folder.Settings:
+    for place, name in enumerate(folders):
+        for number in range(count):
+            picture(root / name / f"{number}.png", (20 * place, 20 * number, 99))
+    return settings(root)
+
+
+def test_folders_of_splits_are_splits_and_no_superclasses(tmp_path):
+    chosen = laid_out(tmp_path, "train/curlew", "train/robin", "val/curlew", "val/robin")
+    rows = indexed(tmp_path)
+    assert rows.groupby(["class_name", "split"]).size().to_dict() == {
+        (name, split): 5 for name in ("curlew", "robin") for split in ("train", "test")
+    }
+    assert folder.counts(chosen) == (2, 10, 10) and folder.ranks(chosen) == () and not folder.faults(chosen)
+    assert folder.notes(chosen) == [
+        f"{tmp_path}: its folders are read as splits: train/ trains, val/ tests; test_every does not count"
+    ]
+    assert rows[rows["key"].str.startswith("val/")]["split"].eq("test").all()
+    assert folder.read(rows, 8, chosen, None).shape == (20, 8, 8, 3)
+
+
+def test_validation_joins_training_where_other_pictures_test(tmp_path):
+    """And superclasses may lie below a split."""
+    names = ("waders/curlew", "songbirds/robin")
+    chosen = laid_out(tmp_path, *(f"{split}/{name}" for split in ("Training", "valid", "test") for name in names))
+    assert folder.counts(chosen) == (2, 20, 10) and folder.ranks(chosen) == ("superclass",)
+    assert folder.taxonomy(chosen, None).to_dict("list") == {
+        "class_name": ["robin", "curlew"], "superclass": ["songbirds", "waders"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [
+        (("train/a", "train/b", "val/a", "val/c"), "/val/c: no pictures of this class are for training"),
+        (("train/a", "train/b", "val/a", "extra/a"), "train, val are splits, but beside them lie extra; move these"),
+        (("train", "val"), "train, val are splits and hold no classes; expected train/class/picture.jpg"),
+        (("images/train", "images/val"), "train, val are splits and hold no classes"),
+        (("curlew/train", "curlew/test", "robin/train", "robin/test"), "test, train are splits and hold no classes"),
+    ],
+)
+def test_splits_that_cannot_be_understood_are_told(tmp_path, folders, said):
+    with pytest.raises(ValueError, match=said):
+        laid_out(tmp_path, *folders) and indexed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "folders", [("train", "bus", "car"), ("vehicles/train", "vehicles/bus"), ("test/a", "trial/b")]
+)
+def test_names_of_things_are_no_splits(tmp_path, folders):
+    assert folder.counts(laid_out(tmp_path, *folders))[0] == len(folders)
 
 
 def test_pictures_at_several_depths_are_told(tmp_path):

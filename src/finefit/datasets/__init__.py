@@ -18,7 +18,10 @@ It may define
   None for those that are drawn;
 - `stand_in(root, draw)`: write the layout of its unpacked sources with every class and few drawn pictures, for a
   rehearsal (`draw(path)` makes a picture file); one without it is rehearsed with its own pictures;
-- `listing(settings)`: a digest of its pictures where no checksum identifies them;
+- `listing(settings)`: a digest of its pictures where no checksum identifies them; then also `identity(options)`: those
+  of the options that it does not stand for, and `begun(options)`: options that keep to the pictures of now;
+- `copies(settings)`: the keys of pictures of one content, by that; `distinct(settings)`: how many classes do not hold
+  the very pictures of another; `notes(settings)`: what was understood and left out without asking;
 - `counts(settings)`: classes, training and test pictures where they are known before the index, and then `taxonomy`
   takes None as root; `faults(settings)`: what is then known to be wrong.
 
@@ -33,6 +36,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from finefit.jobs import modules
 
@@ -49,6 +53,16 @@ class Published:
     train: int
     test: int
     hierarchy: str  # where superclasses come from
+
+
+def identity(reader: ModuleType, options: dict[str, Any]) -> dict[str, Any]:
+    """What of the options of a reader decides its content: all of them, unless it says which."""
+    return reader.identity(options) if hasattr(reader, "identity") else options
+
+
+def begun(reader: ModuleType, options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a reader that keep to the pictures of now, for a study that begins."""
+    return reader.begun(options) if hasattr(reader, "begun") else options
 
 
 def names() -> list[str]:

@@ -71,6 +71,20 @@ def listing(settings: Settings) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def identity(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that decide what is read: those of every part."""
+    parts = options.get("parts", {})
+    return options | {
+        "parts": {name: own and datasets.identity(datasets.find(name), own) for name, own in parts.items()}
+    }
+
+
+def begun(options: dict[str, Any]) -> dict[str, Any]:
+    """Options that keep to the pictures of now, in every part."""
+    parts = options.get("parts", {})
+    return options | {"parts": {name: own and datasets.begun(datasets.find(name), own) for name, own in parts.items()}}
+
+
 def index(settings: Settings, root: Path | None) -> pd.DataFrame:
     """One row per picture: `key` (the part's name before its own), `class_name`, `split`."""
     tables, names = [], _names(settings, root)

@@ -31,7 +31,7 @@ def superclasses(rows: pd.DataFrame, names: pd.Series, read: Callable[[pd.DataFr
         Each class's superclass by name ("looks like <its most typical class>"), and how the grouping was chosen.
 
     Raises:
-        ValueError: there are fewer than four classes.
+        ValueError: there are fewer than four classes, or nothing tells groups of them apart.
     """
     from scipy.cluster.hierarchy import fcluster, linkage
     from sklearn.metrics import silhouette_score
@@ -42,6 +42,8 @@ def superclasses(rows: pd.DataFrame, names: pd.Series, read: Callable[[pd.DataFr
     tree = linkage(points, "ward")
     groupings = {k: fcluster(tree, k, "maxclust") for k in range(2, min(MOST, len(names) // 2) + 1)}
     scores = {k: float(silhouette_score(points, groups)) for k, groups in groupings.items() if groups.max() == k}
+    if not scores:  # all classes look the same, or each as unlike every other
+        raise ValueError(f"no looks tell groups of the {len(names)} classes apart: give a taxonomy")
     chosen = max(scores, key=scores.get)
     groups = groupings[chosen]
     titles = {}

@@ -46,7 +46,7 @@ def few(index: pd.DataFrame, classes: int, most: int) -> pd.DataFrame:
 def opened(data: Job) -> tuple[ModuleType, Any, Path | None]:
     """Reader, its settings, and the folder with the content of its sources (None without), for a "data" job."""
     reader = datasets.find(data.settings["reader"])
-    settings = reader.Settings(**data.settings["options"])
+    settings = reader.Settings(**data.full["options"])
     rows = reader.sources(settings)
     return reader, settings, archives.unpacked(rows) if rows else None
 

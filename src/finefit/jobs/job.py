@@ -36,12 +36,22 @@ PHASES = {
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One artifact to be made: `kind` is a key of `PHASES`, `name` the readable part of its path."""
+    """One artifact to be made: `kind` is a key of `PHASES`, `name` the readable part of its path.
+
+    `settings` are what decides its content. Where it takes more to make it, as a folder's place on this machine,
+    `given` holds that in addition to them, and is no part of its identity.
+    """
 
     kind: str
     name: str
     settings: dict[str, Any]
     inputs: dict[str, Job] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def full(self) -> dict[str, Any]:
+        """All that it takes to make it: settings and what is given in addition."""
+        return self.settings | self.given
 
     @cached_property
     def digest(self) -> str:

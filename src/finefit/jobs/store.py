@@ -142,6 +142,7 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
         "name": job.name,
         "digest": job.digest,
         "settings": job.settings,
+        **({"given": job.given} if job.given else {}),
         "inputs": {role: {"path": str(source.path), "digest": source.digest} for role, source in job.inputs.items()},
         "files": {str(path.relative_to(out)): checksum(path) for path in files},
         "command": f"finefit {job.kind} {job.path}",

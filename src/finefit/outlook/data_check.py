@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -66,13 +67,13 @@ def check(name: str, study: Study | None) -> list[str]:
         faults.append(f"{name}: {len(missing)} pictures are missing: {', '.join(missing[:SHOWN])}, ...")
     if faults:
         raise ValueError("\n".join(faults))
-    twice = copies(paths, (index["split"] == "test").tolist())
-    notes = [f"{name}: {len(twice)} test pictures are copies of training pictures, and flatter a model that memorises:"]
-    notes = notes + twice[:SHOWN] + ["..."] * (len(twice) > SHOWN) if twice else []
+    known = reader.copies(settings) if hasattr(reader, "copies") else None
+    notes = [f"{name}: {line}" if line[0] != " " else line for line in copies(index, paths, known)]
+    notes = [*(reader.notes(settings) if hasattr(reader, "notes") and made else []), *notes]
     if made:
         basis = [f"as its index says, {made.path}; delete that to read the data set again"]
-    told = [f"{name}: {count} {what}" for what, count in found.items() if count is not None] + notes
-    return told + [f"{name}: {what}" for what in basis]
+    counted = [f"{name}: {count} {what}" for what, count in found.items() if count is not None]
+    return counted + notes + [f"{name}: {what}" for what in basis]
 
 
 def at_hand(reader: ModuleType) -> tuple[Any, list[str]]:
@@ -93,24 +94,42 @@ def files(reader: ModuleType, index: pd.DataFrame, settings: Any, root: Path | N
     return [folder / key if folder else None for key in index["key"]]
 
 
-def copies(paths: list[Path | None], tests: list[bool]) -> list[str]:
-    """Test pictures with the bytes of a training picture, each with that; only files of one length are read.
+def copies(index: pd.DataFrame, paths: list[Path | None], known: dict[str, list[str]] | None = None) -> list[str]:
+    """What is to be known of pictures of one content: between the splits, and in several classes; a line for each.
 
     Args:
-        paths: of all pictures, None for those that are drawn.
-        tests: whether each tests.
+        index: `key`, `class_name` and `split` of all pictures.
+        paths: of their files, None for those that are drawn.
+        known: keys of pictures of one content, by that, where the reader knows them; else files of one length are read.
     """
-    by_size: dict[int, list[tuple[Path, bool]]] = {}
-    for path, test in zip(paths, tests, strict=True):
-        if path:
-            by_size.setdefault(path.stat().st_size, []).append((path, test))
-    found = []
-    for group in by_size.values():
-        if len({test for _, test in group}) == 2:
-            trained = {checksum(path): path for path, test in group if not test}
-            pairs = [(path, trained.get(checksum(path))) for path, test in group if test]
-            found += [f"  {path} is {original}" for path, original in pairs if original]
-    return sorted(found)
+    files = dict(zip(index["key"], paths, strict=True))
+    classes, splits = (dict(zip(index["key"], index[column], strict=True)) for column in ("class_name", "split"))
+    if known is None:
+        known = by_content({key: path for key, path in files.items() if path})
+    count, between, several = 0, [], []
+    for keys in sorted(map(sorted, known.values())):
+        by_split = {split: [str(files[key]) for key in keys if splits[key] == split] for split in ("test", "train")}
+        if all(by_split.values()):
+            count += len(by_split["test"])
+            between.append("  " + " is ".join(map(" and ".join, by_split.values())))
+        if len({classes[key] for key in keys}) > 1:
+            several.append("  " + " and ".join(str(files[key]) for key in keys))
+    if between:
+        between.insert(0, f"{count} test pictures are copies of training pictures, and flatter a model that memorises:")
+    if several:
+        several.insert(0, f"{len(several)} pictures lie in several classes, and are learned as each of them:")
+    return between + several
+
+
+def by_content(files: dict[str, Path]) -> dict[str, list[str]]:
+    """Keys of files of one content, by its checksum; only files of one length are read."""
+    sizes = {key: path.stat().st_size for key, path in files.items()}
+    several = Counter(sizes.values())
+    found: dict[str, list[str]] = {}
+    for key, path in files.items():
+        if several[sizes[key]] > 1:
+            found.setdefault(checksum(path), []).append(key)
+    return {held: keys for held, keys in found.items() if len(keys) > 1}
 
 
 def index_of(name: str, study: Study | None) -> Job | None:

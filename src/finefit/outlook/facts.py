@@ -29,7 +29,7 @@ def counts(data: Job) -> Counts:
     published = getattr(reader, "PUBLISHED", None)
     classes, train, test = (published.classes, published.train, published.test) if published else (0, 0, 0)
     if hasattr(reader, "counts"):
-        classes, train, test = reader.counts(reader.Settings(**data.settings["options"]))
+        classes, train, test = reader.counts(reader.Settings(**data.full["options"]))
     return Counts(classes, int(min(train, most)), int(min(test, most)))
 
 

@@ -5,8 +5,11 @@ What it proposes is a start by simple rules, each named in a comment of the file
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shlex
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +17,8 @@ from statistics import median
 from string import Template
 
 import yaml
-from PIL import Image
 
-from finefit.data.pictures import UNREADABLE
+from finefit.data.pictures import Unreadable, opened
 from finefit.datasets import folder as reader
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs import machine
@@ -24,6 +26,7 @@ from finefit.models.shapes import Shape
 from finefit.outlook import cost, forecast, rates
 from finefit.outlook.doctor import output
 from finefit.study import reading
+from finefit.study.config import one_line
 from finefit.study.limits import LEAST_DERIVED
 from finefit.study.plan import Plan
 
@@ -45,14 +48,14 @@ $remarks#
 #     $grid
 #
 # In all, counted from operations and the rates of data/rates.csv: $cost
-name: $name
+name: $scalar
 seeds: [0]  # add 1 and 2 for intervals
 
 data:
-  $name:
+  $scalar:
     reader: folder
     resolutions: [$resolution]  # pixels: $why
-    options: {path: $path}  # one picture in five of every class is kept for testing
+    options: {path: $path}  # $kept
 $taxonomy
 codec: $codec
 # $licence
@@ -122,20 +125,21 @@ def write(photographs: Path, taxonomy: Path | None, file: Path) -> list[str]:
             f"{photographs}: {len(classes)} classes without superclasses, which are derived from {LEAST_DERIVED} on; "
             "put them into superclass/class/, or give a table with --taxonomy"
         )
-    name = re.sub(r"[^a-z0-9_.-]+", "-", photographs.resolve().name.lower()).strip("-._") or "photographs"
+    name = name_of(file.stem)
     chosen = proposal(gpu_bytes())
     steps = min(max(chosen.steps[0], classes.total() * chosen.passes // chosen.batch), chosen.steps[1])
     method = "finediffusion" if chosen is not SMALL else "finediffusion: {lr_multipliers: {y_embedder: 2.0}}"
     commands = next_commands(name, file, list(classes), method.partition(":")[0])
     known = {
-        "folder": photographs,
+        "folder": one_line(str(photographs)),
         "pictures": f"{classes.total():,}",
         "classes": f"{len(classes):,} classes",
         "side": short_side(settings),
         "machine": f"This machine: {told_machine()}.",
         "remarks": "".join(f"# {line}\n" for line in remarks(classes, settings, levels)),
         **dict(zip(("check", "run", "grid"), commands, strict=True)),
-        "name": name,
+        "scalar": name if yaml.safe_load(name) == name else quoted(name),
+        "kept": "; ".join(reader.parted(settings)) or "one picture in five of every class is kept for testing",
         "path": quoted(str(photographs)),
         "taxonomy": f"    taxonomy: {quoted(str(taxonomy))}\n" if taxonomy else "",
         "steps": steps,
@@ -150,6 +154,16 @@ def write(photographs: Path, taxonomy: Path | None, file: Path) -> list[str]:
     partial.write_text(STUDY.substitute(known | {"cost": price}), encoding="utf-8")
     partial.rename(file)
     return [f"{file}: {classes.total():,} pictures of {len(classes):,} classes; {price}", *commands]
+
+
+def name_of(file: str) -> str:
+    """A study's name by that of its file: in plain letters, with a mark of its own where something was lost.
+
+    "Vögel" becomes "vogel-5a1c", so that no two share reports for their spelling.
+    """
+    plain = unicodedata.normalize("NFKD", file).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9_.-]+", "-", plain).strip("-._") or "photographs"
+    return name if name == file.lower() else f"{name}-{hashlib.sha256(file.encode()).hexdigest()[:4]}"
 
 
 def gpu_bytes() -> float:
@@ -186,9 +200,9 @@ def short_side(settings: reader.Settings) -> int:
     sides = []
     for key in keys[:: max(1, len(keys) // MEASURED)]:
         try:
-            with Image.open(Path(settings.path) / key) as image:
+            with opened((Path(settings.path) / key).read_bytes()) as image:
                 sides.append(min(image.size))
-        except UNREADABLE:  # told by `finefit data check`
+        except (OSError, Unreadable):  # told by `finefit data check`
             continue
     return round(median(sides)) if sides else 0
 
@@ -196,13 +210,18 @@ def short_side(settings: reader.Settings) -> int:
 def remarks(classes: Counter[str], settings: reader.Settings, levels: bool) -> list[str]:
     """What to know of the folder: missing superclasses, classes with few pictures, and with none to test on."""
     found = [] if levels else ["Without superclasses in folders or a table, they are derived from the pictures."]
-    few = [f"{name} ({count})" for name, count in sorted(classes.items(), key=lambda item: item[1]) if count < FEW]
+    few = [
+        f"{one_line(name)} ({count})"
+        for name, count in sorted(classes.items(), key=lambda item: item[1])
+        if count < FEW
+    ]
     if few:
         more = f", and {len(few) - 10} more" if len(few) > 10 else ""
         found.append(f"Classes with fewer than {FEW} pictures: {', '.join(few[:10])}{more}.")
-    if untested := sum(count < settings.test_every for count in classes.values()):
+    untested = sum(count < settings.test_every for count in classes.values())
+    if untested and not reader.parted(settings):
         found.append(f"{untested} of these have fewer than {settings.test_every}: none is kept for testing.")
-    return found
+    return [*found, *map(one_line, reader.notes(settings))]
 
 
 def next_commands(name: str, file: Path, classes: list[str], method: str) -> list[str]:
@@ -234,4 +253,4 @@ def priced(plan: Plan, on_gpu: bool) -> str:
 
 def quoted(text: str) -> str:
     """A text as YAML takes it anywhere in a line."""
-    return "'" + text.replace("'", "''") + "'"
+    return "'" + text.replace("'", "''") + "'" if text.isprintable() else json.dumps(text)

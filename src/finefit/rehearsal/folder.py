@@ -132,7 +132,7 @@ def write_table(rows: list[Source], file: Path) -> None:
 
 def stand_in_data(job: Job, folder: Path, say: Callable[[str], None]) -> None:
     """Drawn pictures in the layout of a data set's unpacked sources; a data set without one brings its own."""
-    reader, settings = datasets.find(job.settings["reader"]), job.settings["options"]
+    reader, settings = datasets.find(job.settings["reader"]), job.full["options"]
     rows = reader.sources(reader.Settings(**settings))
     if not hasattr(reader, "stand_in"):
         for source in (sources.find(row) for row in rows):

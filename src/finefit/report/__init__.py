@@ -43,7 +43,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     from finefit.report import site
 
     study = scratch / "study.yaml"
-    study.write_text(yaml.safe_dump(job.settings["study"], sort_keys=False))
+    study.write_text(yaml.safe_dump(job.full["study"], sort_keys=False))
     found = collect.read(study)
     (out / "metrics.json").write_text(json.dumps(metrics(found), indent=1) + "\n")
     flat(found, found.main).to_csv(out / "results.csv", index=False)

@@ -77,6 +77,11 @@ def data(reader: ModuleType, settings: Any, hierarchy: dict[str, Any]) -> Iterat
             f"superclasses are derived for {LEAST_DERIVED} classes or more; there are {classes}: give a taxonomy, or "
             "two levels of folders"
         )
+    elif hierarchy["superclass"] == "derived" and hasattr(reader, "distinct") and reader.distinct(settings) < 2:
+        yield (
+            f"superclasses are derived from pictures, but all {classes} classes hold the same: put other pictures into "
+            "them, or give a taxonomy"
+        )
     if "taxonomy" in hierarchy:
         path, wanted = Path(hierarchy["taxonomy"]["path"]), hierarchy["superclass"]
         rank = "superclass" if wanted == "source" else wanted

@@ -6,11 +6,12 @@ anything runs, since a job's digest decides its own (`finefit.jobs.job`). No tor
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from finefit import judges, processes
+from finefit import datasets, judges, processes
 from finefit.data import sources
 from finefit.jobs.job import Job
 from finefit.study.config import Study
@@ -36,8 +37,12 @@ class Plan:
             for evaluation in self._evaluations(name, resolution)
         ]
         settings = {"study": study.model_dump(mode="json")}
+        given = copy.deepcopy(settings)
+        for name, section in settings["study"]["data"].items():
+            section["options"] = datasets.identity(study.reader(name), section["options"])
         scored = [*evaluations, *self.kind("denoise"), *self.kind("utility")]
-        self.report = self._add("report", study.name, settings, {job.path.as_posix(): job for job in scored})
+        inputs = {job.path.as_posix(): job for job in scored}
+        self.report = self._add("report", study.name, settings, inputs, {} if given == settings else given)
 
     def phase(self, name: str) -> list[Job]:
         """Jobs of one phase."""
@@ -58,8 +63,15 @@ class Plan:
                 return job
         raise ValueError(f"{path}: no job of study {self.study.name!r} makes this; see `finefit plan`")
 
-    def _add(self, kind: str, name: str, settings: dict[str, Any], inputs: dict[str, Job] | None = None) -> Job:
-        job = Job(kind, name, settings, inputs or {})
+    def _add(
+        self,
+        kind: str,
+        name: str,
+        settings: dict[str, Any],
+        inputs: dict[str, Job] | None = None,
+        given: dict[str, Any] | None = None,
+    ) -> Job:
+        job = Job(kind, name, settings, inputs or {}, given or {})
         if job.digest not in self._known:
             self._known[job.digest] = job
             self.jobs.append(job)
@@ -77,14 +89,15 @@ class Plan:
     def _evaluations(self, name: str, resolution: int) -> list[Job]:
         study, group = self.study, f"{name}-{resolution}"
         reader, options = study.reader(name), study.reader_settings(name)
-        given = {key: value for key, value in asdict(options).items() if value is not None}
-        settings = {"reader": study.data[name].reader or name, "options": given}
+        full = {key: value for key, value in asdict(options).items() if value is not None}
+        own = datasets.identity(reader, full)
+        settings = {"reader": study.data[name].reader or name, "options": own}
         settings["sources"] = [_source(row) for row in reader.sources(options)]
         if hasattr(reader, "listing"):
             settings["listing"] = reader.listing(options)
         trial = {"trial": study.data[name].trial} if study.data[name].trial else {}
         settings |= trial
-        data = self._add("data", name, settings)
+        data = self._add("data", name, settings, given={} if own == full else {"options": full})
         hierarchy = self._add("hierarchy", name, study.hierarchy(name), {"data": data})
         pixels = {"resolution": resolution}
         latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})
