@@ -19,9 +19,9 @@ from finefit.jobs.progress import progress
 from finefit.jobs.store import SCRATCH
 
 FOLDER = SCRATCH / "contents"
+HEX = 64  # digits of a digest
 ALOUD = 500e6  # bytes to read from which on progress is told
 SETTLED = 2.0  # seconds after a file's last change from which on another change has another time, on any file system
-Mark = list[int]  # size, modification and change in nanoseconds, inode: all others where the content is another
 
 
 def digests(folder: str, found: dict[str, os.stat_result], refuse: Callable[[str, str], None]) -> dict[str, str]:
@@ -33,24 +33,24 @@ def digests(folder: str, found: dict[str, os.stat_result], refuse: Callable[[str
         refuse: called with path and reason of each that cannot be read, which is then left out; so is one that is gone.
     """
     file = FOLDER / f"{hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:16]}.json"
-    known: dict[str, tuple[str, Mark]] = read(file) or {}
-    fresh = {path for path, about in found.items() if path not in known or known[path][1] != mark(about)}
+    known: dict[str, str] = read(file) or {}  # digest and mark
+    now = {path: known[path] for path, about in found.items() if path in known and known[path][HEX:] == mark(about)}
+    fresh = [path for path in found if path not in now]
     aloud = sum(found[path].st_size for path in fresh) > ALOUD
-    now = {path: known[path] for path in found if path not in fresh}
     for path in progress(fresh, "reading new and changed pictures") if aloud else fresh:
         try:
-            now[path] = digest(os.path.join(folder, path))
+            now[path] = "".join(digest(os.path.join(folder, path)))
         except FileNotFoundError:
             continue
         except OSError as error:
             refuse(path, error.strerror)
     if fresh or len(known) > len(now):
         with suppress(OSError):  # in another's project nothing may be written, and the files are read again
-            remember(file, {path: one for path, one in now.items() if settled(one[1])})
-    return {path: now[path][0] for path in found if path in now}
+            remember(file, {path: one for path, one in now.items() if settled(one[HEX:])})
+    return {path: now[path][:HEX] for path in found if path in now}
 
 
-def digest(path: str) -> tuple[str, Mark]:
+def digest(path: str) -> tuple[str, str]:
     """sha256 (hex) of a file, and its mark before its first byte was read."""
     with open(path, "rb", buffering=0) as file:
         about = os.fstat(file.fileno())
@@ -62,14 +62,14 @@ def of_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def mark(about: os.stat_result) -> Mark:
-    """What another content of a file changes, without reading it."""
-    return [about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino]
+def mark(about: os.stat_result) -> str:
+    """Size, inode, and when a file was modified and changed: not all are the same where the content is another."""
+    return f" {about.st_size} {about.st_ino} {about.st_mtime_ns} {about.st_ctime_ns}"
 
 
-def settled(found: Mark) -> bool:
-    """Whether a file changed long enough ago that a change after it was read would show."""
-    return abs(time.time() - found[2] / 1e9) > SETTLED
+def settled(found: str) -> bool:
+    """Whether a file changed long enough ago that a change after it was read would show in its mark."""
+    return abs(time.time() - int(found.rpartition(" ")[2]) / 1e9) > SETTLED
 
 
 def listing(pictures: dict[str, str]) -> str:

@@ -14,10 +14,10 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,13 +80,29 @@ Found = tuple[str, str, os.stat_result | None]  # kind, path and state
 Found = tuple[str, str, os.stat_result | None]  # kind, path and state
 
 
-class Content(NamedTuple):
+Found = tuple[str, str, os.stat_result | None]  # kind, path and state
+
+
+Found = tuple[str, str, os.stat_result | None]  # kind, path and state
+
+
+@dataclass(frozen=True)
+class Content:
     """What lies below a folder, each as paths relative to it, sorted; hidden files are not looked at."""
 
     pictures: dict[str, str]  # with the sha256 of their contents
     others: list[str]
     faults: list[str]  # what is wrong, each with its path
     splits: dict[str, str]  # "train" or "test" by outermost folder, where those are splits
+
+    @cached_property
+    def classes(self) -> dict[str, list[str]]:
+        """Pictures by the folder of their class, which is below that of their split where there are such."""
+        found: dict[str, list[str]] = {}
+        for path in self.pictures:
+            folder = path.rpartition("/")[0]
+            found.setdefault(folder.partition("/")[2] if self.splits else folder, []).append(path)
+        return dict(sorted(found.items())) if self.splits else found
 
 
 def sources(settings: Settings) -> tuple[str, ...]:
@@ -97,8 +113,7 @@ def sources(settings: Settings) -> tuple[str, ...]:
 def ranks(settings: Settings) -> tuple[str, ...]:
     """What may serve as superclass: the outer folders, where there are two levels."""
     content = _of(settings)
-    depths = {path.count("/") for path in content.pictures}
-    return ("superclass",) if depths == {3 if content.splits else 2} else ()
+    return ("superclass",) if all("/" in folder for folder in content.classes) else ()
 
 
 def listing(settings: Settings) -> str:
@@ -114,27 +129,24 @@ def identity(options: dict[str, Any]) -> dict[str, Any]:
 def begun(options: dict[str, Any]) -> dict[str, Any]:
     """Options that stay with the pictures of now, whatever happens to the folder; their listing is kept for that."""
     settings = Settings(**options)
-    contents.keep(listing(settings), _of(settings)._asdict())
+    contents.keep(listing(settings), asdict(_of(settings)))
     return options | {"listing": listing(settings)}
 
 
 def counts(settings: Settings) -> tuple[int, int, int]:
     """Classes, training pictures and test pictures in the folder, by its listing: no picture is opened."""
     content = _of(settings)
-    of_class = Counter(_below(path, content.splits).rpartition("/")[0] for path in content.pictures)
     if content.splits:
         test = sum(content.splits[path.partition("/")[0]] == "test" for path in content.pictures)
     else:
-        test = sum(count // settings.test_every for count in of_class.values())
-    return len(of_class), of_class.total() - test, test
+        test = sum(len(paths) // settings.test_every for paths in content.classes.values())
+    return len(content.classes), len(content.pictures) - test, test
 
 
 def distinct(settings: Settings) -> int:
     """How many of its classes do not hold the very pictures of another."""
-    content, held = _of(settings), {}
-    for path, one in content.pictures.items():
-        held.setdefault(_below(path, content.splits).rpartition("/")[0], set()).add(one)
-    return len(set(map(frozenset, held.values())))
+    content = _of(settings)
+    return len({frozenset(content.pictures[path] for path in paths) for paths in content.classes.values()})
 
 
 def copies(settings: Settings) -> dict[str, list[str]]:
@@ -236,18 +248,14 @@ def files(rows: pd.DataFrame, settings: Settings, root: Path | None) -> list[Pat
 def table(settings: Settings) -> pd.DataFrame:
     """`key`, `class_name`, `superclass` of every picture; a name that two superclasses share is written with both."""
     content = _of(settings)
-    below = {key: _below(key, content.splits) for key in content.pictures}
-    keys = sorted(below, key=below.get)
-    folders = [below[key].rpartition("/")[0] for key in keys]
-    parts = {folder: folder.rpartition("/") for folder in folders}  # superclass, "/", class
+    parts = {folder: folder.rpartition("/") for folder in content.classes}  # superclass, "/", class
     shared = Counter(name for _, _, name in parts.values())
-    classes = [folder if shared[parts[folder][2]] > 1 else parts[folder][2] for folder in folders]
-    return pd.DataFrame({"key": keys, "class_name": classes, "superclass": [parts[folder][0] for folder in folders]})
-
-
-def _below(path: str, splits: dict[str, str]) -> str:
-    """A picture's path below the folder of its split, where there are such."""
-    return path.partition("/")[2] if splits else path
+    rows = [
+        (key, folder if shared[name] > 1 else name, above)
+        for folder, (above, _, name) in parts.items()
+        for key in content.classes[folder]
+    ]
+    return pd.DataFrame(rows, columns=["key", "class_name", "superclass"])
 
 
 def _index(settings: Settings) -> pd.DataFrame:
