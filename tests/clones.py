@@ -20,14 +20,6 @@ JOB = re.compile(r"^Job \d+: (\w+) (\S+)$", re.MULTILINE)
 METHODS = ("bitfit", "difffit", "finediffusion")  # enough for engines, who know no method
 
 
-def program(path: Path, code: str) -> None:
-    """A program at `path` that runs Python code; a "#!" line would take no interpreter in a folder with a blank."""
-    source = path.with_name("stand_in.py")
-    source.write_text(code)
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{source}" "$@"\n')
-    path.chmod(0o755)
-
-
 @dataclass(frozen=True)
 class Clone:
     """A clone of this repository in which the smoke study is the study."""
@@ -76,6 +68,10 @@ class Clone:
             section = section[name]
         section[key] = value
         path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+
+    def amend(self, code: str) -> None:
+        """Have jobs run this code in place of the command line's, which ends with `cli.main()`."""
+        (self.root / "src/finefit/__main__.py").write_text(code, encoding="utf-8")
 
     def commit(self) -> None:
         self("git", "add", "--all")

@@ -6,7 +6,7 @@ import shutil
 import signal
 
 import pytest
-from clones import Clone, program
+from clones import Clone
 
 STOPS = f"""
 import os, sys
@@ -31,12 +31,11 @@ def remove(clone: Clone, *patterns: str) -> None:
 
 
 @pytest.mark.workflow
-def test_a_job_told_to_stop_is_continued_by_a_retry_and_ends_in_the_same_bytes(smoke, tmp_path):
+def test_a_job_told_to_stop_is_continued_by_a_retry_and_ends_in_the_same_bytes(smoke):
     files = smoke.files()
     remove(smoke, "runs/embedded-32/difffit-s0-*")
-    (tmp_path / "bin").mkdir()
-    program(tmp_path / "bin/finefit", STOPS)
-    said = smoke("snakemake", "--retries", "1", bin=tmp_path / "bin")
+    smoke.amend(STOPS)
+    said = smoke("snakemake", "--retries", "1")
     assert "to be continued" in said and "exit status 75" in said
     assert smoke.files() == files
 

@@ -21,7 +21,7 @@ import signal
 
 import pytest
 import yaml
-from clones import ROOT, Clone, clone_here, program
+from clones import ROOT, Clone, clone_here
 
 from finefit.jobs.job import PHASES
 from finefit.study.plan import Plan
@@ -189,8 +189,7 @@ def test_a_deleted_run_is_made_again_alone(smoke):
 def test_another_clone_killed_while_it_trains_ends_in_the_same_bytes(finished, tmp_path):
     """The first fine-tuning job kills itself and its engine (kill -9) at the first state that it keeps."""
     clone = clone_here(tmp_path / "clone", "difffit")
-    program(
-        tmp_path / "finefit",
+    clone.amend(
         f"""
 import os, sys
 from finefit import cli
@@ -203,9 +202,10 @@ if sys.argv[1] == "finetune":
 cli.main()
 """,
     )
-    clone("snakemake", bin=tmp_path, ok=False)
+    clone("snakemake", ok=False)
     assert [*(clone.root / "scratch").glob("*/state.pt")]
     assert not (clone.root / "runs").exists() or not [*(clone.root / "runs").rglob("provenance.json")]
+    clone("git", "checkout", "--quiet", "src")
     clone("snakemake")
     assert clone.files().items() < finished.files().items()
 

@@ -1,6 +1,7 @@
 """The study of this run, its plan, and what all rules share."""
 
-import os
+import shlex
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from finefit.outlook import cost, needs
 from finefit.study import reading, snapshots
 from finefit.study.config import Study  # and no more: `config` is Snakemake's own
 from finefit.study.plan import Plan
+from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 # A file given by --configfile is the whole study: it is never merged with params.yaml.
 if not workflow.overwrite_configfiles:
@@ -38,7 +41,21 @@ workflow.config_settings.configfiles = [STUDY_FILE.absolute()]  # what jobs on o
 PLAN = Plan(STUDY)
 DIGEST = {"report": "-{digest}"}  # a report keeps its address, so its marker's name bears the digest
 ENVIRONMENT = "../envs/finefit.yaml"  # as every rules file sees it
+# Jobs call the interpreter that runs this Snakemake, on PATH or not, on a node that of the node's own Snakemake; or the
+# one of the environment that Snakemake makes for them.
+CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+FINEFIT = f"{'python' if CONDA else shlex.quote(sys.executable)} -P -m finefit"
 JOBS = {job.marker.as_posix(): job for job in PLAN.jobs}
+
+
+async def no_clock(self, job, expanded_output) -> None:
+    """In place of Snakemake's comparison of modification times after a job, which heeds no `ancient`.
+
+    Clocks of nodes differ by minutes; a marker is an artifact's by its name, whenever it was written.
+    """
+
+
+DAG.check_output_mtime = no_clock
 
 for _, _folder in PHASES.values():  # dvc asks for every out, also that of a phase in which this study has no job
     Path(_folder).mkdir(parents=True, exist_ok=True)
@@ -105,6 +122,6 @@ def command(kind: str) -> str:
     """
     named = 'while IFS= read -r line || [ -n "$line" ]; do printf \'%s\\n\' "{wildcards.artifact}: $line"; done'
     return (
-        f"exec finefit {kind} $(dirname {{output}}) --study {STUDY_FILE}"
+        f"exec {FINEFIT} {kind} $(dirname {{output}}) --study {STUDY_FILE}"
         f" > >(trap '' TERM; {named} | tee {{log}}) 2>&1"
     )

@@ -26,4 +26,4 @@ rule rehearse:
     message:
         f"rehearsal of {STUDY.name}"
     shell:
-        f"finefit rehearse {STUDY_FILE} > >(tee {{log}}) 2>&1"
+        f"{FINEFIT} rehearse {STUDY_FILE} > >(tee {{log}}) 2>&1"
