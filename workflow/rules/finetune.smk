@@ -18,9 +18,7 @@ rule source:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=16000,
-        runtime=1440,
-        gpu=1,
+        **asked("source"),
     message:
         "source {wildcards.artifact}"
     shell:

@@ -55,6 +55,10 @@ class ObjectiveSettings:
         """Settings of the job that draws pictures from the base, where the objective trains on such."""
         return None
 
+    def rehearsed(self, pictures: int) -> ObjectiveSettings:
+        """The same, with at most so many pictures from the base, drawn in two steps."""
+        return self
+
 
 @dataclass(frozen=True)
 class Material:

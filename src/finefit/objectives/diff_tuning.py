@@ -7,7 +7,7 @@ many of the target's, so that a step costs what it costs others; their loss coun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from finefit.objectives import Material, Networks, ObjectiveSettings, plain
@@ -47,6 +47,10 @@ class Settings(ObjectiveSettings):
     def source(self) -> dict[str, int]:
         """Settings of the job that draws the base's own pictures."""
         return {"pictures": self.pictures, "steps": self.sampling_steps}
+
+    def rehearsed(self, pictures: int) -> Settings:
+        """The same, with at most so many pictures from the base, drawn in two steps."""
+        return replace(self, pictures=min(pictures, self.pictures), sampling_steps=2)
 
 
 class Objective(plain.Objective):

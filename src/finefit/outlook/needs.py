@@ -8,6 +8,7 @@ again of both at each further attempt, and none for more minutes than `LONGEST`:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from finefit.jobs.job import Job
 from finefit.models.shapes import Shape
@@ -26,18 +27,7 @@ SHORTEST, LONGEST = 30, 1440  # minutes
 
 def memory(job: Job, on_gpu: bool) -> float:
     """Bytes of host memory that a job holds at most, on a machine with a GPU for it or without."""
-    kinds = {
-        "data": lambda: ROW_BYTES * (facts.counts(job).train + facts.counts(job).test),
-        "hierarchy": lambda: 0.5e9,
-        "base": lambda: 1.5 * network(facts.base_shape(job)),
-        "report": lambda: 2e9,
-        "latents": lambda: pictures_in_codec(job, on_gpu),
-        "finetune": lambda: training(job, on_gpu),
-        "sample": lambda: frozen(job.inputs["run"], on_gpu) + pictures_in_codec(job, on_gpu),
-        "denoise": lambda: denoising(job, on_gpu),
-    }
-    counted = kinds[job.kind]() if job.kind in kinds else scoring(job, on_gpu)
-    return LIBRARIES + (DRIVER if on_gpu else 0) + counted
+    return LIBRARIES + (DRIVER if on_gpu else 0) + OF_KIND[job.kind](job, on_gpu)
 
 
 def network(shape: Shape) -> float:
@@ -95,6 +85,32 @@ def pictures_in_codec(job: Job, on_gpu: bool) -> float:
     """Bytes of a batch of pictures and of the codec that takes them: little, but for the published one on a CPU."""
     large = facts.codec_of(facts.encoded(job)).encode > 0
     return 256 * 3 * facts.resolution(job) ** 2 + (CODEC_BYTES if large and not on_gpu else 0.5e9 if large else 0)
+
+
+def drawing(job: Job, on_gpu: bool) -> float:
+    """A base as it is read and beside it in half precision, and the pictures that it draws, as latents."""
+    shape = facts.shape_of(job)
+    return (
+        network(shape) * (2 if on_gpu else 1.5)
+        + 8 * job.settings["pictures"] * shape.latent_channels * shape.latent_size**2
+    )
+
+
+OF_KIND: dict[str, Callable[[Job, bool], float]] = {
+    "data": lambda job, on_gpu: ROW_BYTES * (facts.counts(job).train + facts.counts(job).test),
+    "hierarchy": lambda job, on_gpu: 0.5e9,
+    "base": lambda job, on_gpu: 1.5 * network(facts.base_shape(job)),
+    "latents": pictures_in_codec,
+    "source": drawing,
+    "finetune": training,
+    "sample": lambda job, on_gpu: frozen(job.inputs["run"], on_gpu) + pictures_in_codec(job, on_gpu),
+    "reference": scoring,
+    "denoise": denoising,
+    "judge": scoring,
+    "evaluate": scoring,
+    "utility": scoring,
+    "report": lambda job, on_gpu: 2e9,
+}
 
 
 def mem_mb(job: Job, attempt: int) -> int:

@@ -17,8 +17,9 @@ from finefit.jobs.store import read_json
 from finefit.outlook import forecast, needs
 from finefit.study.plan import Plan
 
-ON_DEVICE = {"latents", "finetune", "sample", "denoise", "reference", "judge", "evaluate"}  # wherever there is a GPU
-COMMAND = [sys.executable, "-c", "from finefit.cli import main; main()"]
+# Kinds that compute on a GPU wherever there is one.
+ON_DEVICE = {"latents", "source", "finetune", "sample", "denoise", "reference", "judge", "evaluate"}
+COMMAND = [sys.executable, "-P", "-m", "finefit"]
 PAUSE = 0.1  # seconds between looks at what runs
 LOST = "was not made"  # how the reason of a job ends that is only not begun because another was not made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from finefit.outlook import facts, forecast, rates, work
@@ -47,10 +48,16 @@ def part(study: Study, name: str, data: list[str], methods: list[str], on_gpu: b
         "name": f"{study.name}-{name}",
         "seeds": study.seeds[:1],
         "data": {key: content["data"][key] | {"trial": pictures, "per_class": None} for key in data},
-        "methods": {key: content["methods"][key] for key in methods},
+        "methods": {key: content["methods"][key] | drawn_for(study, key, pictures) for key in methods},
         "evaluate": content["evaluate"] | SHORT | {"denoising_timesteps": 2, "utility": None},
     }
     return reading.parse(content, f"{study.name}, to be rehearsed")
+
+
+def drawn_for(study: Study, entry: str, pictures: int) -> dict[str, Any]:
+    """An entry's objective with so many pictures from the base at most, where it trains on such."""
+    name, asked = study.objective(entry)
+    return {"objective": {"name": name} | asdict(asked.rehearsed(pictures))} if asked.source else {}
 
 
 def affordable(study: Study) -> tuple[int, int]:

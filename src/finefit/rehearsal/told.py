@@ -109,7 +109,7 @@ def amounts(job: Job, made: dict[str, Any]) -> Iterator[tuple[str, float, float]
     operations = {name: ("codec", each) for name, each in codec.items()}
     if job.kind == "finetune":
         operations["training steps"] = ("train", work.step_operations(job))
-    if job.kind in ("sample", "denoise"):
+    if job.kind in ("source", "sample", "denoise"):
         operations["denoising passes"] = ("sample", facts.shape_of(job.inputs.get("run", job)).forward_operations)
     if job.kind == "judge":
         operations["pictures seen"] = ("network", facts.of_judge(job).operations)
