@@ -54,9 +54,14 @@ test-slurm: .venv/ready
 sheet: .venv/ready
 	finefit compare docs/sheet.png --methods full,difffit,finediffusion --classes "$(SHOWN)"
 
+SECOND := 4926d70:data/base/mini-32.safetensors
+
 base: .venv/ready
+	@git cat-file -e $(SECOND) 2> /dev/null || { echo "The base's second stage is $(SECOND) of this repository's history, \
+	which is not here: run git fetch --unshallow in a clone of it, and repeat"; false; }
 	finefit fit-codec data/base/patch-pca-2.safetensors
-	mkdir -p data/raw && git show 4926d70:data/base/mini-32.safetensors > data/raw/base-mini-32-second.safetensors
+	mkdir -p data/raw && git show $(SECOND) > data/raw/base-mini-32-second.partial
+	mv data/raw/base-mini-32-second.partial data/raw/base-mini-32-second.safetensors
 	snakemake phase_finetune --configfile studies/base.yaml
 	finefit export-base data/base/mini-32.safetensors --study studies/base.yaml
 

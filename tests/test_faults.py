@@ -30,14 +30,13 @@ from finefit.datasets import folder
 from finefit.deltas.network import network
 from finefit.evaluation.measured import measured
 from finefit.hierarchy import clustered, taxonomy_file
-from finefit.jobs import faults, progress, store
+from finefit.jobs import faults, progress, states, store
 from finefit.jobs.job import Job
 from finefit.metrics import TooFew, accuracy, diversity, frechet, kernel, manifold
 from finefit.models import checkpoint
 from finefit.outlook import data_check, prune, rates
 from finefit.study import reading, snapshots
 from finefit.study.plan import Plan
-from finefit.training import state
 from finefit.training.learning_rate import peak_rates
 from finefit.training.train import train
 
@@ -588,7 +587,7 @@ def test_a_state_that_was_cut_off_is_put_aside(tmp_path, capsys):
     torch.save({"step": 3}, tmp_path / "state.pt")
     content = (tmp_path / "state.pt").read_bytes()
     (tmp_path / "state.pt").write_bytes(content[: len(content) // 2])
-    assert state.load(tmp_path / "state.pt", None, None) == (0, [])
+    assert states.read(tmp_path / "state.pt", {"step": 0}) is None
     assert "state.pt: cut off" in capsys.readouterr().err
     assert (tmp_path / "state.damaged").exists() and not (tmp_path / "state.pt").exists()
 

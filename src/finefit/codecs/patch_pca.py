@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from finefit.jobs import tensors
 from finefit.jobs.torchvision_shim import importable_torchvision
 
 if TYPE_CHECKING:
@@ -63,9 +63,14 @@ class PatchPCA(nn.Module):
 
 
 def load(weights: Path) -> PatchPCA:
-    """The codec whose safetensors file is `weights`."""
+    """The codec whose safetensors file is `weights`.
+
+    Raises:
+        ValueError: it holds another network.
+    """
     codec = PatchPCA()
-    codec.load_state_dict(load_file(weights))
+    with tensors.opened(weights, what="no weights of the codec patch_pca") as opened:
+        codec.load_state_dict({name: opened.get_tensor(name) for name in opened.keys()})
     return codec.eval()
 
 

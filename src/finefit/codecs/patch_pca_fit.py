@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from finefit.codecs.patch_pca import FACTOR, PatchPCA, load
 from finefit.data import sources
+from finefit.jobs import tensors
 from finefit.jobs.progress import progress
 from finefit.metrics import probe
 from finefit.metrics.probe import Probe
@@ -94,7 +94,7 @@ def fit_shipped(weights: Path) -> None:
     settings = embedded.Settings(domain="source", train_per_class=400)
     rows = embedded.index(settings, None).query("split == 'train'")
     codec = fit(torch.from_numpy(embedded.read(rows, 32, settings, None)), steps=2000)
-    save_file(codec.state_dict(), weights)
+    tensors.save(codec.state_dict(), weights)
 
 
 def fit_photographs(weights: Path) -> None:
@@ -114,4 +114,4 @@ def fit_photographs(weights: Path) -> None:
     seen_by = probe.fit(images, torch.from_numpy(ids), len(names), steps=6000, seed=1, width=48)
     seen_by.requires_grad_(False)  # it only looks: no gradient of its own weights is computed
     codec = load(sources.fetch("codec-patch-pca-2"))
-    save_file(fit_correction(codec, images, steps=1500, seen_by=seen_by).state_dict(), weights)
+    tensors.save(fit_correction(codec, images, steps=1500, seen_by=seen_by).state_dict(), weights)

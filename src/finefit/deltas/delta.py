@@ -10,12 +10,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from finefit import processes
 from finefit.deltas.network import network
+from finefit.jobs import tensors as files
 from finefit.models.checkpoint import base_of
 from finefit.models.dit import DiT
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 def save_delta(file: Path, tensors: dict[str, Tensor], run: dict, base_digest: str | None) -> None:
     """Write a delta with the run's description and the digest of its base (one entry: safetensors shuffles several)."""
     metadata = {"finefit": json.dumps({"run": run, "base": base_digest})}
-    save_file({name: value.detach().cpu().contiguous() for name, value in sorted(tensors.items())}, file, metadata)
+    files.save(tensors, file, metadata)
 
 
 def load_delta(file: Path, base: dict[str, Tensor] | None, base_digest: str | None) -> DiT:
@@ -35,19 +34,16 @@ def load_delta(file: Path, base: dict[str, Tensor] | None, base_digest: str | No
     Raises:
         ValueError: the file is no delta, is cut off, or belongs to another base, or its tensors are not the method's.
     """
-    try:
-        with safe_open(file, "pt") as opened:
-            metadata = json.loads((opened.metadata() or {})["finefit"])
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}
-    except (SafetensorError, KeyError) as error:
-        raise ValueError(f"{file}: no delta, or cut off ({error}); delete {file.parent} and repeat") from None
-    if metadata["base"] != base_digest:
-        process = metadata["run"]["network"].get("process", processes.DEFAULT)
+    with files.opened(file, what="no delta, or cut off", remedy=f"delete {file.parent} and repeat") as opened:
+        metadata = json.loads((opened.metadata() or {})["finefit"])
+        run, base_here = metadata["run"], metadata["base"]
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+    if base_here != base_digest:
+        process = run["network"].get("process", processes.DEFAULT)
         raise ValueError(
-            f"{file}: made on base {metadata['base']}, not on {base_digest}; a delta of process {process} fits its own "
-            "base only"
+            f"{file}: made on base {base_here}, not on {base_digest}; a delta of process {process} fits its own base only"
         )
-    model = network(metadata["run"], base)
+    model = network(run, base)
     if model.trained != tensors.keys():
         raise ValueError(
             f"{file}: its tensors are not what the method trains: {sorted(model.trained ^ tensors.keys())[:5]}"

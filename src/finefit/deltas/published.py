@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from finefit.deltas.delta import load_run, save_delta
 from finefit.deltas.merge import merged
 from finefit.deltas.network import add_norm_affine, network
+from finefit.jobs import borders, tensors
 from finefit.latents.pack import Pack
 from finefit.models import checkpoint
 from finefit.models.dit import DiT
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from finefit.jobs.job import Job
 
 ROUNDING = 1e-4  # how far, of a tensor's largest value, frozen weights drift in a running average
+HALVES = (torch.bfloat16, torch.float16)  # what people cast checkpoints to
 
 
 def export_run(run: Job, file: Path) -> str:
@@ -32,9 +33,10 @@ def export_run(run: Job, file: Path) -> str:
     state = published_state(load_run(run))
     partial = file.with_name(f".{file.name}.partial")
     if file.suffix == ".safetensors":
-        save_file(state, partial)
+        tensors.save(state, partial)
     else:
-        torch.save({"ema": state}, partial)
+        with borders.writing(partial):
+            torch.save({"ema": state}, partial)
     partial.replace(file)
     return checkpoint.described(checkpoint.shape_of(state, file), state)
 
@@ -76,8 +78,16 @@ def import_checkpoint(file: Path, run: Job, delta: Path) -> str:
     weights, base_digest = checkpoint.base_of(run)
     description = described(run, Pack(run.inputs["latents"].path))
     state = checkpoint.read(file)
+    shape, rounded = checkpoint.shape_of(state, file), rounding(state)
     save_delta(delta, trained_part(state, network(description, weights), file), description, base_digest)
-    return checkpoint.described(checkpoint.shape_of(state, file), state)
+    said = f"; rounded to {str(rounded).removeprefix('torch.')}, as is what was trained" if rounded else ""
+    return checkpoint.described(shape, state) + said
+
+
+def rounding(state: dict[str, Tensor]) -> torch.dtype | None:
+    """The half precision that all numbers of a state were rounded to, also where they were cast back; None without."""
+    values = [value for value in state.values() if value.is_floating_point()]
+    return next((half for half in HALVES if all(torch.equal(v.float(), v.to(half).float()) for v in values)), None)
 
 
 def trained_part(state: dict[str, Tensor], model: DiT, file: Path) -> dict[str, Tensor]:
@@ -88,10 +98,12 @@ def trained_part(state: dict[str, Tensor], model: DiT, file: Path) -> dict[str, 
     """
     own = model.state_dict()
     faults = checkpoint.mismatches(own, state)
+    half = rounding(state)
+    allowed = ROUNDING + (torch.finfo(half).eps if half else 0.0)  # an average that drifted is rounded to a neighbour
     for name in (own.keys() & state.keys()) - model.trained:
         if own[name].shape == state[name].shape:
             drift = (own[name] - state[name].float()).abs().max() / own[name].abs().max().clamp(min=1e-12)
-            faults += [f"{name} is not the base's, and the method keeps it"] if drift > ROUNDING else []
+            faults += [f"{name} is not the base's, and the method keeps it"] if drift > allowed else []
     if faults:
         raise ValueError(f"{file}: is no checkpoint of this run: {'; '.join(sorted(faults)[:5])}")
     taken = {name: state[name].float() for name in model.trained}

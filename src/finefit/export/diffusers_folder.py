@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from finefit import codecs
 from finefit.deltas.delta import load_run
 from finefit.deltas.merge import merged
 from finefit.export import card
-from finefit.jobs import store
+from finefit.jobs import modes, store, tensors
 from finefit.jobs.empty_weights import empty_weights
 from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.models import diffusers_layout
@@ -79,6 +78,7 @@ def export(plan: Plan, run: Job, folder: Path) -> None:
     index |= conditions(model, names, settings)
     (partial / "model_index.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     card.write(plan, run, partial)
+    modes.by_umask(partial)  # diffusers writes with safetensors, too
     partial.rename(folder)
 
 
@@ -109,9 +109,9 @@ def write_transformer(state: dict[str, Tensor], shape: Shape, folder: Path) -> N
     with empty_weights():
         theirs = DiTTransformer2DModel(**diffusers_layout.config(shape, len(state[CLASS_TABLE])))
     theirs.save_config(folder)
-    tensors = diffusers_layout.to_diffusers(state)
-    copies = {name: value.clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
-    save_file(copies, folder / diffusers_layout.FILE, {"format": "pt"})
+    named = diffusers_layout.to_diffusers(state)
+    copies = {name: value.clone(memory_format=torch.contiguous_format) for name, value in named.items()}
+    tensors.save(copies, folder / diffusers_layout.FILE, {"format": "pt"})
 
 
 def write_codec(settings: dict[str, Any], folder: Path) -> tuple[str, str]:

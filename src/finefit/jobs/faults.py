@@ -9,15 +9,24 @@ from __future__ import annotations
 import errno
 import getpass
 import os
+import re
+import shutil
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from finefit.jobs.job import PHASES
+
 BUGS = Path("logs/bugs")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # What torch, safetensors and numpy say when a write comes to no end; their errors bear no number.
 FULL_TEXTS = ("No space left on device", "unexpected pos", "requested and", "file write failed")
+# What torch, its drivers, numpy and the system say when memory is short, beside MemoryError.
+SHORT_TEXTS = ("allocate memory", "out of memory", "bad_alloc", "start new thread", "ALLOC_FAILED")
+# Where jobs write: every artifact folder, and what is fetched, kept and said beside.
+PLACES = ("scratch", *dict.fromkeys(folder for _, folder in PHASES.values()), "data/raw", "logs", ".")
 
 
 def line(error: BaseException) -> str:
@@ -28,13 +37,13 @@ def line(error: BaseException) -> str:
 def expected(error: BaseException) -> str:
     """What a fault of use or of the machine is, and what to do; empty for a bug."""
     if disk_is_full(error):
-        return full(Path("scratch"))
+        return full(error)
+    if memory_is_short(error):
+        return f"out of memory ({wanted(error)}); lower batch_size, or use more"
     if isinstance(error, OSError) and error.filename is not None:
         return of_system(error)
     if isinstance(error, ValueError) and raised_here(error):
         return str(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return f"out of memory ({str(error).splitlines()[0] if str(error) else 'RAM'}); lower batch_size, or use more"
     return ""
 
 
@@ -60,9 +69,49 @@ def disk_is_full(error: BaseException) -> bool:
     )
 
 
-def full(folder: Path) -> str:
-    """What to say of a full disk."""
-    return f"{folder.absolute()}: its disk is full; free some and repeat: what was kept is gone on from"
+def full(error: BaseException) -> str:
+    """What to say of a full disk: the folder that was written to where an error names it, else the fullest."""
+    places = [path for path in map(Path, (*PLACES, tempfile.gettempdir())) if path.is_dir()]
+    folder = written_to(error) or min(places, key=room)
+    quota = any(getattr(one, "errno", None) == errno.EDQUOT for one in chain(error))
+    files = room(folder) == 0 and shutil.disk_usage(folder).free > 0
+    why = " up to your quota" if quota else " (of as many files as it takes)" if files else ""
+    return f"{folder.absolute()}: its disk is full{why}; free some and repeat: what was kept is gone on from"
+
+
+def written_to(error: BaseException) -> Path | None:
+    """The folder, of those that jobs write to where it is in one, of the file that an error about a full disk names."""
+    named = [str(one.filename) for one in chain(error) if isinstance(one, OSError) and one.filename is not None]
+    copies = [pair for one in chain(error) if isinstance(one, shutil.Error) for pair in one.args[0]]
+    for name in (*named, *(target for _, target, said in copies if FULL_TEXTS[0] in said)):
+        path = Path(os.path.abspath(name))
+        known = [Path(place) for place in PLACES[:-1] if path.is_relative_to(Path(place).absolute())]
+        return known[0] if known else next(place for place in path.parents if place.is_dir())
+    return None
+
+
+def room(folder: Path) -> int:
+    """Bytes free on a folder's disk for this user; 0 where it takes no further file."""
+    disk = os.statvfs(folder)
+    return 0 if disk.f_files and not disk.f_favail else disk.f_bavail * disk.f_frsize
+
+
+def memory_is_short(error: BaseException) -> bool:
+    """Whether an error comes from memory, of the processor's or a GPU's, that is all taken."""
+    return any(
+        isinstance(one, MemoryError)
+        or type(one).__name__ == "OutOfMemoryError"
+        or getattr(one, "errno", None) == errno.ENOMEM
+        or (isinstance(one, RuntimeError | ImportError) and any(text in str(one) for text in SHORT_TEXTS))
+        for one in chain(error)
+    )
+
+
+def wanted(error: BaseException) -> str:
+    """What there was no memory for, as far as an error says it."""
+    text = (str(error).splitlines() or [""])[0]
+    asked = re.search(r"tried to allocate (\d+) bytes", text)
+    return f"tried to allocate {int(asked[1]) / 1e9:.1f} GB of RAM" if asked else text or "RAM"
 
 
 def of_system(error: OSError) -> str:

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from finefit.jobs import faults, parts, stopping
+from finefit.jobs import faults, modes, parts, stopping
 from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
 from finefit.jobs.locks import only_one
@@ -42,6 +42,7 @@ def produce(job: Job, build: Callable[[Job, Path, Path], None]) -> None:
     scratch = SCRATCH / job.digest
     with only_one(SCRATCH / f"{job.digest}.lock", str(job.path)):
         if job.marker.exists():
+            print(f"{job.path}: stands; {made_again(job)}", flush=True)
             return
         (scratch / FAILED).unlink(missing_ok=True)
         try:
@@ -51,6 +52,13 @@ def produce(job: Job, build: Callable[[Job, Path, Path], None]) -> None:
         except Exception as error:
             note_failure(scratch, error)
             raise
+
+
+def made_again(job: Job) -> str:
+    """How an artifact that stands is made again: no engine's force does it, as another run may be reading it."""
+    return (
+        "`finefit report --rebuild` makes it again" if job.kind == "report" else "delete that folder to make it again"
+    )
 
 
 def make(job: Job, build: Callable[[Job, Path, Path], None], scratch: Path) -> None:
@@ -63,6 +71,7 @@ def make(job: Job, build: Callable[[Job, Path, Path], None], scratch: Path) -> N
     start = time.monotonic() - earlier_seconds(scratch)
     build(job, out, scratch)
     write_provenance(job, out, time.monotonic() - start)
+    modes.by_umask(out)
     publish(out, job.path)
     shutil.rmtree(scratch)
 

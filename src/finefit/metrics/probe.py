@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from finefit.jobs import tensors
 from finefit.jobs.progress import progress
 
 WIDTHS = (1, 2, 4, 4)  # channels of the levels, in units of the first one's
@@ -114,12 +113,16 @@ def save(probe: Probe, path: Path) -> None:
     """Write weights and shape to one safetensors file."""
     # One entry, because safetensors writes several in a random order and the file's bytes would differ.
     shape = json.dumps({"num_classes": probe.num_classes, "width": probe.width})
-    save_file(probe.state_dict(), path, {"probe": shape})
+    tensors.save(probe.state_dict(), path, {"probe": shape})
 
 
 def load(path: Path, device: str = "cpu") -> Probe:
-    """The probe that `save` wrote to `path`, on a device."""
-    with safe_open(path, "pt") as file:
+    """The probe that `save` wrote to `path`, on a device.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    with tensors.opened(path, what="damaged", remedy=f"delete {path.parent} and repeat") as file:
         probe = Probe(**json.loads(file.metadata()["probe"]))
         probe.load_state_dict({name: file.get_tensor(name) for name in file.keys()})
     return probe.to(device).eval()

@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-
 from finefit import processes
+from finefit.jobs import tensors
 
 
 def about(file: Path) -> dict[str, Any]:
     """What a base of this project tells in its metadata: `classes`, `null_row`, `process`; of others, nothing."""
     if file.suffix != ".safetensors":
         return {}
-    with safe_open(file, "numpy") as opened:
+    with tensors.opened(file, "np") as opened:
         return json.loads((opened.metadata() or {}).get("finefit", "{}"))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import pickle
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from finefit import processes
 from finefit.data import sources
+from finefit.jobs import borders, tensors
 from finefit.jobs.empty_weights import empty_weights
 from finefit.jobs.finite import require_finite
 from finefit.models import diffusers_layout
@@ -47,7 +45,6 @@ def build_base(job: Job, out: Path, scratch: Path) -> None:
     file = sources.fetch(job.settings["weights"]["name"])
     state = read(file)
     shape = shape_of(state, file)
-    print(f"{file.name}: {described(shape, state)}")
     if (shape.size, shape.patch) != (job.settings["size"], job.settings["patch"]):
         raise ValueError(
             f"{file}: holds DiT-{shape.size}/{shape.patch}, but the study says base.size {job.settings['size']}, "
@@ -55,10 +52,11 @@ def build_base(job: Job, out: Path, scratch: Path) -> None:
         )
     check(state, shape, file)
     check_process(file, job.settings)
+    print(f"{file.name}: {described(shape, state)}")
     if file.suffix == ".safetensors" and not diffusers_layout.is_layout_of(file):
         shutil.copyfile(file, out / "base.safetensors")
     else:
-        save_file({name: value.contiguous() for name, value in sorted(state.items())}, out / "base.safetensors")
+        tensors.save(state, out / "base.safetensors")
 
 
 def stand_in(shape: Shape, file: Path) -> None:
@@ -105,15 +103,13 @@ def loaded(file: Path) -> dict:
         head = opened.read(64)
     if head.startswith(LFS):
         raise ValueError(f"{file}: a pointer of git LFS in place of the file itself; run `git lfs pull`")
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        with torch.serialization.safe_globals([argparse.Namespace]):  # the training code's arguments lie beside
-            options = {"mmap": True} if zipfile.is_zipfile(file) else {}  # torch before 1.6 wrote no zip
-            content = torch.load(file, map_location="cpu", weights_only=True, **options)
-    except (RuntimeError, OSError, EOFError, KeyError, ValueError, pickle.UnpicklingError, SafetensorError) as error:
-        why = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]  # without torch's advice
-        raise ValueError(f"{file}: no checkpoint that can be read safely, or cut off: {why}") from None
+    what = "no checkpoint that can be read safely, or cut off"
+    if file.suffix == ".safetensors":
+        with tensors.opened(file, what=what) as opened:
+            return {name: opened.get_tensor(name) for name in opened.keys()}
+    with borders.reading(file, what), torch.serialization.safe_globals([argparse.Namespace]):  # arguments lie beside
+        options = {"mmap": True} if zipfile.is_zipfile(file) else {}  # torch before 1.6 wrote no zip
+        content = torch.load(file, map_location="cpu", weights_only=True, **options)
     if not isinstance(content, dict):
         raise ValueError(f"{file}: no checkpoint: holds a {type(content).__name__} in place of tensors by name")
     return content
@@ -132,9 +128,13 @@ def shape_of(state: dict[str, Tensor], file: Path) -> Shape:
     Raises:
         ValueError: they are no DiT's, or of no published size.
     """
-    patches, positions = state.get("x_embedder.proj.weight"), state.get("pos_embed")
-    if patches is None or positions is None:
-        raise ValueError(f"{file}: no DiT checkpoint: x_embedder.proj.weight or pos_embed is missing")
+    needed = {"x_embedder.proj.weight": 4, "pos_embed": 3, CLASS_TABLE: 2}
+    if missing := [name for name in needed if name not in state]:
+        raise ValueError(f"{file}: no DiT checkpoint: {', '.join(missing)} missing")
+    for name, dimensions in needed.items():
+        if state[name].dim() != dimensions:
+            raise ValueError(f"{file}: no DiT checkpoint: {name} is {list(state[name].shape)}")
+    patches, positions = state["x_embedder.proj.weight"], state["pos_embed"]
     depth = sum(name.endswith("attn.qkv.weight") for name in state)
     width, channels, patch, _ = patches.shape
     for size, (blocks, dim, _) in SIZES.items():
@@ -219,7 +219,7 @@ def read_class_table(file: Path, null: int | str = "last") -> ClassTable:
 def only(file: Path, name: str) -> Tensor:
     """One tensor of a checkpoint, by its published name; the rest is not read where the file allows it."""
     if file.suffix == ".safetensors":
-        with safe_open(file, "pt") as opened:
+        with tensors.opened(file) as opened:
             if name in opened.keys():
                 return opened.get_tensor(name)
     return read(file)[name]
@@ -234,6 +234,6 @@ def export_base(run: Job, file: Path, model: DiT) -> None:
         classes = [row["class_name"] for row in csv.DictReader(table)]
     told = {"run": run.digest, "classes": classes, "null_row": model.y_embedder.null_row}
     told |= processes.told(run.settings["network"])
-    halves = {name: value.half() for name, value in sorted(model.state_dict().items())}
-    save_file(halves, file, {"finefit": json.dumps(told)})
+    halves = {name: value.half() for name, value in model.state_dict().items()}
+    tensors.save(halves, file, {"finefit": json.dumps(told)})
     shutil.copyfile(run.marker, file.with_suffix(".provenance.json"))

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
+from finefit.jobs import tensors
 from finefit.models.embedders import position_embedding
 from finefit.models.shapes import CLASS_TABLE, Shape
 
@@ -39,7 +39,7 @@ SAMPLE_SIZE = 32  # diffusers' default, where a file comes without its config.js
 
 def is_layout_of(file: Path) -> bool:
     """Whether a safetensors file is in this layout."""
-    with safe_open(file, "pt") as opened:
+    with tensors.opened(file) as opened:
         return MARK in opened.keys()
 
 

@@ -30,6 +30,7 @@ Finding = tuple[str, str, str]
 def findings(plan: Plan, rows: set[str]) -> Iterator[Finding]:
     """All checks in turn; `rows` names the sources that the study reads."""
     yield from packages()
+    yield from checkout()
     yield from gpus()
     yield from slurm(plan)
     yield from disk(plan, rows)
@@ -54,6 +55,26 @@ def packages() -> Iterator[Finding]:
         yield "note", "packages", f"other versions than {LOCK}: {', '.join(other)}"
     else:
         yield "ok", "packages", f"the {len(pins)} of {LOCK}"
+
+
+def checkout() -> Iterator[Finding]:
+    """Whether git tells the version of the code, which provenance records and dvc needs."""
+    try:
+        said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.SubprocessError) as error:
+        yield "note", "git", f"does not run here ({error}): provenance says no commit, and dvc does not work"
+        return
+    if said.returncode == 0:
+        yield "ok", "git", f"commit {said.stdout.strip()}"
+    elif remedy := re.search(r"git config --global --add safe\.directory .+", said.stderr):
+        yield (
+            "note",
+            "git",
+            f"this checkout is {faults.owner_of(Path())}'s, and git reads no other person's: provenance says no "
+            f"commit, and dvc does not work; run `{remedy[0]}`",
+        )
+    else:
+        yield "note", "git", "no repository here: provenance says no commit, and dvc does not work; `snakemake` does"
 
 
 def gpus() -> Iterator[Finding]:

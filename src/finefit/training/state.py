@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from finefit.jobs import states
+from finefit.jobs import borders, states
 from finefit.training.optimizer import Optimizer
 
 
@@ -16,16 +16,18 @@ def save(file: Path, optimizer: Optimizer, since_record: Tensor, step: int, reco
     state = {"step": step, "record": record, "since_record": since_record, "optimizer": optimizer.state_dict()}
     partial = file.with_suffix(".partial")
     try:
-        torch.save(state, partial)
-    except Exception:
-        partial.unlink(missing_ok=True)  # on a full disk: the state before this one stays
+        with borders.writing(partial):
+            torch.save(state, partial)
+    except Exception:  # on a full disk the state before this one stays
+        partial.unlink(missing_ok=True)
         raise
     partial.replace(file)
 
 
 def load(file: Path, optimizer: Optimizer, since_record: Tensor) -> tuple[int, list[dict]]:
     """Take up a kept state in place; gives the next step and the record so far (0 and none without one)."""
-    if (state := states.read(file)) is None:
+    like = {"step": 0, "record": [], "since_record": since_record, "optimizer": states.outline(optimizer.state_dict())}
+    if (state := states.read(file, like)) is None:
         return 0, []
     since_record.copy_(state["since_record"])
     optimizer.load_state_dict(state["optimizer"])

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
+from finefit.jobs import tensors as files
 from finefit.unets import methods
 
 
@@ -35,12 +34,10 @@ def save(file: Path, parts: Mapping[str, object]) -> None:
     keys = ("method", "settings", "sketch")
     told = {name: {key: getattr(part.finefit, key) for key in keys} for name, part in having.items()}
     tensors = {
-        f"{part}.{name}": value.detach().cpu().contiguous()
-        for part, model in having.items()
-        for name, value in methods.trained(model).items()
+        f"{part}.{name}": value for part, model in having.items() for name, value in methods.trained(model).items()
     }
     partial = file.with_name(f"{file.name}.partial")
-    save_file(dict(sorted(tensors.items())), partial, {"finefit": json.dumps(told)})
+    files.save(tensors, partial, {"finefit": json.dumps(told)})
     partial.replace(file)
 
 
@@ -51,12 +48,9 @@ def load(file: Path, parts: Mapping[str, object]) -> None:
     Raises:
         ValueError: the file is no delta, or belongs to other parts or another base; the pipeline then has no delta.
     """
-    try:
-        with safe_open(file, "pt") as opened:
-            told = json.loads((opened.metadata() or {})["finefit"])
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}
-    except (OSError, SafetensorError, KeyError) as error:
-        raise ValueError(f"{file}: no delta of a pipeline: {error}; `deltas.save` writes them") from None
+    with files.opened(file, what="no delta of a pipeline", remedy="`deltas.save` writes them") as opened:
+        told = json.loads((opened.metadata() or {})["finefit"])
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}
     unload(parts)
     for part, entry in told.items():
         model = parts.get(part)

@@ -109,7 +109,8 @@ def fit(request: Request, work: Path, parts: dict[str, nn.Module], loss: Callabl
         with torch.no_grad():
             return float(sum(value(-1 - number) for number in range(FIXED_DRAWS))) / FIXED_DRAWS
 
-    if state := states.read(work / "state.pt"):
+    like = {"step": 0, "seconds": 0.0, "before": 0.0, "weights": weights, "optimizer": optimizer.state_dict()}
+    if state := states.read(work / "state.pt", states.outline(like)):
         optimizer.load_state_dict(state["optimizer"])
         with torch.no_grad():
             for name, parameter in weights.items():
