@@ -41,7 +41,8 @@ def load_delta(file: Path, base: dict[str, Tensor] | None, base_digest: str | No
     if base_here != base_digest:
         process = run["network"].get("process", processes.DEFAULT)
         raise ValueError(
-            f"{file}: made on base {base_here}, not on {base_digest}; a delta of process {process} fits its own base only"
+            f"{file}: made on base {base_here}, not on {base_digest}; a delta of process {process} fits its own "
+            "base only"
         )
     model = network(run, base)
     if model.trained != tensors.keys():
