@@ -1,9 +1,9 @@
 """Codecs between pictures and latents; one file per codec, found by its name, and a row of `CODECS` for planning.
 
-A codec module offers `load(weights)`, which gives a `Codec`, and `as_diffusers(codec)`, the same decoder as a module of
-diffusers; where its class is not diffusers' own, the file that defines it stands alone and is copied along. One whose
-weights are not shipped also offers `stand_in(file)`, which writes random ones. The constants that scale latents to unit
-variance live inside the codec and nowhere else.
+A codec module offers `load(weights, *beside)`, which gives a `Codec`, and `as_diffusers(codec)`, the same decoder as a
+module of diffusers; where its class is not diffusers' own, the file that defines it stands alone and is copied along.
+One whose weights are not shipped also offers `stand_in(file, row)`, which writes random ones for one of its rows. The
+constants that scale latents to unit variance live inside the codec and nowhere else.
 
 May import: jobs, data, datasets, metrics.
 """
@@ -24,18 +24,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """Side of a latent pixel, channels, values kept of each (mean, deviation), operations per pixel of a picture."""
+    """Side of a latent pixel, channels, values kept of each (mean, deviation), operations per pixel of a picture.
+
+    `beside` names the rows of data/sources.csv that its weights consist of beside the one that a study names.
+    """
 
     factor: int
     channels: int
     values: int
     encode: float = 0.0
     decode: float = 0.0
+    beside: tuple[str, ...] = ()
 
 
 CODECS = {
     "patch_pca": Facts(2, 4, 1),
     "sd_vae": Facts(8, 4, 2, encode=272.7e9 / 256**2, decode=622.2e9 / 256**2),  # counted with torch's FlopCounterMode
+    "taef2": Facts(8, 32, 1, encode=470_208, decode=542_784, beside=("taef2-decoder",)),  # counted likewise
 }
 
 
@@ -53,8 +58,9 @@ class Codec(Protocol):
 
 
 def load(settings: dict) -> Codec:
-    """The codec that a job's settings name, with its verified weights."""
-    return module_of(settings).load(sources.fetch(settings["weights"]["name"]))
+    """The codec that a job's settings name, with its verified weights (`beside`: further rows of them)."""
+    rows = [settings["weights"], *settings.get("beside", [])]
+    return module_of(settings).load(*(sources.fetch(row["name"]) for row in rows))
 
 
 def as_diffusers(settings: dict) -> ModelMixin:

@@ -85,8 +85,8 @@ def load(weights: Path) -> SDVAE:
         return SDVAE(kind.from_pretrained(folder, local_files_only=True).eval())
 
 
-def stand_in(file: Path) -> None:
-    """Write the autoencoder with random weights, in diffusers' layout."""
+def stand_in(file: Path, row: str) -> None:
+    """Write the autoencoder with random weights, in diffusers' layout; any of its rows is a whole one."""
     with TemporaryDirectory() as folder:
         autoencoder_kind()(**SHAPE).save_pretrained(folder)
         (Path(folder) / "diffusion_pytorch_model.safetensors").rename(file)

@@ -34,7 +34,8 @@ def needed(plan: Plan) -> set[str]:
 
     def rows(job: Job) -> list[dict]:
         settings = job.settings
-        weights = [settings.get("weights"), settings.get("codec", {}).get("weights")]
+        codec = settings.get("codec", {})
+        weights = [settings.get("weights"), codec.get("weights"), *codec.get("beside", [])]
         return [*settings.get("sources", []), *settings.get("published", {}).values(), *filter(None, weights)]
 
     return {row["name"] for job in plan.jobs if job.kind != "report" for row in rows(job)}

@@ -76,7 +76,8 @@ def weights(plans: list[Plan]) -> dict[str, Stand]:
             found[settings["weights"]["name"]] = lambda file, family=family, name=name: family.stand_in(name, file)
         elif job.kind == "latents":
             codec = settings["codec"]
-            found[codec["weights"]["name"]] = lambda file, codec=codec: codecs.module_of(codec).stand_in(file)
+            for row in (each["name"] for each in (codec["weights"], *codec.get("beside", []))):
+                found[row] = lambda file, codec=codec, row=row: codecs.module_of(codec).stand_in(file, row)
         for row in settings.get("published", {}).values():
             found[row["name"]] = alexnet
     return {name: write for name, write in found.items() if not sources.find(name).shipped}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from finefit import datasets, judges, processes
+from finefit.codecs import CODECS
 from finefit.data import sources
 from finefit.jobs.job import Job
 from finefit.study.config import Study
@@ -84,7 +85,9 @@ class Plan:
         return self._add("base", base.weights, base.model_dump() | {"weights": _source(base.weights)})
 
     def _codec(self) -> dict[str, Any]:
-        return {"name": self.study.codec.name, "weights": _source(self.study.codec.weights)}
+        name = self.study.codec.name
+        beside = [_source(row) for row in CODECS[name].beside]
+        return {"name": name, "weights": _source(self.study.codec.weights)} | ({"beside": beside} if beside else {})
 
     def _evaluations(self, name: str, resolution: int) -> list[Job]:
         study, group = self.study, f"{name}-{resolution}"
