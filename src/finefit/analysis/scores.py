@@ -60,6 +60,11 @@ class Scores(ABC):
         asked += ["drift"] if self.study.evaluate.drift_pictures else []
         return list(dict.fromkeys([*METRICS, *further, *asked]))
 
+    @property
+    def distance(self) -> str:
+        """The metric that says how near to real pictures: the Frechet distance of the study's first judge."""
+        return judges.column("fd", self.study.judges()[0])
+
     @cached_property
     def groups(self) -> dict[str, dict[str, Any]]:
         """Data set (its reader) and resolution of each group, such as "embedded-32", in the study's order."""

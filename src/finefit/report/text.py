@@ -30,6 +30,7 @@ CAPTIONS = {  # for those who hear the page
     "claims": "Claims and their verdicts",
     "exhibits": "Tables and figures of the papers",
     "published": "Published values beside this study's",
+    "orders": "The order of methods in the paper and here",
 }
 SHARES = ("class_accuracy", "superclass_accuracy", "precision_", "recall_", "coverage_", "memorised_")  # begin so
 
