@@ -106,6 +106,8 @@ def fake(job: Job, random: np.random.Generator) -> None:
         files["judge.json"] = {"judge": "probe", "known": 0.9, "wanted": 0.75, "copies": 1, "pictures": 12}
         files["judge.json"]["failures"] = {"precision": "plain noise scores 0.85, real pictures 0.87"}
         seen = [("blur", "fd", "1 pixels", True), ("blur", "precision", "", False)]
+        known = {"class_id": range(CLASSES), "pictures": 4, "known": [1.0, 0.75, 0.5, 0.25, 1.0, 0.75]}
+        pd.DataFrame(known).to_csv(job.path / "known.csv", index=False)
         columns = ["degradation", "score", "mildest", "rises"]
         pd.DataFrame(seen, columns=columns).to_csv(job.path / "seen.csv", index=False)
     if job.kind == "denoise":
@@ -121,8 +123,11 @@ def fake(job: Job, random: np.random.Generator) -> None:
         supers = {"superclass_id": range(CLASSES // 2), "pictures": 4, "fd_probe": random.random(CLASSES // 2)}
         pd.DataFrame(supers).to_csv(job.path / "superclasses.csv", index=False)
         by_class = {name: random.random(CLASSES) for name in (*classes.METRICS, "kid_probe")}
+        by_class["class_accuracy_probe"] = np.array([1.0, 0.5, 0.0, 0.0, 0.0, 0.25])
         pair = random.integers(0, 256, (2, 3, SIDE, SIDE, 3), np.uint8)
-        np.savez(job.path / "neighbours-probe.npz", samples=pair[0], train=pair[1], distances=random.random(3))
+        nearest = {"samples": pair[0], "train": pair[1], "distances": random.random(3)}
+        nearest |= {"first_classes": np.arange(3), "first_samples": pair[0], "first_train": pair[1]}
+        np.savez(job.path / "neighbours-probe.npz", **nearest)
         rows = [("probe", half, score, random.random()) for half in (0, 1) for score in ("fd_probe", "kid_probe")]
         halves = pd.DataFrame(rows, columns=["judge", "half", "score", "value"])
         halves.to_csv(job.path / "halves.csv", index=False)

@@ -11,6 +11,7 @@ A data set's module defines `Settings` (a frozen dataclass) and
 
 It may define
 
+- `DOMAIN`: what its pictures are, where its publishers' title does not say it, or there is none;
 - `ARCHIVES`: what `Settings.archive` may name, its default first, where it reads more than one archive;
 - `pixels(settings)`: the side of its pictures where they are small;
 - `SUPERCLASSES`: the order in which published checkpoints number them;

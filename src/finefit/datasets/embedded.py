@@ -21,6 +21,7 @@ from finefit.procedural.dice import Dice, keys
 from finefit.procedural.holes import clear
 from finefit.procedural.traits import spread
 
+DOMAIN = "drawings"
 PUBLISHED = Published("embedded pictures (target, as the mini study draws them)", 16, 8, 2_048, 1_024, "drawn by it")
 Domain = Literal["target", "source"]
 DOMAINS, SPLITS = get_args(Domain), ("train", "test")  # a name's place is its number in a picture's key

@@ -27,6 +27,7 @@ from finefit.data.pictures import DEEP, ENDINGS, look, read_files
 from finefit.jobs.progress import progress
 
 PUBLISHED = None
+DOMAIN = "own photographs"
 IGNORED = (".", "__MACOSX", "@eaDir")  # how names of no content begin: hidden files, and what Macs and stores add
 LAYOUTS = "superclass/class/picture.jpg or class/picture.jpg"
 SPLITS = {  # what folders of a split are called, as in the layouts of ImageFolder and of detectors

@@ -18,6 +18,7 @@ import pandas as pd
 from finefit import datasets
 
 PUBLISHED = None
+DOMAIN = "joined sets"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from finefit.data import sources
 from finefit.evaluation import judge, scores
 from finefit.evaluation.breakdowns import class_scores, half_scores, named, superclasses
 from finefit.evaluation.measured import measured
-from finefit.evaluation.neighbours import nearest_training
+from finefit.evaluation.neighbours import firsts, nearest_training
 from finefit.evaluation.pictures import of_samples
 from finefit.evaluation.real import Real
 from finefit.evaluation.scores import Measures
@@ -34,8 +34,8 @@ def build(job: Job, out: Path, scratch: Path) -> None:
 
     What networks see in the samples is kept in `scratch` as it comes, so that a stopped job goes on. Writes
     `metrics.json`, `superclasses.csv` (distance of each superclass at equal counts), `classes.csv` (scores that a
-    single class has; a Frechet distance, of a class's few pictures in many dimensions, is none), `halves.csv` (scores
-    of two halves of the samples apart) and for every judge `neighbours-<judge>.npz`.
+    single class has, also by each judge's head; a Frechet distance, of a class's few pictures in many dimensions, is
+    none), `halves.csv` (scores of two halves of the samples apart) and for every judge `neighbours-<judge>.npz`.
     """
     reference, device = job.inputs["reference"], device_here()
     images, labels = of_samples(job.inputs["sample"])
@@ -60,7 +60,10 @@ def build(job: Job, out: Path, scratch: Path) -> None:
         halves += [row | {"judge": name} for row in half_scores(*seen, real, supers.numpy(), name)]
         distances = class_distances(features, labels.numpy(), real.features, real.labels, len(supers))
         by_class[judges.column("kd", name)] = distances[by_class["class_id"]]
-        neighbours = nearest_training(features, gaps, real.train, images, reference.inputs["data"], judging)
+        told = pd.Series(scores.hits(features, labels.numpy(), real, supers.numpy())["class_accuracy"])
+        by_class[judges.column("class_accuracy", name)] = by_class["class_id"].map(told.groupby(labels.numpy()).mean())
+        beside = real.train, images, reference.inputs["data"], judging
+        neighbours = nearest_training(features, gaps, *beside) | firsts(features, labels.numpy(), *beside)
         np.savez(out / f"neighbours-{judges.slug(name)}.npz", **neighbours)
         if name == judges.OWN:
             table = superclasses(features, supers[labels].numpy(), real, supers.numpy())

@@ -48,8 +48,9 @@ DISTANCES = ("fd", "kd", "class_kd", "memorised")  # larger is worse; of the oth
 def build(job: Job, out: Path, scratch: Path) -> None:
     """See real pictures with a judge, and judge it.
 
-    Writes the features, labels and head of `Real`, `judged.csv` (a row of scores per draw and per step),
-    `seen.csv` (per degradation and score the mildest step that is seen) and `judge.json`.
+    Writes the features, labels and head of `Real`, `known.csv` (of each class's held-out pictures, how many and which
+    share the head names), `judged.csv` (a row of scores per draw and per step), `seen.csv` (per degradation and score
+    the mildest step that is seen) and `judge.json`.
     """
     features = network(job)
     data, settings = job.inputs["data"], job.settings
@@ -66,6 +67,9 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     fitted = head.fit(seen_train, train_labels.numpy(), classes)
     real = Real(seen_test, test_labels.numpy(), seen_train, fitted, manifold.gaps(seen_test, seen_train))
     real.save(out)
+    right = pd.Series(fitted.classes_of(real.features) == real.labels).groupby(real.labels)
+    known = pd.DataFrame({"pictures": right.size(), "known": right.mean()}).rename_axis("class_id")
+    known.to_csv(out / "known.csv")
     result = {
         "judge": settings["judge"],
         "known": float((fitted.classes_of(real.features) == real.labels).mean()),

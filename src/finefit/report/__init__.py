@@ -40,7 +40,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
 
     from finefit.analysis import collect, kept
     from finefit.claims import record
-    from finefit.report import site
+    from finefit.report import own, site
 
     study = scratch / "study.yaml"
     study.write_text(yaml.safe_dump(job.full["study"], sort_keys=False))
@@ -50,8 +50,10 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     flat(found, found.variants).to_csv(out / "sweep.csv", index=False)
     kept.write(found, out)
     record.write(found, out)
-    asked = site.UTILITY if found.study.evaluate.utility else {}
-    site.build(study, found.plan.study.name, out, asked)
+    papers = not own.is_own(found) or own.tests_claims(found)  # else nobody asked about them
+    pages = {name: told for name, told in site.PAGES.items() if papers or name == "study"}
+    pages |= site.UTILITY if found.study.evaluate.utility else {}
+    site.build(study, found.plan.study.name, out, pages)
 
 
 def draft(job: Job) -> Path:

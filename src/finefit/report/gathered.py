@@ -19,6 +19,7 @@ from finefit.analysis.decisions import MOST_SEEDS
 from finefit.claims import record, rules, verdicts
 from finefit.claims.record import Record
 from finefit.jobs import store
+from finefit.report import domains
 from finefit.report.ledger import CERTAINTY, badge
 from finefit.report.text import number, plural, probability, table
 
@@ -43,7 +44,7 @@ def gather(folder: Path) -> list[Record]:
         for name, (folder, told) in found.items():
             own = next((one for one in told if one["id"] == claim.id), None)
             if own and own["verdict"] not in NOT_RUN:
-                studies.append({"study": name, "page": page(folder), **own})
+                studies.append({"study": name, "page": page(folder), "domains": domains.of_folder(folder), **own})
         studies.sort(key=lambda one: strength(claim, one), reverse=True)
         calculated = not any(seen["made"] for study in studies for seen in study["findings"])
         lines.append(line(claim, studies[:1] if calculated else studies))  # what needs no runs is the same everywhere

@@ -13,6 +13,7 @@ from finefit.analysis.decisions import MOST_SEEDS, seeds_to_decide
 from finefit.analysis.scores import anchor
 from finefit.claims import rules
 from finefit.claims.verdicts import RIVALS, Judged, Tested, judge
+from finefit.report import own
 from finefit.report.text import PENDING, link, measured, number, probability, table
 
 NOT_RUN = ("not run at this size", "not run yet")
@@ -25,7 +26,12 @@ CERTAINTY = {
 
 
 def summary(found: Results) -> HTML:
-    """How many claims have which verdict, and the table of those that this study could look at."""
+    """How many claims have which verdict, and the table of those that this study could look at.
+
+    Nothing of it on a page of somebody's own pictures whose runs test none.
+    """
+    if own.is_own(found) and not own.tests_claims(found):
+        return HTML("")
     judged = judge(found)
     numbers = Counter(one.verdict for one in judged)
     told = "".join(

@@ -28,18 +28,18 @@ SECONDS = 600  # in which a kernel answers: a machine that is busy with the stud
 UTILITY = {"utility": "Utility"}  # where the study asks for it
 
 
-def build(study: Path, name: str, out: Path, also: Mapping[str, str] | None = None) -> None:
+def build(study: Path, name: str, out: Path, pages: Mapping[str, str] | None = None) -> None:
     """Execute every notebook on a study and write its page, and the executed copy under `notebooks/`.
 
     Args:
-        also: further notebooks with their titles.
+        pages: the notebooks with their titles; `PAGES` where left out.
 
     Raises:
         ValueError: notebooks failed. All pages are in `out` then, those of failed notebooks up to the failing cell.
     """
     kept = out / "notebooks"
     kept.mkdir()
-    pages = {**PAGES, **(also or {})}
+    pages = PAGES if pages is None else pages
     failures, waiting = [], [*pages]
     while waiting:
         with kernel() as python:

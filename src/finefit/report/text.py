@@ -14,6 +14,7 @@ CAPTIONS = {  # for those who hear the page
     "results": "Scores and costs of every method",
     "pairs": "Differences between methods",
     "classes": "Differences between methods over classes",
+    "domains": "Verdicts by what the pictures are",
     "gathered": "Claims and what every kept study found",
     "sweep": "Scores at every guidance scale",
     "seeds": "Values by seed",
