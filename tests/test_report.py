@@ -186,6 +186,7 @@ def test_a_factors_effect_is_the_difference_of_runs_that_differ_in_it_alone(made
     assert named == {
         "embedder": [("finediffusion-null", "flat")],
         "guidance": [("finediffusion-superclass", "finediffusion-null")],
+        "sum": [],
         "norm_affine": [],
     }
     rows = found.evaluations.query("scale == 1.5").set_index(["variant", "seed"])["class_accuracy"]
@@ -195,7 +196,7 @@ def test_a_factors_effect_is_the_difference_of_runs_that_differ_in_it_alone(made
     alone = found.contrast(effects["embedder", "class_accuracy"].pairs, "class_accuracy")
     assert alone.p <= effects["embedder", "class_accuracy"].p <= effects["embedder", "class_accuracy"].estimate.p
     shown = factors.contributions(found).data
-    assert shown.count("not varied in this study") == len(factors.METRICS)
+    assert shown.count("not varied in this study") == 2 * len(factors.METRICS)
 
 
 def test_an_average_over_pairs_keeps_what_they_share(made_up_study):

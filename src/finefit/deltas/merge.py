@@ -2,8 +2,9 @@
 
 A factor on a linear layer's output multiplies its rows; peft folds its own adapters where it can (a low-rank update is
 added to the weight); a LayerNorm's scale w and shift b pass through adaLN, since (n w + b)(1 + scale) + shift =
-n (w (1 + scale)) + (b (1 + scale) + shift) and both `scale` and `shift` are rows of one linear layer. Prompts and
-bottlenecks are new computations without such a form.
+n (w (1 + scale)) + (b (1 + scale) + shift) and both `scale` and `shift` are rows of one linear layer; in a summed class
+table a class's row takes up its superclass's, which makes it a tiered one. Prompts and bottlenecks are new computations
+without such a form.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 
 from finefit.models.dit import DiT
+from finefit.models.embedders import LabelEmbedder
 
 NOT_OF_THE_BASE = (".prompt", ".adapter.", "y_embedder.scale.")  # computations of their own, by their names
 
@@ -48,6 +50,7 @@ def merged(model: DiT, keep_norms: bool = False) -> DiT:
             (block.mlp.fc2, block, "gamma2"),
         ):
             fold_factors(layer, owner, name)
+    fold_sums(model.y_embedder)
     if not keep_norms and model.final_layer.norm_final.weight is not None:
         fold_norms(model)
     return model
@@ -73,6 +76,14 @@ def fold_factors(layer: nn.Linear, owner: nn.Module, name: str) -> None:
         layer.weight.data = layer.weight * factors[:, None]
         layer.bias.data = layer.bias * factors
         owner.register_parameter(name, None)
+
+
+def fold_sums(table: LabelEmbedder) -> None:
+    """Let every class's row be the whole of its condition."""
+    if table.summed and table.superclass_of is not None:
+        rows = table.embedding_table.weight.data.clone()
+        rows[: table.num_classes] += rows[table.num_classes + table.superclass_of]
+        table.embedding_table.weight.data, table.summed = rows, False
 
 
 def fold_norms(model: DiT) -> None:

@@ -58,14 +58,15 @@ def class_table(run: dict, settings: methods.MethodSettings, width: int) -> Labe
     """The class table of a run's data under its method's settings.
 
     Raises:
-        ValueError: a tiered table is asked for and the data has no superclasses.
+        ValueError: superclass rows are asked for and the data has no superclasses.
     """
     superclasses = None
-    if settings.embedder == "tiered":
+    if settings.embedder != "flat":
         if run["superclass_of"] is None:
-            raise ValueError("embedder: tiered needs superclasses, and this data set has none")
+            raise ValueError(f"embedder: {settings.embedder} needs superclasses, and this data set has none")
         superclasses = torch.tensor(run["superclass_of"], device="cpu")
-    return LabelEmbedder(run["num_classes"], width, superclasses, null="null" in settings.guidance)
+    null, summed = "null" in settings.guidance, settings.embedder == "summed"
+    return LabelEmbedder(run["num_classes"], width, superclasses, null, summed)
 
 
 def on_base(shape: Shape, embedder: LabelEmbedder, base: dict[str, Tensor]) -> DiT:

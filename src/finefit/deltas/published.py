@@ -108,6 +108,8 @@ def trained_part(state: dict[str, Tensor], model: DiT, file: Path) -> dict[str, 
         raise ValueError(f"{file}: is no checkpoint of this run: {'; '.join(sorted(faults)[:5])}")
     taken = {name: state[name].float() for name in model.trained}
     table = model.y_embedder
+    if table.summed:
+        raise ValueError(f"{file}: a published class table is no sum; import as a run with embedder: tiered or flat")
     if table.superclass_of is not None and table.null_row is None:
         rows = taken[CLASS_TABLE].clone()
         superclasses = table.num_classes + released_order(table.superclass_of)

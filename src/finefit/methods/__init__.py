@@ -32,7 +32,8 @@ class MethodSettings:
 
     Attributes:
         lr: learning rate; None takes the study's.
-        embedder: "flat" class table, or "tiered" with a row per superclass.
+        embedder: "flat" class table; "tiered" with a row per superclass beside the classes'; or "summed", where a
+            class's row is added to its superclass's.
         guidance: what labels are dropped to in training, hence what sampling can be guided away from.
         norm_affine: whether LayerNorm gets trained scale and shift (the published base has none).
         coordinate_scale: factor on the token coordinates of the position embedding; 0.5 starts at twice the base's
@@ -41,7 +42,7 @@ class MethodSettings:
     """
 
     lr: float | None = None
-    embedder: Literal["flat", "tiered"] = "flat"
+    embedder: Literal["flat", "tiered", "summed"] = "flat"
     guidance: tuple[Literal["null", "superclass"], ...] = ("null",)
     norm_affine: bool = False
     coordinate_scale: float = 1.0
@@ -54,8 +55,8 @@ class MethodSettings:
             raise ValueError(
                 f"coordinate_scale is {self.coordinate_scale}: use a number above 0, 0.5 or 1 as published"
             )
-        if "superclass" in self.guidance and self.embedder != "tiered":
-            raise ValueError("guidance 'superclass' needs embedder: tiered, which has a row per superclass")
+        if "superclass" in self.guidance and self.embedder == "flat":
+            raise ValueError("guidance 'superclass' needs embedder: tiered or summed, which have a row per superclass")
 
     def check_depth(self, depth: int) -> None:
         """Raise ValueError where the settings do not suit a network of `depth` blocks."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Settings(MethodSettings):
     """The paper's three changes; each can be undone by itself."""
 
-    embedder: Literal["flat", "tiered"] = "tiered"
+    embedder: Literal["flat", "tiered", "summed"] = "tiered"
     guidance: tuple[Literal["null", "superclass"], ...] = ("superclass",)
     norm_affine: bool = True
 

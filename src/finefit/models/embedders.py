@@ -1,8 +1,11 @@
-"""Embeddings that condition or place tokens: labels (flat or tiered), timesteps, positions.
+"""Embeddings that condition or place tokens: labels (flat, tiered or summed), times, positions.
 
 Rows of the class table, in order: the classes; then one row per superclass when the embedder is tiered
 (FineDiffusion's TieredEmbedder: a single table in which row `num_classes + s` is superclass `s`); then one null row
 when classifier-free guidance needs it (DiT puts it at `num_classes`, as here when there are no superclass rows).
+
+A summed embedder (as EFDiT's, arXiv 2512.05152) has a tiered one's rows; a class's condition is its row and its
+superclass's added up, a superclass's its own row alone.
 """
 
 from __future__ import annotations
@@ -24,10 +27,19 @@ class LabelEmbedder(nn.Module):
         dim: width of an embedding.
         superclass_of: int64 `[num_classes]`, each class's superclass; gives the table superclass rows (tiered).
         null: whether the table ends with a null row.
+        summed: whether a class's condition is the sum of its row and its superclass's.
     """
 
-    def __init__(self, num_classes: int, dim: int, superclass_of: Tensor | None = None, null: bool = True):
+    def __init__(
+        self,
+        num_classes: int,
+        dim: int,
+        superclass_of: Tensor | None = None,
+        null: bool = True,
+        summed: bool = False,
+    ):
         super().__init__()
+        self.summed = summed
         self.num_classes = num_classes
         self.num_superclasses = 0 if superclass_of is None else int(superclass_of.max()) + 1
         self.null_row = num_classes + self.num_superclasses if null else None
@@ -55,13 +67,25 @@ class LabelEmbedder(nn.Module):
             raise ValueError("guidance 'null' needs a null row; this class table has none")
         return torch.full_like(labels, self.null_row)
 
+    def parts(self, rows: Tensor) -> Tensor:
+        """The rows that make up conditions `[n]`: these themselves, or in a summed table `[n, 2]`, -1 for none."""
+        if not self.summed or self.superclass_of is None:
+            return rows
+        is_class = rows < self.num_classes
+        superclasses = self.reference_rows(rows.where(is_class, 0), "superclass").where(is_class, -1)
+        return torch.stack([rows, superclasses], dim=1)
+
     def forward(self, rows: Tensor, scale: Tensor | None = None) -> Tensor:
-        """Row numbers `[n]`, and scales of guidance `[n]` where the network takes them (else 1), to `[n, dim]`."""
+        """Conditions `[n]` or their parts, and scales of guidance `[n]` where the network takes them (else 1), to
+        `[n, dim]`."""
+        parts = self.parts(rows) if rows.dim() == 1 else rows
+        if parts.dim() == 1:
+            vectors = self.embedding_table(parts)
+        else:
+            vectors = (self.embedding_table(parts.clamp(min=0)) * (parts >= 0)[..., None]).sum(1)
         if self.scale is None:
-            return self.embedding_table(rows)
-        return self.embedding_table(rows) + self.scale(
-            torch.ones(len(rows)).to(rows.device) if scale is None else scale
-        )
+            return vectors
+        return vectors + self.scale(torch.ones(len(rows)).to(rows.device) if scale is None else scale)
 
 
 class TimestepEmbedder(nn.Module):

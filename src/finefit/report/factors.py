@@ -23,12 +23,18 @@ from finefit.report.sheets import compared_rows
 from finefit.report.style import FAINT, chart, panels
 from finefit.report.text import PENDING, heading, link, measured, plural, probability, table
 
-FACTORS = {  # factor: its levels, the changed one first
-    "embedder": ("tiered", "flat"),
-    "guidance": ("superclass", "null"),
-    "norm_affine": (True, False),
+FACTORS = {  # factor: the setting, and its levels, the changed one first
+    "embedder": ("embedder", "tiered", "flat"),
+    "sum": ("embedder", "summed", "tiered"),
+    "guidance": ("guidance", "superclass", "null"),
+    "norm_affine": ("norm_affine", True, False),
 }
-NAMES = {"embedder": "tiered embedder", "guidance": "superclass guidance", "norm_affine": "trained LayerNorm"}
+NAMES = {
+    "embedder": "tiered embedder",
+    "sum": "superclass added",
+    "guidance": "superclass guidance",
+    "norm_affine": "trained LayerNorm",
+}
 METRICS = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy")
 ABSENT = '<span class="note">not varied in this study</span>'
 
@@ -58,13 +64,13 @@ def cells(found: Results, group: str) -> list[tuple[dict, pd.Series]]:
 
 def pairs_of(found: Results, group: str, factor: str) -> list[tuple[pd.Series, pd.Series]]:
     """Pairs of rows that differ in one factor alone, the changed level first."""
-    changed, plain = FACTORS[factor]
+    setting, changed, plain = FACTORS[factor]
     rows = cells(found, group)
     return [
         (first, second)
         for levels, first in rows
         for others, second in rows
-        if levels[factor] == changed and others[factor] == plain and levels == others | {factor: changed}
+        if levels[setting] == changed and others[setting] == plain and levels == others | {setting: changed}
     ]
 
 

@@ -149,7 +149,7 @@ class Plan:
             settings["objective"] = {"name": objective} | asdict(asked)
         if self.base and asked.source:
             inputs["source"] = self._source_pictures(self.base, asked.source, latents.settings["resolution"])
-        if method.embedder == "tiered":
+        if method.embedder != "flat":
             inputs["hierarchy"] = hierarchy
         return self._add("finetune", name, settings, inputs)
 

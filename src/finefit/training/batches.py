@@ -35,7 +35,8 @@ def draw(
     """The class table's rows that step `step` names, and what this rank needs: latents, places, noise, times and
     what else the objective drew.
 
-    `places` says for each picture which of the rows is its label, or what the label was dropped to. Chance is drawn
+    `places` says for each picture which of the rows is its label, or what the label was dropped to; of a summed class
+    table which two, -1 for none. Chance is drawn
     for the whole batch, so that it does not depend on the number of ranks.
     """
     chosen = batch_rows(pack.count, settings.batch_size, seed, step)
@@ -49,7 +50,9 @@ def draw(
     uniform = torch.rand(n, generator=chance)
     labels = drop_labels(pack.labels[chosen], embedder, references, settings.label_dropout, uniform)
     columns = objective.vary({"rows": labels, "t": t}, chance, step)
-    rows, places = columns.pop("rows").unique(return_inverse=True)
+    rows, places = embedder.parts(columns.pop("rows")).unique(return_inverse=True)
+    if rows[0] < 0:  # stands for no row, and does so among the places
+        rows, places = rows[1:], places - 1
     latents = pack.sample(chosen[mine], flips.numpy(), noise[0])
     batch = {"latents": latents, "noise": noise[1]}
     batch |= {name: values[mine] for name, values in ({"places": places} | columns).items()}
