@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from test_dit import diffusers_state, randomised
 
 import finefit
+from finefit import processes
 from finefit.commands.jobs import builder
 from finefit.data import sources
 from finefit.datasets import folder as reader
@@ -123,20 +124,26 @@ def run_of(plan: Plan, entry: str):
     return next(run for run in plan.kind("finetune") if f"/{entry}-" in run.name)
 
 
+def drawn_by_diffusers(wanted: dict, folder: Path) -> dict[str, np.ndarray]:
+    """What exported folders draw where there is no finefit, by the names of `wanted`: (folder, scheduler, options)."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"HF_HOME": str(folder)}
+    arguments = [json.dumps(wanted), str(folder / "theirs")]
+    done = subprocess.run([sys.executable, "-c", THEIRS, *arguments], env=environment, capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+    return np.load(folder / "theirs.npz")
+
+
 def test_pipelines_draw_the_same_pictures_without_finefit(plan, tmp_path):
     names = list(finefit.load(run_of(plan, "full").path).classes)
     twice = [name for name in names for _ in range(2)]
     wanted = {entry: (f"exported/{entry}", None, {"classes": twice}) for entry in ("full", "difffit", "finediffusion")}
     null = {"classes": [2, 0, 2], "seed": 5, "guidance": "null", "guidance_scale": 4.0, "num_inference_steps": 4}
     wanted["null"] = ("exported/finediffusion", None, null)
-    for sampler, (kind, own) in diffusers_folder.SCHEDULERS.items():
+    samplers = processes.find("ddpm").SAMPLERS
+    for sampler, about in samplers.items():
         options = {"classes": names, "num_inference_steps": 5}
-        wanted[sampler] = ("exported/difffit", (kind, diffusers_folder.SCHEDULE | own), options)
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"HF_HOME": str(tmp_path)}
-    arguments = [json.dumps(wanted), str(tmp_path / "theirs")]
-    done = subprocess.run([sys.executable, "-c", THEIRS, *arguments], env=environment, capture_output=True, text=True)
-    assert not done.returncode, done.stderr
-    theirs = np.load(tmp_path / "theirs.npz")
+        wanted[sampler] = ("exported/difffit", about.scheduler, options)
+    theirs = drawn_by_diffusers(wanted, tmp_path)
     ours = {
         entry: grid_pictures(plan, entry, names, 2, 0).reshape(8, 32, 32, 3)
         for entry in wanted
@@ -145,13 +152,45 @@ def test_pipelines_draw_the_same_pictures_without_finefit(plan, tmp_path):
     run = finefit.load(run_of(plan, "finediffusion").path)
     ours["null"] = np.stack(run.sample([2, 0, 2], 5, guidance="null", scale=4.0, steps=4))
     run = finefit.load(run_of(plan, "difffit").path)
-    for sampler in diffusers_folder.SCHEDULERS:
+    for sampler in samplers:
         ours[sampler] = np.stack(run.sample(names, 0, steps=5, scale=2.0, sampler=sampler))
     for name, drawn in ours.items():
         assert np.abs(theirs[name].astype(int) - drawn.astype(int)).max() <= 1, name
     assert len({drawn.tobytes() for drawn in ours.values()}) == len(ours), "each asks for other pictures"
     saved = json.loads((tmp_path / "theirs-saved/model_index.json").read_text())
     assert list(saved["id2label"].values()) == names, "labels outlive save_pretrained"
+
+
+def test_a_run_along_the_straight_path_is_drawn_the_same_too(tmp_path, monkeypatch):
+    """By Euler to one grey level; Heun, which diffusers' scheduler ends otherwise, by Euler at as many evaluations."""
+    project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    sources.table.cache_clear()
+    base = STUDY["base"] | {"process": "flow", "weights_process": "ddpm"}
+    own = {"base": base, "methods": {"difffit": {}}}
+    euler, heun = (
+        Plan(reading.parse(STUDY | own | {"sample": STUDY["sample"] | {"sampler": sampler}}, "study.yaml"))
+        for sampler in ("euler", "heun")
+    )
+    for job in euler.jobs:
+        if job.kind in ("data", "hierarchy", "base", "latents", "finetune"):
+            store.produce(job, builder(job.kind))
+    run = run_of(euler, "difffit")
+    for plan, folder in ((euler, "one"), (heun, "two")):
+        diffusers_folder.export(plan, run_of(plan, "difffit"), Path(folder))
+    index = json.loads(Path("two/model_index.json").read_text())
+    assert index["velocity"] and index["num_inference_steps"] == 6
+    trained = finefit.load(run.path)
+    options = {"classes": list(trained.classes), "seed": 3, "guidance": "null", "guidance_scale": 3.0}
+    theirs = drawn_by_diffusers({"path": ("one", None, options | {"num_inference_steps": 5})}, tmp_path)["path"]
+    ours = np.stack(trained.sample(trained.classes, 3, guidance="null", scale=3.0, steps=5, sampler="euler"))
+    assert np.abs(theirs.astype(int) - ours.astype(int)).max() <= 1
+    assert ours.std() > 5
+    text = Path("one/README.md").read_text(encoding="utf-8")
+    assert "| process | `flow` |" in text and "predicts a velocity" in text
+    with pytest.raises(ValueError, match="is drawn by heun, euler, sde"):
+        trained.sample(trained.classes, sampler="dpmpp")
+    sources.table.cache_clear()
 
 
 def test_the_card_says_what_the_run_is(plan):

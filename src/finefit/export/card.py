@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import yaml
 
-from finefit import datasets
+from finefit import datasets, processes
 from finefit.analysis.collect import Results, group_of
 from finefit.data import sources
 from finefit.jobs import store
@@ -178,6 +178,7 @@ def made(plan: Plan, run: Job) -> dict[str, str]:
     return {
         "method": f"`{run.settings['method']}`, {written(settings)}",
         "base": f"`{base.settings['weights']['name']}`" if base else "none: from random weights",
+        "process": f"`{run.settings['network'].get('process', processes.DEFAULT)}`",
         "codec": f"`{run.inputs['latents'].settings['codec']['name']}`",
         "training": f"{steps:,} steps of {batch} pictures, {written(train)}, seed {run.settings['seed']}",
         "took": f"{record['seconds']:,.0f} s on {record['hardware']['processor']}, GPU {record['hardware']['gpu']}",
@@ -221,6 +222,11 @@ def stock(folder: Path, index: dict[str, Any]) -> str:
 
     from finefit.export.pipeline import as_published
 
+    if index.get("velocity"):
+        return (
+            "\ndiffusers' own `DiTPipeline` is for networks that predict noise, and this one predicts a velocity. Use\n"
+            "the pipeline of this folder.\n"
+        )
     config = json.loads((folder / "transformer/config.json").read_text(encoding="utf-8"))
     if (config["num_embeds_ada_norm"] + 1, index["null_row"]) != (STOCK_ROWS, STOCK_NULL):
         return ""

@@ -1,6 +1,6 @@
 """A run as a folder that `DiffusionPipeline.from_pretrained(FOLDER, trust_remote_code=True)` opens.
 
-model_index.json    classes, superclasses, null row, guidance    scheduler/   the study's sampler
+model_index.json    classes, superclasses, null row, guidance    scheduler/   of the study's sampler
 pipeline.py         how they become pictures                     vae/         the codec
 transformer/        diffusers' DiTTransformer2DModel             README.md    the model card, with samples.png
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from finefit import codecs
+from finefit import codecs, processes
 from finefit.deltas.delta import load_run
 from finefit.deltas.merge import merged
 from finefit.export import card
@@ -33,15 +33,10 @@ if TYPE_CHECKING:
     from diffusers import SchedulerMixin
 
     from finefit.jobs.job import Job
+    from finefit.processes import Process
     from finefit.study.plan import Plan
 
 PIPELINE = Path(__file__).with_name("pipeline.py")
-SCHEDULE = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear", "timestep_spacing": "linspace"}
-SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {  # DDIM is the solver of first order
-    "dpmpp": ("DPMSolverMultistepScheduler", {"solver_order": 2}),
-    "ddim": ("DPMSolverMultistepScheduler", {"solver_order": 1}),
-    "ancestral": ("DDPMScheduler", {"variance_type": "learned_range", "clip_sample": False}),
-}
 
 
 def export(plan: Plan, run: Job, folder: Path) -> None:
@@ -66,7 +61,9 @@ def export(plan: Plan, run: Job, folder: Path) -> None:
     names = class_names(run.inputs["latents"].inputs["data"].path)
     write_transformer(plain.state_dict(), plain.shape, partial / "transformer")
     library, kind = write_codec(settings["codec"], partial / "vae")
-    scheduler = scheduler_of(settings["sampler"])
+    process = processes.of(settings)
+    settings = as_scheduled(process, settings)
+    scheduler = scheduler_of(process, settings["sampler"])
     scheduler.save_pretrained(partial / "scheduler")
     shutil.copyfile(PIPELINE, partial / PIPELINE.name)
     index = {
@@ -75,7 +72,7 @@ def export(plan: Plan, run: Job, folder: Path) -> None:
         "vae": [library, kind],
         "scheduler": ["diffusers", type(scheduler).__name__],
     }
-    index |= conditions(model, names, settings)
+    index |= conditions(model, names, settings) | {"velocity": process.VELOCITY}
     (partial / "model_index.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     card.write(plan, run, partial)
     modes.by_umask(partial)  # diffusers writes with safetensors, too
@@ -126,9 +123,20 @@ def write_codec(settings: dict[str, Any], folder: Path) -> tuple[str, str]:
     return file.stem, kind.__name__
 
 
-def scheduler_of(sampler: str) -> SchedulerMixin:
-    """diffusers' scheduler that takes the steps of one of our samplers."""
+def as_scheduled(process: Process, settings: dict[str, Any]) -> dict[str, Any]:
+    """The study's way to sample; where diffusers has no scheduler for it, by first order with as many evaluations."""
+    asked = process.SAMPLERS[settings["sampler"]]
+    if asked.scheduler:
+        return settings
+    return settings | {"sampler": process.FIRST_ORDER, "steps": asked.evaluations * settings["steps"]}
+
+
+def scheduler_of(process: Process, sampler: str) -> SchedulerMixin:
+    """diffusers' scheduler that takes the steps of a process's sampler; ValueError if it has none."""
     import diffusers
 
-    kind, own = SCHEDULERS[sampler]
-    return getattr(diffusers, kind)(**SCHEDULE, **own)
+    scheduler = process.SAMPLERS[sampler].scheduler
+    if scheduler is None:
+        raise ValueError(f"sampler {sampler}: diffusers has no scheduler that takes its steps")
+    kind, own = scheduler
+    return getattr(diffusers, kind)(**own)

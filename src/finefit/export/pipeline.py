@@ -36,6 +36,8 @@ class FineFitPipeline(DiffusionPipeline):
         guided_channels: how many channels of the noise are guided; the published code guides 3 of 4.
         guidance_interval: first and last timestep of the training schedule that are guided.
         coordinate_scale: factor on the token coordinates of the position embedding.
+        velocity: whether the transformer predicts the way from noise to picture along a straight path, at a time from
+            0 (noise) to 1, in place of the noise at a timestep of the schedule.
     """
 
     model_cpu_offload_seq = "transformer->vae"
@@ -54,6 +56,7 @@ class FineFitPipeline(DiffusionPipeline):
         guided_channels: int = 3,
         guidance_interval: list[int] | tuple[int, int] = (0, TRAIN_STEPS - 1),
         coordinate_scale: float = 1.0,
+        velocity: bool = False,
     ):
         super().__init__()
         self.register_modules(transformer=transformer, vae=vae, scheduler=scheduler)
@@ -67,6 +70,7 @@ class FineFitPipeline(DiffusionPipeline):
             guided_channels=guided_channels,
             guidance_interval=list(guidance_interval),
             coordinate_scale=coordinate_scale,
+            velocity=velocity,
         )
         self.labels = {name: int(number) for number, name in (id2label or {}).items()}
         as_published(transformer, coordinate_scale)
@@ -105,15 +109,18 @@ class FineFitPipeline(DiffusionPipeline):
         network = self.transformer.config
         shape = (network.in_channels, network.sample_size, network.sample_size)
         noise = [torch.randn(shape, generator=own, device=own.device).to(rows.device) for own in generator]
-        x = torch.stack(noise) * self.scheduler.init_noise_sigma
+        x = torch.stack(noise) * getattr(self.scheduler, "init_noise_sigma", 1.0)
 
-        set_timesteps(self.scheduler, num_inference_steps or self.config.num_inference_steps, rows.device)
+        velocity = self.config.velocity
+        set_timesteps(self.scheduler, num_inference_steps or self.config.num_inference_steps, rows.device, velocity)
+        scaled = getattr(self.scheduler, "scale_model_input", lambda x, t: x)
         learned = self.scheduler.config.get("variance_type") == "learned_range"
         takes = inspect.signature(self.scheduler.step).parameters
         options = {"generator": generator} if "generator" in takes else {}
         for t in self.progress_bar(self.scheduler.timesteps):
-            output = self.predict(self.scheduler.scale_model_input(x, t), t, rows, references, scale)
+            output = self.predict(scaled(x, t), t, rows, references, scale)
             output = output if learned else output[:, : network.in_channels]
+            output = -output if velocity else output  # schedulers go by the way from picture to noise
             x = self.scheduler.step(output, t, x, **options).prev_sample
 
         scaling = self.vae.config.get("scaling_factor", 1.0)
@@ -128,9 +135,10 @@ class FineFitPipeline(DiffusionPipeline):
     def predict(
         self, x: torch.Tensor, t: torch.Tensor, rows: torch.Tensor, references: torch.Tensor | None, scale: float
     ) -> torch.Tensor:
-        """Noise and variance `[n, 2c, h, w]` at timestep `t`, in float32, guided away from the reference rows."""
+        """The network's output `[n, 2c, h, w]` at timestep `t`, in float32, guided away from the reference rows."""
         low, high = self.config.guidance_interval
-        guided = references is not None and low <= t <= high
+        guided = references is not None and low <= min(t, TRAIN_STEPS - 1) <= high
+        t = 1 - t / TRAIN_STEPS if self.config.velocity else t
         both = torch.cat([rows, references]) if guided else rows
         latents = (torch.cat([x, x]) if guided else x).to(self.transformer.dtype)
         output = self.transformer(latents, timestep=t.to(both.device).expand(len(both)), class_labels=both).sample
@@ -186,10 +194,13 @@ def generators(seed: int, ids: list[int]) -> list[torch.Generator]:
     return made
 
 
-def set_timesteps(scheduler: SchedulerMixin, steps: int, device: torch.device) -> None:
+def set_timesteps(scheduler: SchedulerMixin, steps: int, device: torch.device, velocity: bool) -> None:
     """Spread the steps evenly over the training schedule, first and last included; the second-order solver leaves out
-    the last, whose noise it removes in one step. A scheduler that takes no timesteps spreads them as it does.
+    the last, whose noise it removes in one step, and so does any along a straight path. A scheduler that takes no
+    timesteps spreads them as it does.
     """
+    if velocity and "sigmas" in inspect.signature(scheduler.set_timesteps).parameters:
+        return scheduler.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps), device=device)
     if "timesteps" not in inspect.signature(scheduler.set_timesteps).parameters:
         return scheduler.set_timesteps(steps, device=device)
     points = steps + (scheduler.config.get("solver_order", 1) == 2)
