@@ -5,6 +5,7 @@
 # make lint                style, formats, the workflow and the types; changes nothing
 # make test-slurm          the smoke study on a SLURM started on this machine (root, Debian's packages; else it says why not)
 # make base                the shipped codec once more, and the base's third stage from its second (an hour)
+# make base-flow           the base along the straight path, from the shipped one (two hours of an idle core)
 # make base-photo          the codec of photographs once more, and the base trained with it (studies/base-photo.yaml says what it needs)
 # All set up .venv first, whenever requirements.lock or pyproject.toml changed. Killed? Repeat the command.
 
@@ -15,7 +16,7 @@ UNVERSIONED := $(if $(wildcard .git),,yes)
 PYTHON := $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study evidence test test-long lint test-slurm sheet base base-photo
+.PHONY: study evidence test test-long lint test-slurm sheet base base-flow base-photo
 
 study: .venv/ready
 	@finefit plan $(STUDY_FILE) > /dev/null
@@ -64,6 +65,10 @@ base: .venv/ready
 	mv data/raw/base-mini-32-second.partial data/raw/base-mini-32-second.safetensors
 	snakemake phase_finetune --configfile studies/base.yaml
 	finefit export-base data/base/mini-32.safetensors --study studies/base.yaml
+
+base-flow: .venv/ready
+	snakemake phase_finetune --configfile studies/base-flow.yaml
+	mkdir -p data/raw && finefit export-base data/raw/base-mini-32-flow.safetensors --study studies/base-flow.yaml
 
 base-photo: .venv/ready
 	finefit fit-codec data/base/codec-photo.safetensors --photographs

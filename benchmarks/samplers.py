@@ -44,17 +44,22 @@ from finefit.study.plan import Plan
 from finefit.study.reading import load
 
 # Sampler, its steps, at how many of them there is one evaluation, and what is extrapolated between.
-SAMPLERS = [
+DDPM = [
     ("ancestral", 250, 1, ""),
     ("ddim", 50, 1, ""),
     ("ddim", 25, 1, ""),
-    *(("dpmpp", steps, 1, "") for steps in (25, 16, 12, 8)),
+    *(("dpmpp", steps, 1, "") for steps in (50, 25, 16, 12, 8, 4)),
     *(("unipc", steps, 1, "") for steps in (12, 8)),
     ("ddim", 48, 4, "blocks"),
     ("ddim", 24, 3, "blocks"),
     *(("dpmpp", 24, every, what) for every in (2, 3) for what in ("blocks", "output")),
 ]
-DDPM = processes.find("ddpm")
+FLOW = [
+    ("sde", 250, 1, ""),
+    *(("heun", steps, 1, "") for steps in (25, 8, 4, 2)),
+    *(("euler", steps, 1, "") for steps in (50, 16, 8, 4)),
+]
+SAMPLERS = {"ddpm": DDPM, "flow": FLOW}  # the first row is what the others are compared with
 SCORES = ["fd_probe", "class_accuracy", "diversity_probe"]
 
 
@@ -97,7 +102,8 @@ def drawn(job: Job, settings: dict, every: int, between: str, device: str) -> tu
     """Pictures uint8 `[n, r, r, 3]` and labels `[n]`, and the seconds they took."""
     model, pair, precision = load_to_sample(job, device)
     codec = codecs.load(settings["codec"]).to(device)
-    sampler = getattr(DDPM, settings["sampler"])
+    process = processes.of(settings)
+    sampler = getattr(process, settings["sampler"])
     settings = settings | {"sampler": "asked", "evaluate_every": every if between == "blocks" else 1}
 
     def on_a_line(predict: Predict, *others: Any) -> Tensor:
@@ -105,7 +111,7 @@ def drawn(job: Job, settings: dict, every: int, between: str, device: str) -> tu
         return sampler(lambda x, t: line(lambda: predict(x, t)), *others)
 
     def sampled(labels: Tensor, numbers: Tensor) -> Tensor:
-        DDPM.asked = on_a_line if between == "output" else sampler
+        process.asked = on_a_line if between == "output" else sampler
         return sample(model, labels, numbers, settings, precision, device, pair)
 
     batches = batches_of(torch.arange(model.y_embedder.num_classes), settings["per_class"], settings["batch_size"])
@@ -137,7 +143,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     plan, device = Plan(load(given.study)), device_here()
-    DDPM.unipc = unipc
+    processes.find("ddpm").unipc = unipc
     jobs = judged(given.method, plan)
     settings = jobs[0].inputs["sample"].settings
     settings = settings | {"per_class": given.per_class or settings["per_class"]}
@@ -149,8 +155,8 @@ def main() -> None:
         "settings": {key: settings[key] for key in kept},
         "rows": [],
     }
-    for sampler, steps, every, between in SAMPLERS:
-        seconds, values = 0.0, []
+    for sampler, steps, every, between in SAMPLERS[plan.study.base.process]:
+        each, seconds, values = 2 if sampler == "heun" else 1, 0.0, []
         for job in jobs:
             own = {"sampler": sampler, "steps": steps, "per_class": settings["per_class"]}
             images, labels, took = drawn(
@@ -158,7 +164,7 @@ def main() -> None:
             )
             seconds += took
             values.append(scores(images, labels, job))
-        row = {"sampler": sampler, "steps": steps, "evaluated": -(-steps // every), "between": between}
+        row = {"sampler": sampler, "steps": steps, "evaluated": each * -(-steps // every), "between": between}
         row["seconds"] = seconds
         first = found["rows"][0] if found["rows"] else None
         for name in SCORES:

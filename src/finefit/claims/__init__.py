@@ -3,5 +3,5 @@
 A claim is read and judged in `verdicts`, on what a measure (`measures`) finds in the runs that it speaks of
 (`selection`), by a rule (`rules`). No HTML.
 
-May import: jobs, models, study, outlook, unets, analysis.
+May import: jobs, processes, models, study, outlook, unets, analysis.
 """

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from finefit import processes
 from finefit.analysis.scores import Scores
 from finefit.models.shapes import SIZES
 from finefit.study.config import Study
@@ -20,7 +21,7 @@ def select(found: Scores, group: str, wanted: Arguments, like: pd.Series | None,
 
     Args:
         wanted: `method` (or several, any of which will do), and settings that its entry must have, as values or as
-            `meant` reads them; `guidance` is that of the samples.
+            `meant` reads them; `guidance` is that of the samples, and `process` the default where it is not named.
         like: a row whose settings it must share if it runs the same method, but for those in `freed`.
     """
     study = found.study
@@ -30,6 +31,7 @@ def select(found: Scores, group: str, wanted: Arguments, like: pd.Series | None,
         settings = settings_of(study, row["entry"])
         guidance = wanted.get("guidance", next(iter(settings["guidance"]), "none"))
         fits = settings["method"] in methods and row["guidance"] == guidance
+        fits &= settings["process"] == wanted.get("process", processes.DEFAULT)
         named = {key: asked for key, asked in wanted.items() if key not in ("method", "guidance")}
         fits &= all(settings.get(key) == meant(asked, study) for key, asked in named.items())
         if fits and like is not None:
@@ -50,11 +52,11 @@ def free_of(asked: Arguments, sides: list[str]) -> set[str]:
 
 
 def settings_of(study: Study, entry: str) -> dict[str, Any]:
-    """Settings of an entry of the study, with `method`, `objective` and the learning rate that it gets."""
+    """Settings of an entry of the study, with `method`, `objective`, `process` and the learning rate that it gets."""
     settings = study.method_settings(entry)
     objective, _ = study.objective(entry)
     resolved = {"method": study.methods[entry].get("method", entry), "lr": settings.lr or study.train.lr}
-    return asdict(settings) | resolved | {"objective": objective}
+    return asdict(settings) | resolved | {"objective": objective, "process": study.base.process}
 
 
 def meant(wanted: Any, study: Study) -> Any:
