@@ -11,7 +11,7 @@ import re
 import shlex
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import median
 from string import Template
@@ -69,7 +69,7 @@ $rates
 methods:
   $method
 
-sample: {steps: 20, per_class: 8, scale: 1.5}
+sample: {steps: 20, per_class: 8, scale: $scale}  # $guided
 evaluate: {probe_steps: 400}
 """)
 
@@ -88,6 +88,8 @@ class Proposal:
     passes: int
     steps: tuple[int, int]  # fewest and most
     rates: str
+    scale: float  # of guidance
+    guided: str
 
 
 SMALL = Proposal(
@@ -101,6 +103,8 @@ SMALL = Proposal(
     passes=60,
     steps=(300, 2000),
     rates="  lr: 5.0e-3\n  schedule: cosine\n  warmup_steps: 20\n  ema_decay: 0.98",
+    scale=4.0,
+    guided="nearer to real photographs (Caltech-101) than 1.5, and truer to the class",
 )
 
 
@@ -145,9 +149,7 @@ def write(photographs: Path, taxonomy: Path | None, file: Path) -> list[str]:
         "steps": steps,
         "passes": max(1, steps * chosen.batch // classes.total()),
         "method": method if ":" in method else f"{method}: {{}}",
-    } | {
-        key: getattr(chosen, key) for key in ("resolution", "codec", "base", "licence", "why", "batch", "fits", "rates")
-    }
+    } | {field.name: getattr(chosen, field.name) for field in fields(Proposal) if field.name not in ("steps", "passes")}
     draft = STUDY.substitute(known | {"cost": "?"})
     price = priced(Plan(reading.parse(yaml.safe_load(draft), str(file))), chosen is not SMALL)
     partial = file.with_name(f".{file.name}.partial")
@@ -191,6 +193,8 @@ def proposal(memory: float) -> Proposal:
         passes=40,
         steps=(2000, 24_000),
         rates="  lr: 1.0e-4  # FineDiffusion's",
+        scale=1.5,
+        guided="that of DiT's best FID",
     )
 
 
