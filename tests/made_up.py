@@ -12,12 +12,11 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
-from finefit.analysis import scores
+from finefit.analysis import classes, scores
 from finefit.data import sources
 from finefit.jobs import store
 from finefit.jobs.job import Job
 from finefit.models.shapes import CLASS_TABLE
-from finefit.report import classes
 from finefit.study import reading
 from finefit.study.config import Study
 from finefit.study.plan import Plan

@@ -12,7 +12,7 @@ from finefit.analysis import collect
 from finefit.analysis.blocks import NAMED
 from finefit.analysis.statistics import Estimate
 from finefit.claims import rules, verdicts
-from finefit.report import ledger
+from finefit.report import claims
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_a_claim_whose_data_is_altered_flips_its_verdict(made_up_study):
     assert [one.verdict for one in seen] == expected
     assert seen[0].tested[0].finding.estimate.mean == pytest.approx(-4.99995)
     assert seen[2].tested[0].margin == pytest.approx(0.013 * 10.5)
-    assert "seeds would decide" in ledger.every_claim(collect.read("study.yaml")).data
+    assert "seeds would decide" in claims.every_claim(collect.read("study.yaml")).data
 
 
 def test_a_claim_with_missing_runs_is_not_run(made_up_study):
@@ -58,7 +58,7 @@ def test_a_claim_with_missing_runs_is_not_run(made_up_study):
     assert found["difffit-beats-bitfit"].verdict == "not run at this size"
     assert found["finediffusion-inat-fid"].verdict == "not run at this size"
     assert found["finediffusion-share"].verdict == "reproduced"
-    page = ledger.every_claim(collect.read("study.yaml")).data
+    page = claims.every_claim(collect.read("study.yaml")).data
     assert "no difffit in this study" in page and "not run yet" in page
     assert page.count("<tr>") == len(found) + 1
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from finefit.report import domains, gathered
+from finefit.claims import domains, ledger
+from finefit.report.domains import side_by_side
 from finefit.study import reading
 
 ROOT = Path(__file__).parents[1]
@@ -57,10 +58,10 @@ def test_in_how_many_domains_a_claim_holds_is_said_of_those_that_decide(verdicts
 
 def test_domains_stand_side_by_side_once_there_are_two():
     known = line(study(DRAWN, drawn="reproduced"), study(BOUGHT, bought="not reproduced"))
-    text = domains.side_by_side([known, line() | {"id": "untested"}]).data
+    text = side_by_side([known, line() | {"id": "untested"}]).data
     assert re.findall(r'<th scope="col">([^<]*)', text) == ["claim", "paper", "drawings", "groceries", "holds"]
     assert "in 1 of 2" in text and text.count("<tr>") == 2
-    alone = domains.side_by_side([line(study(DRAWN, drawn="reproduced"))]).data
+    alone = side_by_side([line(study(DRAWN, drawn="reproduced"))]).data
     assert "All kept studies are of drawings: no claim is tested in two domains yet." in alone
 
 
@@ -73,7 +74,7 @@ def test_a_studys_pictures_are_what_their_publishers_call_them(name, told):
 
 
 def test_kept_studies_say_what_their_pictures_are():
-    assert domains.of_folder(gathered.FOLDER / "fewshot") == dict.fromkeys(
+    assert domains.of_folder(ledger.FOLDER / "fewshot") == dict.fromkeys(
         ("few-8-32", "few-32-32", "embedded-32", "many-512-32"), "drawings"
     )
-    assert domains.of_folder(gathered.FOLDER / "base-photo") == {}
+    assert domains.of_folder(ledger.FOLDER / "base-photo") == {}

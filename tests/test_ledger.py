@@ -11,9 +11,11 @@ from made_up import ROOT
 
 from finefit.analysis import collect, kept, pairs
 from finefit.analysis.statistics import Estimate
-from finefit.claims import record, verdicts
+from finefit.claims import ledger, record, verdicts
 from finefit.commands import pictures
-from finefit.report import gathered, readme, reanalysis
+from finefit.report import ledger as page
+from finefit.report import readme
+from finefit.report.pairs import as_text
 
 MINI = ROOT / "docs/results/mini"
 OLD = Path(__file__).parent / "old_mini"  # as it was before its seeds drew their own noise and its rates were tuned
@@ -31,12 +33,12 @@ def test_two_seeds_of_the_old_default_study_separate_most_pairs():
     fit = found.fit("embedded-32", "fd_probe", True)
     assert fit.used.shape == (9, 2) and fit.freedom == 8
     assert fit.pooled**0.5 == pytest.approx(0.0917, abs=1e-4)
-    assert reanalysis.honest_difference(fit) == pytest.approx(0.374, abs=1e-3)
+    assert fit.least() == pytest.approx(0.374, abs=1e-3)
     every = pairs.pairs(found, "embedded-32")
     assert len(every) == 36
-    assert sum(abs(pair.difference.mean) > reanalysis.honest_difference(fit) for pair in every) == 22
+    assert sum(abs(pair.difference.mean) > fit.least() for pair in every) == 22
     assert sum(pair.verdict in ("lower", "higher") for pair in every) >= 20
-    told = reanalysis.told(found, "fd_probe")
+    told = as_text(found, "fd_probe")
     assert "22 of 36" in told and "seeds would decide" in told
 
 
@@ -49,10 +51,10 @@ def test_pairs_of_a_folder_are_told_where_it_has_values(in_root, capsys):
 
 def test_the_command_writes_ledger_and_page(in_root, tmp_path):
     before, folder = Path("README.md").read_bytes(), tmp_path / "results"
-    shutil.copytree(gathered.FOLDER, folder, ignore=shutil.ignore_patterns("ledger.*"))
-    pictures.ledger(folder)
+    shutil.copytree(ledger.FOLDER, folder, ignore=shutil.ignore_patterns("ledger.*"))
+    pictures.ledger_command(folder)
     assert Path("README.md").read_bytes() == before  # it is about docs/results
-    lines, page = gathered.load(folder / "ledger.json"), (folder / "ledger.html").read_text(encoding="utf-8")
+    lines, page = ledger.load(folder / "ledger.json"), (folder / "ledger.html").read_text(encoding="utf-8")
     assert page.count("<tr>") >= len(lines) >= 40
     for words in ("Limits", "evidence about a mechanism", "seeds would decide", "mini/index.html#made-"):
         assert words in page
@@ -83,13 +85,13 @@ def test_a_study_that_todays_code_cannot_read_speaks_for_itself(tmp_path, in_roo
     content["settings"]["study"]["train"]["steps"] = "what once was a word"
     path.write_text(json.dumps(content))
     assert kept.read(folder) is None
-    assert gathered.verdicts_of(folder) == record.read(folder)
+    assert ledger.judged_again(folder) == record.read(folder)
     (folder / record.FILE).unlink()
-    assert gathered.verdicts_of(folder) is None
+    assert ledger.judged_again(folder) is None
 
 
 def test_the_committed_ledger_is_what_the_kept_studies_say(in_root):
-    lines, committed = gathered.gather(gathered.FOLDER), gathered.load(gathered.FOLDER / "ledger.json")
+    lines, committed = ledger.gather(ledger.FOLDER), ledger.load(ledger.FOLDER / "ledger.json")
     advice = "run: finefit ledger"
     assert [one["id"] for one in committed] == [claim.id for claim in verdicts.read()], advice
     for ours, theirs in zip(lines, committed, strict=True):
@@ -102,13 +104,13 @@ def test_the_committed_ledger_is_what_the_kept_studies_say(in_root):
 
 def test_the_readmes_verdicts_are_the_ledgers(in_root):
     page = Path("README.md").read_text(encoding="utf-8")
-    file = gathered.FOLDER / "ledger.json"
+    file = ledger.FOLDER / "ledger.json"
     assert readme.replace_verdicts(page, file) == page, "run: finefit ledger"
     with pytest.raises(ValueError, match="no place for the table"):
         readme.replace_verdicts("# A page\n", file)
-    lines = gathered.load(file)
+    lines = ledger.load(file)
     lines[0]["verdict"] = "not reproduced"
-    assert gathered.markdown(lines) != gathered.markdown(gathered.load(file))
+    assert readme.verdicts(lines) != readme.verdicts(ledger.load(file))
 
 
 def finding(mean: float, metric: str, seeds: int, half: float = 1.0) -> dict:
@@ -138,9 +140,9 @@ def test_the_strongest_test_is_told_by_its_design_alone(in_root):
         study("few seeds", "reproduced", finding(-5, "fd_probe", 2, 0.01)),
         study("published metric", "inconclusive", finding(-5, "fid", 2, 4.0)),
     ]
-    ordered = sorted(studies, key=lambda one: gathered.strength(claim, one), reverse=True)
+    ordered = sorted(studies, key=lambda one: ledger.strength(claim, one), reverse=True)
     assert [one["study"] for one in ordered] == ["published metric", "narrow", "wide", "few seeds"]
-    shown = gathered.row(gathered.line(claim, ordered))
+    shown = page.row(ledger.line(claim, ordered))
     assert "inconclusive" in shown[1]
     assert 'href="narrow/index.html#made-a"' in shown[3] and "not reproduced" in shown[3]
     assert "difffit − full; study narrow; somewhere; fd_probe; 3 seeds" in shown[3]
@@ -148,9 +150,9 @@ def test_the_strongest_test_is_told_by_its_design_alone(in_root):
 
 
 def test_links_of_the_ledger_lead_to_what_is_kept():
-    for one in gathered.load(ROOT / gathered.FOLDER / "ledger.json"):
+    for one in ledger.load(ROOT / ledger.FOLDER / "ledger.json"):
         for study in one["studies"]:
-            page = ROOT / gathered.FOLDER / study["page"]
+            page = ROOT / ledger.FOLDER / study["page"]
             text = page.read_text(encoding="utf-8")
             assert page.suffix == ".csv" or all(
                 f'id="{seen["made"]}"' in text for seen in study["findings"] if seen["made"]

@@ -9,7 +9,7 @@ import pytest
 from made_up import finished
 
 from finefit.analysis import collect
-from finefit.report import ledger, own
+from finefit.report import claims, own
 
 is_own = own.is_own
 NAMES = [f"class &lt;{number}&gt;" for number in range(6)]  # as a page writes them
@@ -92,10 +92,10 @@ def judged(rows: list) -> list:
 
 def test_claims_stand_on_a_page_of_own_pictures_only_where_runs_test_one(found, monkeypatch):
     """A count of parameters, which is made from no run, asks for no page."""
-    for module in (own, ledger):
+    for module in (own, claims):
         monkeypatch.setattr(module, "judge", lambda found: judged([]))
-    assert not own.tests_claims(found) and ledger.summary(found).data == ""
+    assert not own.tests_claims(found) and claims.summary(found).data == ""
     monkeypatch.setattr(own, "judge", lambda found: judged(["a run"]))
     assert own.tests_claims(found)
-    monkeypatch.setattr(ledger, "rows", lambda run: "the claims")
-    assert "the claims" in ledger.summary(found).data
+    monkeypatch.setattr(claims, "rows", lambda run: "the claims")
+    assert "the claims" in claims.summary(found).data

@@ -18,12 +18,14 @@ import yaml
 from made_up import CLASSES, REAL, ROOT
 from scipy import stats
 
-from finefit import report
-from finefit.analysis import blocks, collect, pairs, scores, statistics
+from finefit.analysis import blocks, collect, scores, statistics
+from finefit.analysis import pairs as compared
+from finefit.analysis.classes import by_class
+from finefit.analysis.factors import FACTORS, METRICS, effects, pairs_of
+from finefit.analysis.tables import metrics
 from finefit.claims import theory
 from finefit.report import (
     classes,
-    comparisons,
     costs,
     drawers,
     embeddings,
@@ -32,6 +34,7 @@ from finefit.report import (
     further,
     guidance,
     overview,
+    pairs,
     papers,
     readme,
     sheets,
@@ -123,13 +126,13 @@ def test_what_is_missing_is_pending(made_up_study):
     row = found.main[found.main["variant"] == "finediffusion-null"].iloc[0]
     assert (row["done"], row["planned"], row["fd_probe"].count) == (1, 2, 1)
     assert "1 of 2 seeds" in tables.results(found).data
-    shown = comparisons.separations(found).data
+    shown = pairs.separations(found).data
     assert "one seed in common" in shown and "Left out, since runs are missing: finediffusion" in shown
     assert "pending" in drawers.drawers(found).data
     for job in made_up_study.jobs:
         job.marker.unlink(missing_ok=True)
     found = collect.read("study.yaml")
-    parts = [tables.results, comparisons.separations, figures.against_share, figures.guidance_curves, guidance.sweep]
+    parts = [tables.results, pairs.separations, figures.against_share, figures.guidance_curves, guidance.sweep]
     parts += [figures.losses, sheets.compared, sheets.by_method, drawers.drawers, overview.findings, further.scores]
     parts += [
         classes.comparison,
@@ -141,13 +144,13 @@ def test_what_is_missing_is_pending(made_up_study):
     ]
     for part in parts:
         assert "pending" in part(found).data, part.__name__
-    assert report.metrics(found) == {}
+    assert metrics(found) == {}
 
 
 def test_absent_weights_make_no_number(made_up_study):
     found = collect.read("study.yaml")
     assert "FID and LPIPS: weights absent" in tables.results(found).data
-    assert not [key for key in report.metrics(found) if "fid" in key or "lpips" in key]
+    assert not [key for key in metrics(found) if "fid" in key or "lpips" in key]
 
 
 def test_a_failing_notebook_says_where(tmp_path, monkeypatch):
@@ -178,10 +181,8 @@ def between(text: str, start: str, end: str) -> str:
 def test_a_factors_effect_is_the_difference_of_runs_that_differ_in_it_alone(made_up_study):
     found = collect.read("study.yaml")
     named = {
-        factor: [
-            (first["variant"], second["variant"]) for first, second in factors.pairs_of(found, "embedded-8", factor)
-        ]
-        for factor in factors.FACTORS
+        factor: [(first["variant"], second["variant"]) for first, second in pairs_of(found, "embedded-8", factor)]
+        for factor in FACTORS
     }
     assert named == {
         "embedder": [("finediffusion-null", "flat")],
@@ -190,13 +191,13 @@ def test_a_factors_effect_is_the_difference_of_runs_that_differ_in_it_alone(made
         "norm_affine": [],
     }
     rows = found.evaluations.query("scale == 1.5").set_index(["variant", "seed"])["class_accuracy"]
-    effects = {(effect.factor, effect.metric): effect for effect in factors.effects(found, "embedded-8")}
+    known = {(effect.factor, effect.metric): effect for effect in effects(found, "embedded-8")}
     difference = (rows["finediffusion-null"] - rows["flat"]).mean()
-    assert effects["embedder", "class_accuracy"].estimate.mean == pytest.approx(difference)
-    alone = found.contrast(effects["embedder", "class_accuracy"].pairs, "class_accuracy")
-    assert alone.p <= effects["embedder", "class_accuracy"].p <= effects["embedder", "class_accuracy"].estimate.p
+    assert known["embedder", "class_accuracy"].estimate.mean == pytest.approx(difference)
+    alone = found.contrast(known["embedder", "class_accuracy"].pairs, "class_accuracy")
+    assert alone.p <= known["embedder", "class_accuracy"].p <= known["embedder", "class_accuracy"].estimate.p
     shown = factors.contributions(found).data
-    assert shown.count("not varied in this study") == 2 * len(factors.METRICS)
+    assert shown.count("not varied in this study") == 2 * len(METRICS)
 
 
 def test_an_average_over_pairs_keeps_what_they_share(made_up_study):
@@ -210,14 +211,14 @@ def test_an_average_over_pairs_keeps_what_they_share(made_up_study):
 def test_classes_are_compared_as_blocks(made_up_study):
     found = collect.read("study.yaml")
     rows = {row["variant"]: row for _, row in found.main.iterrows()}
-    by_class = {
+    accuracy = {
         variant: np.mean([pd.read_csv(job.path / "classes.csv")["class_accuracy"] for job in row["jobs"]], axis=0)
         for variant, row in rows.items()
     }
-    fit = classes.by_class(found, "embedded-8", "class_accuracy")
+    fit = by_class(found, "embedded-8", "class_accuracy")
     assert fit.used.shape == (4, CLASSES)
     difference = fit.difference(*(scores.key(rows[name], "class_accuracy") for name in ("flat", "full")))
-    assert difference.mean == pytest.approx((by_class["flat"] - by_class["full"]).mean())
+    assert difference.mean == pytest.approx((accuracy["flat"] - accuracy["full"]).mean())
     assert difference.freedom == 3 * (CLASSES - 1)
     shown = classes.comparison(found).data
     assert text.measured(difference, "class_accuracy") in shown and shown.count("<tr>") == 1 + 6
@@ -229,14 +230,14 @@ def test_a_method_that_failed_leaves_the_others_compared(made_up_study):
             values = json.loads((job.path / "metrics.json").read_text())
             (job.path / "metrics.json").write_text(json.dumps(values | {"fd_probe": math.nan, "kid_probe": math.inf}))
     found = collect.read("study.yaml")
-    verdicts = {(p.first["variant"], p.second["variant"]): p.verdict for p in pairs.pairs(found, "embedded-8")}
+    verdicts = {(p.first["variant"], p.second["variant"]): p.verdict for p in compared.pairs(found, "embedded-8")}
     assert {verdict for names, verdict in verdicts.items() if "full" in names} == {"pending"}
     assert {verdict for names, verdict in verdicts.items() if "full" not in names} <= {
         "lower",
         "higher",
         "not separated",
     }
-    for part in (tables.results, comparisons.separations, overview.findings, classes.comparison, figures.against_share):
+    for part in (tables.results, pairs.separations, overview.findings, classes.comparison, figures.against_share):
         assert part(found).data
 
 

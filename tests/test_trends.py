@@ -11,8 +11,8 @@ import yaml
 from made_up import MadeUpScores
 
 from finefit.analysis.scores import COST, RUN
+from finefit.analysis.trends import unbeaten, varied
 from finefit.claims.selection import meant
-from finefit.report import trends
 from finefit.study import reading
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +38,7 @@ def study(*options: dict):
     ],
 )
 def test_the_one_number_that_data_sets_differ_in_is_found(options, expected):
-    assert trends.varied(study(*options)) == expected
+    assert varied(study(*options)) == expected
 
 
 def test_who_is_ahead_is_told_at_each_value():
@@ -55,8 +55,8 @@ def test_who_is_ahead_is_told_at_each_value():
                 rows.append(row | {"fd_probe": mean + noise})
     found = MadeUpScores(asked, pd.DataFrame(rows))
     found.evaluations = found.evaluations.reindex(columns=dict.fromkeys([*found.evaluations, *found.metrics]))
-    assert sorted(trends.unbeaten(found, "set-0-32")) == ["bitfit", "full"]
-    assert trends.unbeaten(found, "set-1-32") == ["full"]
+    assert sorted(unbeaten(found, "set-0-32")) == ["bitfit", "full"]
+    assert unbeaten(found, "set-1-32") == ["full"]
 
 
 def test_a_claim_may_ask_by_depth_and_by_the_bases_rate():

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from finefit.analysis import collect
+from finefit.analysis.guidance import best, halves
 from finefit.report import further, guidance, judging, tables, worst
 
 
@@ -40,8 +41,8 @@ def test_a_scale_is_scored_on_the_half_that_did_not_choose_it(made_up_study):
         table = pd.DataFrame(rows, columns=["judge", "half", "score", "value"])
         table.to_csv(job.path / "halves.csv", index=False)
     found = collect.read("study.yaml")
-    values = guidance.halves(found, "embedded-8")
-    one = guidance.best(values, "fd_probe").set_index(["entry", "guidance"]).loc[("finediffusion", "null")]
+    values = halves(found, "embedded-8")
+    one = best(values, "fd_probe").set_index(["entry", "guidance"]).loc[("finediffusion", "null")]
     assert one["scales"] == [3.0, 1.5]
     assert one["value"] == pytest.approx((9.0 + 4.0) / 2)
     told = guidance.own_best(found).data

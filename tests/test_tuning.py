@@ -11,10 +11,9 @@ import pytest
 import yaml
 from made_up import MadeUpScores
 
-from finefit.analysis import kept
+from finefit.analysis import kept, tuning
 from finefit.analysis.scores import COST, RUN
-from finefit.claims.selection import settings_of
-from finefit.report import tuning
+from finefit.report import tuning as page
 from finefit.study import reading
 
 ROOT = Path(__file__).parent.parent
@@ -62,7 +61,7 @@ def test_the_default_study_has_the_rates_that_were_chosen():
     found, mini = kept.read(ROOT / "docs/results/tuning"), reading.load(ROOT / "params.yaml")
     known, best = tuning.tried(found, "embedded-32"), tuning.chosen(found, "embedded-32")
     assert [edges for _, row in best.iterrows() if (edges := tuning.at_edge(known, row))] == []
-    rates = {name: settings_of(mini, name) for name in mini.methods}
+    rates = {name: mini.settings_of(name) for name in mini.methods}
     asked = {name: (own["lr"], tuning.table_multiplier(own["lr_multipliers"])) for name, own in rates.items()}
     assert asked == {row["method"]: (row["lr"], row["table"]) for _, row in best.iterrows()}
 
@@ -73,7 +72,7 @@ def test_rivals_have_the_rates_that_were_chosen():
     assert [edges for _, row in best.iterrows() if (edges := tuning.at_edge(known, row))] == []
     for _, row in best.iterrows():
         entry = row["row"]["entry"].split("-table")[0].split("-lr-")[0]
-        own = settings_of(rivals, entry)
+        own = rivals.settings_of(entry)
         assert (own["lr"], tuning.table_multiplier(own["lr_multipliers"])) == (row["lr"], row["table"]), entry
     assert len(best) == 7
 
@@ -85,8 +84,8 @@ def test_the_studies_beside_it_have_the_default_ones_rates(name):
     """A method has one rate wherever it stands; that of `rates` is its question."""
     study, mini = reading.load(ROOT / f"studies/{name}.yaml"), reading.load(ROOT / "params.yaml")
     for entry in study.methods:
-        own = settings_of(study, entry)
-        asked = settings_of(mini, own["method"])
+        own = study.settings_of(entry)
+        asked = mini.settings_of(own["method"])
         assert (own["lr"], own["lr_multipliers"]) == (asked["lr"], asked["lr_multipliers"]), entry
 
 
@@ -102,5 +101,5 @@ def test_the_tuning_study_is_about_other_classes_and_else_like_the_default_one()
 def test_curves_are_drawn_before_anything_was_sampled(monkeypatch):
     found = curves({"bitfit": (1e-2, 5.0)})
     found.evaluations["fd_probe"] = math.nan
-    monkeypatch.setattr(tuning, "made_from", lambda rows: "")
-    assert "<svg" in tuning.curves(found).data
+    monkeypatch.setattr(page, "made_from", lambda rows: "")
+    assert "<svg" in page.curves(found).data

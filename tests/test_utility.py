@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from finefit.analysis import collect
+from finefit.analysis.utility import band_of, class_gains, gain, results
 from finefit.datasets import embedded
 from finefit.evaluation import utility as phase
 from finefit.jobs import store
@@ -154,13 +155,13 @@ def test_the_first_line_says_whether_samples_helped_and_which_classes(finished):
     # Five classes gain 1 of 10, one gains 3, and under one seed class 5 gains one more.
     gains = [(5 * 0.1 + 0.3) / 6, (5 * 0.1 + 0.3 + 0.1) / 6, (5 * 0.1 + 0.3) / 6]
     assert f"the best method ( full ): +{100 * np.mean(gains):.1f} points" in said.replace("(full)", "( full )")
-    assert utility.gain(utility.results(found), "full", "1:10").mean == pytest.approx(np.mean(gains))
+    assert gain(results(found), "full", "1:10").mean == pytest.approx(np.mean(gains))
     # Class by class: 6 classes, 3 seeds, residuals of the additive model of class and seed.
     table = np.full((6, 3), 0.1)
     table[0], table[5, 1] = 0.3, 0.2
     residuals = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
     error = np.sqrt((residuals**2).sum() / 10 / 3)
-    first = utility.class_gains(found, "embedded-8", "full", "1:10")[0]
+    first = class_gains(found, "embedded-8", "full", "1:10")[0]
     assert (first.mean, first.error) == pytest.approx((0.3, error))
     assert "Classes that changed beyond chance: class &lt;0&gt; (+30.0 points" in said
     assert "With one seed" in plain(utility.first_line(finished_with_one_seed(found)))
@@ -189,10 +190,10 @@ def test_a_classifier_that_real_pictures_alone_make_perfect_is_told(finished):
 
 
 def test_bands_hold_a_third_of_the_classes_each(finished):
-    assert utility.band_of(pd.Series([3, 1, 2, 6, 5, 4])).tolist() == [
+    assert band_of(pd.Series([3, 1, 2, 6, 5, 4])).tolist() == [
         "middle", "rare", "rare", "common", "common", "middle",
     ]  # fmt: skip
-    assert set(utility.band_of(pd.Series([8, 8, 8]))) == {"all"}
+    assert set(band_of(pd.Series([8, 8, 8]))) == {"all"}
     said = plain(utility.bands(finished(answers({"full": 1, "flat": 0, "finediffusion": 0}), [0, 1, 2])))
     assert "rare 2 classes of 4 to 8 pictures" in said and "full +20.0 points" in said
     assert len(re.findall("class &lt;", plain(utility.classes(collect.read("asked.yaml"))))) == made_up.CLASSES

@@ -22,7 +22,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from finefit.analysis.statistics import NOTHING, Estimate, estimate
+from finefit.analysis.statistics import ALPHA, NOTHING, Estimate, critical, estimate
 
 # What one method three times as variable as the others costs: pairs at 97 % where 95 are promised, and differences that
 # are named beforehand, where all may be of the one method, at 98.3 %. By simulation: benchmarks/coverage.py.
@@ -107,6 +107,14 @@ class Fit:
             return found
         tests = self.stricter(PAIRS)
         return Estimate(found.mean, found.error, found.freedom, found.count, tests, len(self.used))
+
+    def least(self, tests: float = 1.0) -> float:
+        """The least difference that separates two equally variable methods among all pairs.
+
+        With one test it is Tukey's honest significant difference at 5 %: q(m, df) sqrt(MS_residual / s).
+        """
+        methods, blocks = self.used.shape
+        return critical(ALPHA / tests, methods, self.freedom) * math.sqrt(2 * self.pooled / blocks)
 
     def contrast(self, weights: Mapping[str, float]) -> Estimate:
         """A weighted sum of methods' means that was asked for by itself; `Estimate.among` corrects for several."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from finefit import judges
 from finefit.analysis.scores import COST, RUN, Scores
 from finefit.hierarchy.superclasses import read_hierarchy
 from finefit.jobs import store
@@ -69,6 +70,14 @@ class Results(Scores):
     def judging(self, group: str) -> dict[str, Job]:
         """The "judge" jobs of a group by the judge's name, the study's own first."""
         return {job.settings["judge"]: job for job in self.plan.kind("judge") if group_of(job) == group}
+
+    def failures(self, group: str) -> dict[str, str]:
+        """Why scores of a group are not to be relied on, by their columns; empty while no judge is judged."""
+        reasons = {}
+        for name, job in self.judging(group).items():
+            failed = content(job, "judge.json").get("failures", {})
+            reasons |= {judges.column(score, name): reason for score, reason in failed.items()}
+        return reasons
 
     def reference(self, group: str) -> dict[str, float] | None:
         """The real pictures' own values of a group (reference.json), None while pending; nan where one has none."""

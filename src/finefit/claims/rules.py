@@ -24,6 +24,7 @@ Verdict = Literal[
 ]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 DECIDED: tuple[Verdict, ...] = ("reproduced", "not reproduced", "equal within the margin")
+NOT_RUN: tuple[Verdict, ...] = ("not run at this size", "not run yet")
 
 NEAR = 0.05
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -28,14 +27,14 @@ def select(found: Scores, group: str, wanted: Arguments, like: pd.Series | None,
     methods = wanted["method"] if isinstance(wanted["method"], list) else [wanted["method"]]
     matching = []
     for _, row in found.main[found.main["group"] == group].iterrows():
-        settings = settings_of(study, row["entry"])
+        settings = study.settings_of(row["entry"])
         guidance = wanted.get("guidance", next(iter(settings["guidance"]), "none"))
         fits = settings["method"] in methods and row["guidance"] == guidance
         fits &= settings["process"] == wanted.get("process", processes.DEFAULT)
         named = {key: asked for key, asked in wanted.items() if key not in ("method", "guidance")}
         fits &= all(settings.get(key) == meant(asked, study) for key, asked in named.items())
         if fits and like is not None:
-            other = settings_of(study, like["entry"])
+            other = study.settings_of(like["entry"])
             same_method = other["method"] == settings["method"]
             fits = not same_method or all(settings[key] == other[key] for key in settings if key not in freed)
         if fits:
@@ -49,14 +48,6 @@ def free_of(asked: Arguments, sides: list[str]) -> set[str]:
     training where its objective is named, since each objective has its own best ones."""
     named = {"guidance"}.union(*(asked[side] for side in sides))
     return named | {"lr", "lr_multipliers"} if "objective" in named else named
-
-
-def settings_of(study: Study, entry: str) -> dict[str, Any]:
-    """Settings of an entry of the study, with `method`, `objective`, `process` and the learning rate that it gets."""
-    settings = study.method_settings(entry)
-    objective, _ = study.objective(entry)
-    resolved = {"method": study.methods[entry].get("method", entry), "lr": settings.lr or study.train.lr}
-    return asdict(settings) | resolved | {"objective": objective, "process": study.base.process}
 
 
 def meant(wanted: Any, study: Study) -> Any:

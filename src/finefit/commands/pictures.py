@@ -106,18 +106,19 @@ def readme_table(
     print(readme)
 
 
-@app.command()
-def ledger(
+@app.command("ledger")
+def ledger_command(
     folder: Annotated[
         Path | None, typer.Argument(help="A folder of reports, such as reports; else docs/results.")
     ] = None,
 ) -> None:
     """Gather the verdicts of every report in a folder into its ledger.html; of docs/results, also into the README."""
-    from finefit.report import gathered, site
+    from finefit.claims import ledger
+    from finefit.report import site
     from finefit.report.readme import replace_verdicts
 
-    where = folder or gathered.FOLDER
-    file = gathered.write(gathered.gather(where), where)
+    where = folder or ledger.FOLDER
+    file = ledger.write(ledger.gather(where), where)
     print(file, site.ledger(where), sep="\n")
     if folder is None:
         readme = Path("README.md")
@@ -144,9 +145,9 @@ def pairs(
 ) -> None:
     """Say which methods of a finished report are separated, metric by metric, and every pair of one metric."""
     from finefit.analysis import kept
-    from finefit.report import reanalysis
+    from finefit.report.pairs import as_text
 
     found = kept.read(folder)
     if found is None:
         raise ValueError(f"{folder}: no values by seed ({kept.VALUES}) with the provenance of a report")
-    print(reanalysis.told(found, metric))
+    print(as_text(found, metric))

@@ -12,10 +12,10 @@ import yaml
 
 from finefit import datasets, processes
 from finefit.analysis.collect import Results, group_of
+from finefit.analysis.tables import flat
 from finefit.data import sources
 from finefit.jobs import store
-from finefit.report import flat, readme
-from finefit.report.text import number, plural
+from finefit.report.text import cell, number, plural
 from finefit.sampling import grid
 from finefit.sampling.trained import load
 
@@ -156,7 +156,7 @@ def scores(plan: Plan, run: Job) -> str:
     lines = [f"| guidance | {' | '.join(guidances)} |", "|---" * (1 + len(table)) + "|"]
     lines.append(f"| seeds | {' | '.join(str(done) for done in rows['done'])} |")
     for metric in known:
-        lines.append(f"| {metric} | {' | '.join(readme.cell(row, metric) for _, row in table.iterrows())} |")
+        lines.append(f"| {metric} | {' | '.join(cell(row, metric) for _, row in table.iterrows())} |")
     real = found.reference(group_of(mine[0].inputs["reference"])) or {}
     lines += ["", f"Study “{plan.study.name}”; mean over seeds ± half the 95 % interval, where seeds were repeated."]
     if real:

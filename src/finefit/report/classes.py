@@ -1,31 +1,18 @@
-"""What other classes would change: methods compared on scores that a single class has, with classes as the blocks.
-
-Which classes a data set happens to have is a question of its own, beside that of other seeds. It is answered only for
-scores that exist class by class. A Frechet distance does not: resampling its classes doubles the distance itself.
-"""
+"""What other classes would change: every pair of methods on scores that a single class has."""
 
 from __future__ import annotations
 
 from html import escape
 from itertools import combinations
 
-import pandas as pd
 from IPython.display import HTML
 
 from finefit.analysis.blocks import Fit
+from finefit.analysis.classes import METRICS, by_class
 from finefit.analysis.collect import Results
 from finefit.analysis.decisions import verdict
 from finefit.analysis.scores import key, of_group
 from finefit.report.text import PENDING, heading, measured, table
-
-METRICS = ("class_accuracy", "superclass_accuracy", "diversity_probe")
-
-
-def by_class(found: Results, group: str, metric: str) -> Fit:
-    """The additive model of method and class of a metric, on each class's mean over seeds; empty while pending."""
-    rows = [row for _, row in of_group(found.main, group).iterrows()]
-    scores = {key(row, metric): found.class_scores(row) for row in rows}
-    return Fit(pd.DataFrame({name: table[metric] for name, table in scores.items() if table is not None}).T)
 
 
 def comparison(found: Results) -> HTML:

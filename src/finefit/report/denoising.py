@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from html import escape
 
-import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from finefit.analysis.collect import Results, content
+from finefit.analysis.collect import Results
 from finefit.analysis.decisions import verdict
-from finefit.analysis.scores import anchor, of_group
-from finefit.jobs.job import Job
+from finefit.analysis.denoising import METRIC, base_loss, by_band, by_entry
+from finefit.analysis.scores import anchor
 from finefit.report.drawers import made_from
 from finefit.report.figures import PENDING
 from finefit.report.style import FAINT, chart, colour, marker, panels
 from finefit.report.text import heading, link, measured, number, table
 
-METRIC = "denoising_loss"
 HEAD = ["", "denoising loss<small>lower is better</small>", "of the base's own", "lower than, all pairs together"]
 
 
@@ -66,23 +64,3 @@ def curves(found: Results) -> HTML:
         "Late timesteps decide what a picture shows, early ones its detail.",
         made_from(pd.DataFrame([row for rows in known.values() for row in rows])),
     )
-
-
-def by_entry(found: Results, group: str) -> list[pd.Series]:
-    """A row of `Scores.main` for each entry: guidance makes no difference to this loss."""
-    return [row for _, row in of_group(found.main, group).drop_duplicates("entry").iterrows()]
-
-
-def base_loss(found: Results, group: str) -> float | None:
-    """The base's own loss on a group's pictures; None while pending, and where it has no null row."""
-    job = found.denoising_of_base.get(group)
-    return content(job, "denoising.json").get(METRIC) if job else None
-
-
-def by_band(jobs: list[Job]) -> pd.Series | None:
-    """Mean loss over runs and classes, by the middle timestep of each band; None where no job has it."""
-    files = [job.path / "denoising.csv" for job in jobs if (job.path / "denoising.csv").exists()]
-    if not files:
-        return None
-    table_ = pd.concat([pd.read_csv(path) for path in files])
-    return table_.groupby(np.ceil((table_["from"] + table_["to"]) / 2))["loss"].mean()

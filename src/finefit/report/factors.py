@@ -1,87 +1,28 @@
-"""What embedder, guidance and LayerNorm contribute, each by itself.
-
-FineDiffusion changes all three at once against baselines with none of them, so its comparison cannot say what helps.
-Here each factor's effect is the mean difference over all pairs of rows that differ in that factor alone. Rows are found
-by the settings of their entries; a study that varies a factor nowhere is told so.
-"""
+"""The effects of embedder, guidance and LayerNorm as the reader sees them; a study that varies none is told so."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from html import escape
 
 import pandas as pd
 from IPython.display import HTML
 
 from finefit.analysis.collect import Results
+from finefit.analysis.factors import FACTORS, METRICS, Effect, effects, pairs_of
 from finefit.analysis.scores import anchor
-from finefit.analysis.statistics import Estimate, holm
-from finefit.claims.selection import settings_of
 from finefit.report.drawers import made_from
 from finefit.report.sheets import compared_rows
 from finefit.report.style import FAINT, chart, panels
 from finefit.report.text import PENDING, heading, link, measured, plural, probability, table
 
-FACTORS = {  # factor: the setting, and its levels, the changed one first
-    "embedder": ("embedder", "tiered", "flat"),
-    "sum": ("embedder", "summed", "tiered"),
-    "guidance": ("guidance", "superclass", "null"),
-    "norm_affine": ("norm_affine", True, False),
-}
 NAMES = {
     "embedder": "tiered embedder",
     "sum": "superclass added",
     "guidance": "superclass guidance",
     "norm_affine": "trained LayerNorm",
 }
-METRICS = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy")
 ABSENT = '<span class="note">not varied in this study</span>'
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A factor's effect on a metric: over which pairs, the estimate, and its p-value after Holm's correction.
-
-    The estimate's interval is one of all that are told together (Bonferroni).
-    """
-
-    factor: str
-    metric: str
-    pairs: list[tuple[pd.Series, pd.Series]]
-    estimate: Estimate
-    p: float
-
-
-def cells(found: Results, group: str) -> list[tuple[dict, pd.Series]]:
-    """Rows of `Results.main` of a group with the factors' levels, and all else that must agree between two of them."""
-    rows = []
-    for _, row in found.main[(found.main["group"] == group) & (found.main["guidance"] != "none")].iterrows():
-        settings = settings_of(found.plan.study, row["entry"])
-        rows.append((settings | {"guidance": row["guidance"]}, row))
-    return rows
-
-
-def pairs_of(found: Results, group: str, factor: str) -> list[tuple[pd.Series, pd.Series]]:
-    """Pairs of rows that differ in one factor alone, the changed level first."""
-    setting, changed, plain = FACTORS[factor]
-    rows = cells(found, group)
-    return [
-        (first, second)
-        for levels, first in rows
-        for others, second in rows
-        if levels[setting] == changed and others[setting] == plain and levels == others | {setting: changed}
-    ]
-
-
-def effects(found: Results, group: str) -> list[Effect]:
-    """Effect of every factor that the group varies on every metric; p-values are Holm's over all of them."""
-    asked = [(factor, metric) for factor in FACTORS for metric in METRICS if pairs_of(found, group, factor)]
-    pairs = [pairs_of(found, group, factor) for factor, _ in asked]
-    estimates = [found.contrast(both, metric) for both, (_, metric) in zip(pairs, asked, strict=True)]
-    p_values = holm([one.p for one in estimates])
-    shown = [one.among(len(estimates)) for one in estimates]
-    return [Effect(*names, *rest) for names, *rest in zip(asked, pairs, shown, p_values, strict=True)]
 
 
 def contributions(found: Results) -> HTML:

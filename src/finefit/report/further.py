@@ -7,7 +7,7 @@ from IPython.display import HTML
 from finefit import judges
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import anchor, of_group
-from finefit.report.judging import failures, grey
+from finefit.report.judging import grey
 from finefit.report.tables import named, without
 from finefit.report.text import heading, link, measured, table
 
@@ -37,7 +37,7 @@ def scores_of(found: Results, columns: dict[str, str]) -> str:
     head = ["", *(columns.values())]
     parts = []
     for group in found.references:
-        rows, failed = [], failures(found, group)
+        rows, failed = [], found.failures(group)
         for _, row in of_group(found.main, group).iterrows():
             cells = [measured(row[metric], metric, without(row, metric)) for metric in columns]
             linked = [

@@ -1,19 +1,15 @@
-"""Scores at every guidance scale, and each method at its own best one beside all at one; fidelity against variety.
-
-A scale is chosen on one half of the samples and scored on the other, and the other way round; both halves have noise of
-their own. So the luck that a scale was chosen for is not in its score.
-"""
+"""Scores at every guidance scale, and each method at its own best one beside all at one; fidelity against variety."""
 
 from __future__ import annotations
 
 from html import escape
 
-import pandas as pd
 from IPython.display import HTML
 
 from finefit import judges
 from finefit.analysis.collect import Results
-from finefit.analysis.scores import Scores, anchor, of_group
+from finefit.analysis.guidance import PER_CURVE, best, halves, swept
+from finefit.analysis.scores import anchor, of_group
 from finefit.report.drawers import made_from
 from finefit.report.figures import PENDING, curves
 from finefit.report.style import LINES, chart, colour, marker, panels
@@ -21,7 +17,6 @@ from finefit.report.tables import COLUMNS, without
 from finefit.report.text import heading, link, measured, number, table
 
 CHOSEN_BY = ("fd", "kd")  # scores that a scale is chosen for: of these less is better
-PER_CURVE = ["entry", "guidance"]
 SWEPT = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy")
 
 
@@ -40,45 +35,6 @@ def sweep(found: Results) -> HTML:
         head = ["", "guidance", "scale", *(COLUMNS[metric] for metric in SWEPT)]
         parts.append(heading(group, len(found.references)) + table(head, rows, "sweep") if rows else "")
     return HTML("".join(parts))
-
-
-def halves(found: Results, group: str) -> pd.DataFrame:
-    """`entry`, `guidance`, `scale`, `score`, `half`, `value` (mean over seeds) of a group's swept methods.
-
-    No guidance is scale 1 of every guidance of its method.
-    """
-    parts = []
-    for _, row in found.variants[found.variants["group"] == group].iterrows():
-        for job in row["jobs"]:
-            if (job.path / "halves.csv").exists():
-                part = pd.read_csv(job.path / "halves.csv")
-                parts.append(part.assign(entry=row["entry"], guidance=row["guidance"], scale=row["scale"]))
-    if not parts:
-        return pd.DataFrame(columns=[*PER_CURVE, "scale", "score", "half", "value"])
-    values = (
-        pd.concat(parts).groupby([*PER_CURVE, "scale", "score", "half"], as_index=False, sort=False)["value"].mean()
-    )
-    plain, guided = values[values["guidance"] == "none"], values[values["guidance"] != "none"]
-    named = guided[PER_CURVE].drop_duplicates()
-    same = plain.drop(columns="guidance").merge(named, on="entry")
-    return pd.concat([guided, same], ignore_index=True)
-
-
-def best(values: pd.DataFrame, score: str) -> pd.DataFrame:
-    """Per curve: the scales that each half chooses (`scales`) and the mean score of the halves that did not (`value`).
-
-    Args:
-        values: see `halves`.
-        score: a column of which less is better.
-    """
-    rows = []
-    for (entry, guidance), part in values[values["score"] == score].groupby(PER_CURVE, sort=False):
-        table_ = part.pivot(index="scale", columns="half", values="value").dropna()
-        if table_.shape[1] == 2 and len(table_):
-            chosen = [table_[half].idxmin() for half in (0, 1)]
-            value = (table_.loc[chosen[0], 1] + table_.loc[chosen[1], 0]) / 2
-            rows.append({"entry": entry, "guidance": guidance, "scales": chosen, "value": value, "all": table_})
-    return pd.DataFrame(rows, columns=[*PER_CURVE, "scales", "value", "all"])
 
 
 def own_best(found: Results) -> HTML:
@@ -114,11 +70,6 @@ def own_best(found: Results) -> HTML:
 def spoken(scales: list[float]) -> str:
     """Scales in words: one where both halves agree."""
     return " or ".join(f"{scale:g}" for scale in scales)
-
-
-def swept(found: Scores) -> pd.DataFrame:
-    """The rows of `variants` of methods that are sampled at more than one scale."""
-    return found.variants[found.variants["entry"].map(lambda entry: len(found.study.scales(entry)) > 1)]
 
 
 def fidelity_and_variety(found: Results) -> HTML:

@@ -25,15 +25,6 @@ NAMES = {
 }
 
 
-def failures(found: Results, group: str) -> dict[str, str]:
-    """Why scores are not to be relied on, by their columns; empty while no judge is judged."""
-    told = {}
-    for name, job in found.judging(group).items():
-        failed = content(job, "judge.json").get("failures", {})
-        told |= {judges.column(score, name): reason for score, reason in failed.items()}
-    return told
-
-
 def warnings(found: Results) -> HTML:
     """The first lines of a report: per group and judge, why its scores are not to be relied on; nothing if they are."""
     parts = []

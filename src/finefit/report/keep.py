@@ -11,14 +11,15 @@ import nbformat
 from nbformat import NotebookNode
 
 from finefit.analysis import kept
-from finefit.report import gathered, site
+from finefit.claims import ledger
+from finefit.report import site
 
 Sections = list[tuple[str, list[NotebookNode]]]
 LIMIT = 1_500_000  # bytes of a page
 TABLES = ("metrics.json", "results.csv", "sweep.csv", kept.VALUES, "verdicts.json", "provenance-*.json")
 
 
-def keep(report: Path, pages: Iterable[str], without: Iterable[str] = (), results: Path = gathered.FOLDER) -> Path:
+def keep(report: Path, pages: Iterable[str], without: Iterable[str] = (), results: Path = ledger.FOLDER) -> Path:
     """Write a report's tables and some of its pages under `results`, in place of those kept of that study; gives where.
 
     What else stands there, such as a picture that a document shows, stays.

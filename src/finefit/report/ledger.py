@@ -1,106 +1,101 @@
-"""The claims ledger as the reader sees it: every claim with its verdict, its rule and what decided it."""
+"""The ledger of all kept studies as the reader sees it: each claim, what every study found, and the verdict."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from html import escape
+from typing import Any
 
 from IPython.display import HTML
 
-from finefit.analysis.collect import Results
-from finefit.analysis.decisions import MOST_SEEDS, seeds_to_decide
-from finefit.analysis.scores import anchor
-from finefit.claims import rules
-from finefit.claims.verdicts import RIVALS, Judged, Tested, judge
-from finefit.report import own
-from finefit.report.text import PENDING, link, measured, number, probability, table
-
-NOT_RUN = ("not run at this size", "not run yet")
-CERTAINTY = {
-    "printed": "printed",
-    "figure": "read off a figure",
-    "second-hand": "second-hand",
-    "deduced": "deduced",
-}
+from finefit.claims import rules, verdicts
+from finefit.claims.record import Record
+from finefit.report.claims import badge, counted, open_yet, published, source
+from finefit.report.text import number, plural, probability, table
 
 
-def summary(found: Results) -> HTML:
-    """How many claims have which verdict, and the table of those that this study could look at.
-
-    Nothing of it on a page of somebody's own pictures whose runs test none.
-    """
-    if own.is_own(found) and not own.tests_claims(found):
-        return HTML("")
-    judged = judge(found)
-    numbers = Counter(one.verdict for one in judged)
-    told = "".join(
-        f"<div><dt>{badge(name)}</dt><dd>{numbers[name]}</dd></div>" for name in rules.VERDICTS if numbers[name]
-    )
-    run = [one for one in judged if one.verdict not in NOT_RUN]
-    rest = len(judged) - len(run)
-    more = f'<p><a href="claims.html">All {len(judged)} claims with their rules and sources</a>'
-    more += f"; {rest} of them need data, metrics or settings that this study does not have.</p>" if rest else ".</p>"
-    return HTML(f'<dl class="facts">{told}</dl>{rows(run)}{more}')
+def overview(lines: list[Record]) -> HTML:
+    """How many claims have which verdict."""
+    return HTML(counted(one["verdict"] for one in lines))
 
 
-def every_claim(found: Results, *papers: str) -> HTML:
-    """Every claim (of some papers, or of all) with its rule and source."""
-    return HTML(rows([one for one in judge(found) if not papers or one.claim.paper in papers], full=True))
+def claims_of(lines: list[Record], *papers: str) -> HTML:
+    """Claims of some papers that a study has looked at: verdict, what was found where, and the rule."""
+    shown = [one for one in lines if one["paper"] in papers and one["studies"]]
+    if not shown:
+        return HTML('<p class="note">No kept study has tested them yet.</p>')
+    head = ["claim", "verdict", "published", "what was found<small>the strongest test first</small>", "rule", "source"]
+    return HTML(table(head, [row(one) for one in shown], "claims"))
 
 
-def rivals(found: Results) -> HTML:
+def rivals(lines: list[Record]) -> HTML:
     """The claims of those who claim to beat the two papers."""
-    return every_claim(found, *RIVALS)
+    return claims_of(lines, *verdicts.RIVALS)
 
 
-def rows(judged: list[Judged], full: bool = False) -> str:
-    """A table of claims; `full` adds the rule and the source."""
-    head = ["claim", "verdict", "published", "ours<small>this study's data and metric</small>"]
-    head += ["rule", "source"] if full else ["paper"]
-    body = []
-    for one in judged:
-        claim = one.claim
-        published = f"{escape(claim.published)} {escape(claim.unit)}".replace("-", "−").strip() or "direction only"
-        cells = [escape(claim.claim), badge(one.verdict), published, "<br>".join(ours(one))]
-        certainty = CERTAINTY[claim.certainty]
-        source = f"{claim.paper}, {escape(claim.source)}<small>{certainty}</small>"
-        body.append([*cells, *([escape(rules.text(claim.rule)), source] if full else [claim.paper])])
-    return table(head, body, "claims")
+def not_run(lines: list[Record]) -> HTML:
+    """The claims that no kept study could look at."""
+    rest = [one for one in lines if not one["studies"]]
+    body = [
+        [
+            escape(one["claim"]),
+            one["paper"],
+            published(one["published"], one["unit"]),
+            source(one["source"], one["certainty"]),
+        ]
+        for one in rest
+    ]
+    return HTML(table(["claim", "paper", "published", "source"], body, "claims"))
 
 
-def ours(one: Judged) -> list[str]:
-    """What was found, a line per data set, each number with the runs it was made from."""
+def row(one: Record) -> list[str]:
+    """A claim's cells."""
+    printed = published(one["published"], one["unit"])
+    found = [told(one, study, first=place == 0) for place, study in enumerate(one["studies"])]
+    rule = escape(rules.text(one["rule"]))
+    if one["margin"]:
+        share, because = 100 * one["margin"]["share"], escape(one["margin"]["because"])
+        rule += f"<small>Margin: {number(share, 2)} % of the second score. {because}</small>"
+    return [
+        escape(one["claim"]),
+        badge(one["verdict"]),
+        printed,
+        "<br>".join(found),
+        rule,
+        source(one["source"], one["certainty"]),
+    ]
+
+
+def told(one: Record, study: Record, first: bool) -> str:
+    """What one study found, with a link to its runs; its own verdict where it is not the claim's."""
     lines = []
-    for tested in one.tested:
-        finding = tested.finding
-        if finding.absent:
-            lines.append(f'<span class="note">{escape(finding.absent)} in this study</span>')
+    for seen in study["findings"]:
+        if seen["mean"] is None:
             continue
-        exact = not finding.rows and finding.estimate.error == 0
-        text = number(finding.estimate.mean, 5) if exact else measured(finding.estimate, "")
-        if finding.rows and finding.estimate.count:
-            text = link(anchor(finding.rows[0]), text)
-        told = ", ".join(filter(None, [finding.where, finding.metric, *reasons(tested)]))
-        lines.append(f"{text} {escape(one.claim.unit)}<small>{escape(told)}</small>")
-    return lines or [PENDING]
+        value = number(seen["mean"], 4)
+        if seen["high"] is not None and seen["high"] > seen["low"]:
+            value += f" [{number(seen['low'], 3)}, {number(seen['high'], 3)}]"
+        address = study["page"] + (f"#{seen['made']}" if seen["made"] and study["page"].endswith(".html") else "")
+        text = f'<a href="{escape(address)}">{value}</a> {escape(one["unit"])}'
+        reasons = [compared(one, seen), *facts(study, seen)]
+        lines.append(f"{text}<small>{escape('; '.join(filter(None, reasons)))}</small>")
+    own = "" if first or study["verdict"] == one["verdict"] else f" {badge(study['verdict'])}"
+    return "".join(lines) + own
 
 
-def reasons(tested: Tested) -> list[str]:
-    """Why a difference has its verdict: p-values, the margin, and how many seeds would decide what is open."""
-    if math.isnan(tested.p):
-        return []
-    told = [f"p {probability(tested.p)}"]
-    if not math.isnan(tested.p_equal):
-        told.append(
-            f"p {probability(tested.p_equal)} against a difference of the margin, {number(tested.margin)}, or more"
-        )
-    if tested.verdict == "inconclusive":
-        seeds = seeds_to_decide(tested.finding.estimate, tested.margin)
-        told.append(f"{seeds} seeds would decide" if seeds else f"more than {MOST_SEEDS} seeds would decide")
-    return told
+def compared(one: Record, seen: dict[str, Any]) -> str:
+    """Which methods a number is about, as "difffit − full"."""
+    return {"difference": " − ", "ratio": " / "}.get(one["measure"], ", ").join(seen["of"])
 
 
-def badge(name: str) -> str:
-    """A verdict as a coloured word."""
-    return f'<span class="verdict {name.split(" at ")[0].replace(" ", "-")}">{name}</span>'
+def facts(study: Record, seen: dict[str, Any]) -> list[str]:
+    """Study, data, metric, seeds, p-values and what would decide, of one finding."""
+    differs = seen["p"] is not None
+    return [
+        f"study {study['study']}" if seen["made"] else "",
+        seen["where"],
+        seen["metric"],
+        plural(seen["seeds"], "seed") if seen["made"] else "",
+        f"p {probability(seen['p'])}" if differs else "",
+        f"margin {number(seen['margin'], 2)}" if differs and seen["margin"] else "",
+        open_yet(seen["seeds_to_decide"]) if differs and seen["verdict"] == "inconclusive" else "",
+    ]

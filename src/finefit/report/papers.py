@@ -14,7 +14,7 @@ from IPython.display import HTML
 
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import anchor
-from finefit.claims.selection import select, settings_of
+from finefit.claims.selection import select
 from finefit.outlook import counts
 from finefit.report.text import link, measured, number, table
 from finefit.study.config import Study
@@ -109,7 +109,7 @@ def sizes() -> dict[str, Study]:
 
 def state(study: Study, needs: dict) -> str:
     """What a study shows of an exhibit that needs this: "as published", "small version" or "not in this study"."""
-    entries = [settings_of(study, entry) for entry in study.methods]
+    entries = [study.settings_of(entry) for entry in study.methods]
     has_methods = set(needs["methods"]) <= {settings["method"] for settings in entries}
     varied = [
         any(settings["method"] in needs["methods"] and settings.get(key) == value for settings in entries)

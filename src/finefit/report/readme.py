@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from finefit.analysis import kept
-from finefit.report import gathered
-from finefit.report.text import in_percent, number, shown
+from finefit.claims import ledger
+from finefit.claims.record import Record
+from finefit.report.text import cell, number, plural
 
 START, END = "<!-- results: finefit readme-table {} README.md -->", "<!-- end of results -->"
 VERDICTS, VERDICTS_END = "<!-- verdicts: finefit ledger -->", "<!-- end of verdicts -->"
@@ -25,18 +24,6 @@ def markdown(results: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def cell(row: pd.Series, metric: str) -> str:
-    """A value with half its interval, in percent where it is a share."""
-    if pd.isna(row[metric]):
-        return "pending"
-    half = row[f"{metric}_half"]
-    if pd.isna(half):
-        return shown(row[metric], metric)
-    if in_percent(metric):
-        return f"{shown(row[metric], metric)} ± {100 * half:.1f}"
-    return f"{number(row[metric], beside=half)} ± {number(half, beside=row[metric])}"
-
-
 def replace_table(page: str, results: Path) -> str:
     """The page with the table between its two marks replaced.
 
@@ -46,13 +33,13 @@ def replace_table(page: str, results: Path) -> str:
     return between(page, START.format(results.as_posix()), markdown(results), END)
 
 
-def replace_verdicts(page: str, ledger: Path) -> str:
+def replace_verdicts(page: str, file: Path) -> str:
     """The page with the table of verdicts between its two marks replaced by that of a ledger.json.
 
     Raises:
         ValueError: the page has no such marks.
     """
-    return between(page, VERDICTS, gathered.markdown(gathered.load(ledger)), VERDICTS_END)
+    return between(page, VERDICTS, verdicts(ledger.load(file)), VERDICTS_END)
 
 
 def between(page: str, start: str, table: str, end: str) -> str:
@@ -66,3 +53,23 @@ def between(page: str, start: str, table: str, end: str) -> str:
     if not (found and ended):
         raise ValueError(f"no place for the table: the page needs the lines\n{start}\n{end}")
     return f"{before}{start}\n{table}{end}{after}"
+
+
+def verdicts(lines: list[Record]) -> str:
+    """The README's short table: the claims that a study tested, those about counts of parameters in one row."""
+    rows = ["| claim | paper | verdict | study |", "|---|---|---|---|"]
+    tested = [one for one in lines if one["studies"]]
+    for one in tested:
+        if one["rule"] != "prints_as":
+            names = one["studies"][0]["study"] if one["studies"][0]["findings"][0]["made"] else "calculation"
+            rows.append(f"| {one['claim']} | {one['paper']} | **{one['verdict']}** | {names} |")
+    counts = [one["verdict"] for one in tested if one["rule"] == "prints_as"]
+    if counts:
+        right = counts.count("reproduced")
+        rows.append(
+            f"| Trained parameters as printed ({plural(len(counts), 'claim')}) | both | "
+            f"{right} reproduced, {len(counts) - right} not | count |"
+        )
+    rest = len(lines) - len(tested)
+    rows.append(f"| {plural(rest, 'further claim')} | both | not run at this size | |")
+    return "\n".join(rows) + "\n"

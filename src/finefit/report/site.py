@@ -123,7 +123,7 @@ def ledger(out: Path) -> Path:
     """
     with tempfile.TemporaryDirectory() as scratch, kernel() as python:
         executed = Path(scratch) / "ledger.ipynb"
-        execute(NOTEBOOKS / "ledger.ipynb", executed, {"ledger": str(out / "ledger.json")}, python)
+        execute(NOTEBOOKS / "ledger.ipynb", executed, {"file": str(out / "ledger.json")}, python)
         content = nbformat.read(executed, as_version=4)
         text = render(content, "ledger", "All kept studies", pages={"ledger": "Ledger"})
     (out / "ledger.html").write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ from IPython.display import HTML
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import PUBLISHED, anchor, of_group
 from finefit.report.drawers import reference_anchor
-from finefit.report.judging import failures, grey
+from finefit.report.judging import grey
 from finefit.report.style import colour
 from finefit.report.text import (
     ABSENT,
@@ -84,7 +84,7 @@ def method_row(found: Results, row: pd.Series, metrics: list[str]) -> list[str]:
     if row["failure"]:
         name += f'<small class="under failed">failed: {escape(row["failure"])}</small>'
     cells = []
-    failed = failures(found, row["group"])
+    failed = found.failures(row["group"])
     for metric in metrics:
         absent = without(row, metric) or (ABSENT if metric in PUBLISHED and row["done"] else "")
         text = measured(row[metric], metric, absent)

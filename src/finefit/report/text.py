@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from html import escape
 
+import pandas as pd
+
 from finefit.analysis.statistics import Estimate
 
 PENDING = '<span class="pending">pending</span>'
@@ -60,11 +62,23 @@ def measured(found: Estimate, metric: str, absent: str = "") -> str:
         return absent or PENDING
     if math.isnan(found.half):
         return shown(found.mean, metric)
-    if in_percent(metric):
-        mean, half = shown(found.mean, metric), f"{100 * found.half:.1f}"
-    else:
-        mean, half = number(found.mean, beside=found.half), number(found.half, beside=found.mean)
+    mean, half = with_half(found.mean, found.half, metric)
     return f'{mean} <span class="half">± {half}</span>'
+
+
+def with_half(mean: float, half: float, metric: str) -> tuple[str, str]:
+    """A mean and half its interval as texts with the same places; of shares in percent."""
+    if in_percent(metric):
+        return shown(mean, metric), f"{100 * half:.1f}"
+    return number(mean, beside=half), number(half, beside=mean)
+
+
+def cell(row: pd.Series, metric: str) -> str:
+    """A row's `metric` with half its interval (`<metric>_half`), for a table in Markdown."""
+    if pd.isna(row[metric]):
+        return "pending"
+    half = row[f"{metric}_half"]
+    return shown(row[metric], metric) if pd.isna(half) else " ± ".join(with_half(row[metric], half, metric))
 
 
 def shown(value: float, metric: str) -> str:

@@ -1,22 +1,20 @@
-"""Scores against what a study's data sets differ in: the size of a shift, or the number of training pictures."""
+"""Scores drawn over what a study's data sets differ in, and who leads at each value."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from html import escape
 
 from IPython.display import HTML
 
 from finefit.analysis.collect import Results
-from finefit.analysis.decisions import verdict
-from finefit.analysis.scores import OF_RUN, Scores, anchor, of_group
+from finefit.analysis.scores import OF_RUN, anchor, of_group
+from finefit.analysis.trends import RANKED_BY, unbeaten, varied
 from finefit.report.drawers import made_from
 from finefit.report.figures import PENDING
 from finefit.report.style import LINES, chart, colour, marker, panels
 from finefit.report.text import PENDING as PENDING_CELL
 from finefit.report.text import in_percent, link, measured, table
-from finefit.study.config import Study
 
 DRAWN = {
     "fd_probe": "fd_probe",
@@ -24,28 +22,8 @@ DRAWN = {
     "class_accuracy": "class accuracy (%)",
     "diversity_probe": "diversity_probe",
 }
-RANKED_BY = "fd_probe"
 NAMES = {"shift": "shift", "train_per_class": "training pictures of each class"}
 WIDE = 8.0  # values that span more than this many times are drawn on a logarithmic axis
-
-
-def varied(study: Study) -> tuple[str, dict[str, float]] | None:
-    """The one number in which the options of all data sets differ, and its value in each group; None without one.
-
-    All data sets must have one reader and one resolution.
-    """
-    sections = list(study.data.values())
-    alike = {(section.reader or name, *section.resolutions) for name, section in study.data.items()}
-    if len(sections) < 2 or len(alike) > 1 or len(sections[0].resolutions) > 1:
-        return None
-    options = {f"{name}-{study.data[name].resolutions[0]}": asdict(study.reader_settings(name)) for name in study.data}
-    apart = [key for key in next(iter(options.values())) if len({repr(one[key]) for one in options.values()}) > 1]
-    if len(apart) != 1:
-        return None
-    values = {group: one[apart[0]] for group, one in options.items()}
-    if not all(isinstance(value, int | float) for value in values.values()):
-        return None
-    return apart[0], dict(sorted(values.items(), key=lambda item: item[1]))
 
 
 def curves(found: Results) -> HTML:
@@ -100,13 +78,3 @@ def leaders(found: Results) -> HTML:
         body.append([escape(str(variant)), *cells])
     name = NAMES.get(option, option)
     return HTML(table(["", *(f"{value:g}<small>{name}</small>" for value in values.values())], body, "trend"))
-
-
-def unbeaten(found: Scores, group: str) -> list[str]:
-    """The variants of a group than which no other is separated as nearer, all pairs together; none while pending."""
-    rows = [row for _, row in of_group(found.main, group).iterrows() if row[RANKED_BY].count]
-    return [
-        row["variant"]
-        for row in rows
-        if not any(verdict(found.difference(other, row, RANKED_BY)) == "lower" for other in rows if other is not row)
-    ]

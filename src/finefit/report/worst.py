@@ -9,6 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from finefit import judges
+from finefit.analysis.classes import DISTANCE, class_distances, training_counts
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import of_group
 from finefit.report.sheets import gallery, job_of, sheet, strip, strips
@@ -17,21 +18,13 @@ from finefit.report.text import PENDING, heading, number, shown, table
 
 SHOWN = 6  # classes
 BANDS = (0, 10, 30, 100, 300, 1000, 10_000)  # training pictures of a class, from
-DISTANCE = judges.column("kd", judges.OWN)
-
-
-def by_class(found: Results, group: str) -> pd.DataFrame:
-    """A column per method at the main scale: each class's kernel distance to real pictures, mean over seeds."""
-    rows = {row["variant"]: found.class_scores(row) for _, row in of_group(found.main, group).iterrows()}
-    known = {name: scores[DISTANCE] for name, scores in rows.items() if scores is not None and DISTANCE in scores}
-    return pd.DataFrame(known)
 
 
 def pictures(found: Results) -> HTML:
     """Per group: the classes that lie furthest from real pictures, mean over methods, with everyone's pictures."""
     parts, seed = [], found.study.seeds[0]
     for group in found.groups:
-        distances, classes = by_class(found, group), found.classes(group)
+        distances, classes = class_distances(found, group), found.classes(group)
         if classes is None or distances.empty:
             parts.append(heading(group, len(found.groups)) + f"<p>{PENDING}</p>")
             continue
@@ -79,15 +72,6 @@ def bands(found: Results) -> HTML:
         head += [f"{int(one.left):,} or more<small>{size} classes</small>" for one, size in sizes.items() if size]
         parts.append(heading(group, len(found.groups)) + table(head, body, "bands"))
     return HTML("".join(parts))
-
-
-def training_counts(found: Results, group: str) -> pd.Series | None:
-    """Training pictures of each class, by class id; None while pending."""
-    data = found.references[group].inputs["data"]
-    if not (data.path / "index.csv").exists():
-        return None
-    index = pd.read_csv(data.path / "index.csv")
-    return index[index["split"] == "train"].groupby("class_id").size()
 
 
 def neighbours(found: Results) -> HTML:

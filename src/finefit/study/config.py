@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -225,6 +225,13 @@ class Study(Strict):
             raise ValueError(f"objective is {given!r}: use one of {known}, or {{name: ONE, and its settings}}")
         settings = {key: value for key, value in given.items() if key != "name"}
         return given["name"], build(objectives.find(given["name"]).Settings, settings)
+
+    def settings_of(self, name: str) -> dict[str, Any]:
+        """Settings of entry `name`, with `method`, `objective`, `process` and the learning rate that it gets."""
+        settings = self.method_settings(name)
+        objective, _ = self.objective(name)
+        resolved = {"method": self.methods[name].get("method", name), "lr": settings.lr or self.train.lr}
+        return asdict(settings) | resolved | {"objective": objective, "process": self.base.process}
 
     def check_method(self, name: str) -> None:
         """Raise ValueError where entry `name` does not suit the study's network."""

@@ -1,4 +1,4 @@
-"""Which methods a study can tell apart: every pair of them, in blocks of seeds."""
+"""Which methods a study can tell apart: every pair of them, as a table of a page and as lines of a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from IPython.display import HTML
 from finefit.analysis.blocks import PAIRS, Fit
 from finefit.analysis.collect import Results
 from finefit.analysis.pairs import DECIDED, Pair, decided_by, pairs
-from finefit.analysis.statistics import ALPHA, critical
+from finefit.analysis.scores import Scores
 from finefit.report.text import PENDING, heading, measured, number, plural, probability, shown, table
 
 
@@ -42,8 +42,7 @@ def precision(fit: Fit, every: Sequence[Pair]) -> str:
     if not fit.freedom:
         return "No two methods with two seeds in common that differ: no interval, no ranking."
     decided = sum(pair.verdict in DECIDED for pair in every)
-    methods, blocks = fit.used.shape
-    least = critical(ALPHA / fit.stricter(PAIRS), methods, fit.freedom) * math.sqrt(2 * fit.pooled / blocks)
+    least = fit.least(fit.stricter(PAIRS))
     text = f"Once what seeds do to all methods is taken out, a value scatters by {number(math.sqrt(fit.pooled))} "
     text += f"({plural(fit.freedom, 'degree')} of freedom). Differences of {number(least)} or more separate two methods"
     louder = [name for name in fit.used.index if fit.variances[name] > fit.pooled]
@@ -69,3 +68,43 @@ def sentence(pair: Pair) -> str:
         "pending": PENDING,
     }
     return told.get(supported, supported)
+
+
+def as_text(found: Scores, metric: str) -> str:
+    """A line per metric and group, then every pair of one metric.
+
+    Raises:
+        ValueError: no group has values of the metric.
+    """
+    lines = [f"{'':<24}{'seeds':>6}{'residual sd':>13}{'df':>5}{'HSD':>9}{'separate by it':>16}{'decided here':>14}"]
+    for group in found.groups:
+        lines += [summary(found, group, name) for name in found.metrics if found.fit(group, name, True).freedom]
+    if len(lines) == 1:
+        raise ValueError("no metric has two methods with two seeds in common that differ: there is nothing to compare")
+    lines += [
+        "",
+        "HSD: Tukey's honest significant difference for equally variable methods. Decided here: with a method's",
+    ]
+    lines += ["own variance where that is larger, at the level that one loud method costs.", ""]
+    for group in found.groups:
+        lines += [f"{metric}, {group}", *(line(pair) for pair in pairs(found, group, metric))]
+    return "\n".join(lines)
+
+
+def summary(found: Scores, group: str, metric: str) -> str:
+    """One metric of one group: precision, the textbook's separated pairs, and those decided here."""
+    fit, every = found.fit(group, metric, True), pairs(found, group, metric)
+    least = fit.least()
+    textbook = sum(abs(pair.difference.mean) > least for pair in every)
+    decided = sum(pair.verdict in DECIDED for pair in every)
+    name = f"{metric}, {group}" if len(found.groups) > 1 else metric
+    precision = f"{math.sqrt(fit.pooled):>13.4g}{fit.freedom:>5}{least:>9.3g}"
+    return f"{name:<24}{fit.used.shape[1]:>6}{precision}{f'{textbook} of {len(every)}':>16}{f'{decided}':>14}"
+
+
+def line(pair: Pair) -> str:
+    """A pair's difference with its interval, its verdict, and how many seeds would decide."""
+    names = f"{pair.first['variant']} - {pair.second['variant']}"
+    seeds = decided_by(pair)
+    wait = f" ({seeds} seeds would decide)" if seeds else ""
+    return f"  {names:<52}{pair.difference.mean:>9.3g} +- {pair.difference.half:<8.2g} {pair.verdict}{wait}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from IPython.display import HTML
 
-from finefit.claims import theory
+from finefit.claims.theory import recovery, samples_bound, unexplained
 from finefit.report.style import COLOURS, FAINT, MARKERS, chart, panels
 
 DIMENSIONS = (4, 8, 16, 32)
@@ -19,10 +19,10 @@ def over_steps() -> HTML:
     figure, (left, right) = panels(2, 3.6)
     for place, dimension in enumerate(DIMENSIONS):
         style = {"color": COLOURS[place], "label": f"D = {dimension}"}
-        left.semilogy(np.mean([theory.recovery(dimension, None, seed) for seed in SEEDS], axis=0), **style)
-        bound = theory.samples_bound(dimension)
+        left.semilogy(np.mean([recovery(dimension, None, seed) for seed in SEEDS], axis=0), **style)
+        bound = samples_bound(dimension)
         numbers = [max(dimension, round(bound * times)) for times in (0.25, 1, 4, 16)]
-        errors = [np.mean([theory.recovery(dimension, number, seed)[-1] for seed in SEEDS]) for number in numbers]
+        errors = [np.mean([recovery(dimension, number, seed)[-1] for seed in SEEDS]) for number in numbers]
         right.loglog(numbers, errors, marker=MARKERS[place], **style)
         right.axvline(bound, color=COLOURS[place], linestyle=":", linewidth=1)
     left.set(xlabel="steps of gradient descent", ylabel="relative error of the factors", title="exact covariance")
@@ -40,7 +40,7 @@ def outside_the_family() -> HTML:
     """What the best factors leave unexplained when the target is not a scaling of the source's coordinates."""
     figure, (axis,) = panels(1, 3.4)
     for place, dimension in enumerate(DIMENSIONS):
-        left_over = [np.mean([theory.unexplained(dimension, seed, shear) for seed in SEEDS]) for shear in SHEARS]
+        left_over = [np.mean([unexplained(dimension, seed, shear) for seed in SEEDS]) for shear in SHEARS]
         axis.plot(SHEARS, left_over, color=COLOURS[place], marker=MARKERS[place], label=f"D = {dimension}")
     axis.axhline(0, color=FAINT, linewidth=1)
     axis.set(xlabel="size of the rotation added to the factors", ylabel="share of the covariance left unexplained")

@@ -1,0 +1,68 @@
+"""What embedder, guidance and LayerNorm contribute, each by itself.
+
+FineDiffusion changes all three at once against baselines with none of them, so its comparison cannot say what helps.
+Here each factor's effect is the mean difference over all pairs of rows that differ in that factor alone. Rows are found
+by the settings of their entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from finefit.analysis.collect import Results
+from finefit.analysis.statistics import Estimate, holm
+
+FACTORS = {  # factor: the setting, and its levels, the changed one first
+    "embedder": ("embedder", "tiered", "flat"),
+    "sum": ("embedder", "summed", "tiered"),
+    "guidance": ("guidance", "superclass", "null"),
+    "norm_affine": ("norm_affine", True, False),
+}
+METRICS = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A factor's effect on a metric: over which pairs, the estimate, and its p-value after Holm's correction.
+
+    The estimate's interval is one of all that are told together (Bonferroni).
+    """
+
+    factor: str
+    metric: str
+    pairs: list[tuple[pd.Series, pd.Series]]
+    estimate: Estimate
+    p: float
+
+
+def cells(found: Results, group: str) -> list[tuple[dict, pd.Series]]:
+    """Rows of `Results.main` of a group with the factors' levels, and all else that must agree between two of them."""
+    rows = []
+    for _, row in found.main[(found.main["group"] == group) & (found.main["guidance"] != "none")].iterrows():
+        settings = found.study.settings_of(row["entry"])
+        rows.append((settings | {"guidance": row["guidance"]}, row))
+    return rows
+
+
+def pairs_of(found: Results, group: str, factor: str) -> list[tuple[pd.Series, pd.Series]]:
+    """Pairs of rows that differ in one factor alone, the changed level first."""
+    setting, changed, plain = FACTORS[factor]
+    rows = cells(found, group)
+    return [
+        (first, second)
+        for levels, first in rows
+        for others, second in rows
+        if levels[setting] == changed and others[setting] == plain and levels == others | {setting: changed}
+    ]
+
+
+def effects(found: Results, group: str) -> list[Effect]:
+    """Effect of every factor that the group varies on every metric; p-values are Holm's over all of them."""
+    asked = [(factor, metric) for factor in FACTORS for metric in METRICS if pairs_of(found, group, factor)]
+    pairs = [pairs_of(found, group, factor) for factor, _ in asked]
+    estimates = [found.contrast(both, metric) for both, (_, metric) in zip(pairs, asked, strict=True)]
+    p_values = holm([one.p for one in estimates])
+    shown = [one.among(len(estimates)) for one in estimates]
+    return [Effect(*names, *rest) for names, *rest in zip(asked, pairs, shown, p_values, strict=True)]

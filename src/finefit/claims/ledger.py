@@ -1,0 +1,104 @@
+"""One ledger for all kept studies: each claim, what every study found, and the verdict of the strongest test.
+
+Which test is the strongest is a matter of its design and never of its outcome: the paper's own metric before a
+stand-in, then more seeds, then the narrower interval beside the value that it is compared with.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from finefit.analysis import kept
+from finefit.claims import domains, record, rules, verdicts
+from finefit.claims.record import Record
+from finefit.jobs import store
+
+FOLDER = Path("docs/results")
+
+
+def gather(folder: Path) -> list[Record]:
+    """Every claim of claims.yaml with the verdicts of all studies in a folder; the content of ledger.json.
+
+    A study with values by seed is judged anew, by the rules and margins of today; another speaks for itself by the
+    verdicts that it wrote, and one that wrote none is left out. So is a study of one seed, which decides nothing.
+    """
+    found = {
+        study.name: (study, told)
+        for study in sorted(path for path in folder.glob("*") if path.is_dir())
+        if (told := judged_again(study)) is not None
+    }
+    lines = []
+    for claim in verdicts.read():
+        studies = []
+        for name, (folder, told) in found.items():
+            own = next((one for one in told if one["id"] == claim.id), None)
+            if own and own["verdict"] not in rules.NOT_RUN:
+                studies.append({"study": name, "page": page(folder), "domains": domains.of_folder(folder), **own})
+        studies.sort(key=lambda one: strength(claim, one), reverse=True)
+        calculated = not any(seen["made"] for study in studies for seen in study["findings"])
+        lines.append(line(claim, studies[:1] if calculated else studies))  # what needs no runs is the same everywhere
+    return lines
+
+
+def judged_again(folder: Path) -> list[Record] | None:
+    """A kept study's verdicts, anew where its values by seed are kept; None where it has none, or one seed."""
+    study = kept.read(folder)
+    if study and len(study.study.seeds) < 2:
+        return None
+    return record.records(study) if study else record.read(folder)
+
+
+def line(claim: verdicts.Claim, studies: list[Record]) -> Record:
+    """A line of the ledger; `studies` have the strongest test first."""
+    return {
+        "id": claim.id,
+        "paper": claim.paper,
+        "claim": claim.claim,
+        "published": claim.published,
+        "unit": claim.unit,
+        "source": claim.source,
+        "certainty": claim.certainty,
+        "measure": next(iter(claim.measure)),
+        "rule": claim.rule,
+        "margin": claim.margin.model_dump() if claim.margin else None,
+        "verdict": studies[0]["verdict"] if studies else "not run at this size",
+        "studies": studies,
+    }
+
+
+def strength(claim: verdicts.Claim, study: Record) -> tuple[bool, int, float]:
+    """What orders tests of one claim: metric, seeds, and the interval's width beside its mean; more is stronger."""
+    ((_, asked),) = claim.measure.items()
+    own = next(iter(asked.get("metric", [])), None)
+    return max(
+        (
+            (
+                one["metric"] == own,
+                one["seeds"],
+                -math.inf if one["high"] is None else -(one["high"] - one["low"]) / (abs(one["mean"]) or 1.0),
+            )
+            for one in study["findings"]
+            if one["mean"] is not None
+        ),
+        default=(False, 0, -math.inf),
+    )
+
+
+def page(folder: Path) -> str:
+    """A kept study's first page, seen from the ledger; its table where no page is kept, as of one that is too large."""
+    names = [path.name for path in sorted(folder.glob("*.html"))]
+    return f"{folder.name}/{'index.html' if 'index.html' in names else next(iter(names), 'results.csv')}"
+
+
+def write(lines: list[Record], out: Path) -> Path:
+    """Write ledger.json."""
+    file = out / "ledger.json"
+    file.write_text(json.dumps(lines, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return file
+
+
+def load(file: str | Path) -> list[Record]:
+    """The ledger as `write` wrote it."""
+    return store.read_json(Path(file), "run `finefit ledger`, which writes it anew")
