@@ -2,26 +2,21 @@
 
 import json
 import math
-import sys
 import time
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-
-import coverage  # noqa: E402
-import gpu  # noqa: E402
-from encoder import encoder  # noqa: E402
-from goals import answers  # noqa: E402
-from measuring import in_turns, ratio  # noqa: E402
-from tables import DOCUMENTS, rendered  # noqa: E402
-
-from finefit.analysis.blocks import Fit  # noqa: E402
+from benchmarks.speed import gpu
+from benchmarks.speed.encoder import encoder
+from benchmarks.speed.goals import answers
+from benchmarks.speed.measuring import in_turns, ratio
+from benchmarks.speed.tables import DOCUMENTS, rendered
+from benchmarks.truth import coverage
+from finefit.analysis.blocks import Fit
 
 
 def test_encoder_has_the_published_size():

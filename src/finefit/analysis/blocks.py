@@ -7,9 +7,9 @@ since one method's s seeds say next to nothing about it: (m - 1)(s - 1) degrees 
 model serves for classes as blocks.
 
 Methods need not be equally variable, and no test can tell with two or three seeds: the Brown-Forsythe test of residuals
-rejects nothing at all with three, and pooling after it would cover 86 % where it says 95 (benchmarks/coverage.py). So
-none decides. A method whose own residuals are larger than the pool's keeps its own variance, the others get the pool's,
-and intervals are somewhat stricter than equal variances need (`PAIRS`, `NAMED`).
+rejects nothing at all with three, and pooling after it would cover 86 % where it says 95
+(benchmarks/truth/coverage.py). So none decides. A method whose own residuals are larger than the pool's keeps its own
+variance, the others get the pool's, and intervals are somewhat stricter than equal variances need (`PAIRS`, `NAMED`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import pandas as pd
 from finefit.analysis.statistics import ALPHA, NOTHING, Estimate, critical, estimate
 
 # What one method three times as variable as the others costs: pairs at 97 % where 95 are promised, and differences that
-# are named beforehand, where all may be of the one method, at 98.3 %. By simulation: benchmarks/coverage.py.
+# are named beforehand, where all may be of the one method, at 98.3 %. By simulation: benchmarks/truth/coverage.py.
 PAIRS, NAMED = 5 / 3, 3.0
 ROUNDING = 1e-5  # of the largest value: what six printed digits leave of a residual of zero
 

@@ -6,7 +6,7 @@ BACKGROUND_Google, which is no class, is left out; so is what a Mac packed besid
 the archive is unpacked.
 
 The archive has no superclasses; they come from data/taxonomies/caltech-101-wordnet.csv: which WordNet 3.0 synset a
-class shows is ours to say, the superclass above that is found by `python benchmarks/wordnet.py`.
+class shows is ours to say, the superclass above that is found by `python -m benchmarks.truth.wordnet`.
 """
 
 from __future__ import annotations

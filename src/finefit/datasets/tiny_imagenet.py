@@ -5,7 +5,7 @@ Layout: `tiny-imagenet-200` with `wnids.txt`, `words.txt`, `train/n02085620/imag
 pictures have no published labels. A class's id is its place among the sorted WordNet ids.
 
 The archive has no superclasses; they come from data/taxonomies/tiny-imagenet-wordnet.csv, made from WordNet 3.0 by
-`python benchmarks/wordnet.py`.
+`python -m benchmarks.truth.wordnet`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where the time of a training step and of a guided sampling step goes, in a table that a person understands.
 
-    python benchmarks/profile_step.py --json profile-h200.json                       # on a GPU: DiT-XL/2, batch 64
-    python benchmarks/profile_step.py --model DiT-S/2 --batch 16 --json profile.json  # on a CPU
+    python -m benchmarks.speed.profile_step --json profile-h200.json                     # on a GPU: DiT-XL/2, batch 64
+    python -m benchmarks.speed.profile_step --model DiT-S/2 --batch 16 --json profile.json  # on a CPU
 
 Needs torch, numpy and safetensors. On a GPU seconds are the kernels', and "nothing" is wall time in which none ran; on
 a CPU they are the operators' own, and "nothing" is the interpreter between them.
@@ -19,10 +19,10 @@ from torch.autograd import DeviceType
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # the measuring machine need not have installed us
+sys.path.insert(0, str(Path(__file__).parents[2] / "src"))  # the measuring machine need not have installed us
 
-import ours
-from measuring import Act, machine, seconds
+from benchmarks.speed import ours
+from benchmarks.speed.measuring import Act, machine, seconds
 
 # By words in an operator's name. A group that is a whole region owns what runs inside it, whatever that is; any other
 # operator belongs to the first group that names it.

@@ -1,4 +1,4 @@
-"""What a large folder of own photographs costs before anything is computed on it: `python benchmarks/listing.py`.
+"""What a large folder of own photographs costs before anything is computed on it: `python -m benchmarks.speed.listing`.
 
 A folder of up to 10,000 classes of 50 pictures, `superclass/class/picture.jpg`, is made in a temporary project (the
 pictures are a few small ones under many names, by hard links), a study on it is written and planned, its index made,
@@ -30,7 +30,7 @@ from PIL import Image
 
 from finefit.jobs.machine import cores
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PER_CLASS, CLASSES_PER_SUPERCLASS = 50, 100
 SIZE = (32, 24)  # pixels of a picture
 STUDY = Path("photographs.yaml")

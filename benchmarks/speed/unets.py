@@ -4,7 +4,7 @@ Random weights, one latent of 4 x 32 x 32 (256 pixels, as the machine's memory a
 process for each method, since peak memory is the process's; the second step is timed, the first also allocates. Seconds
 are the processor's, not the clock's, since others used the machine.
 
-    python benchmarks/unets.py            # all; or one: python benchmarks/unets.py difffit
+    python -m benchmarks.speed.unets            # all; or one: python -m benchmarks.speed.unets difffit
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results/unets.json"
+RESULTS = Path(__file__).parents[1] / "results/unets.json"
 
 
 def measured(method: str) -> dict[str, float]:

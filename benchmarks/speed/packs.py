@@ -1,4 +1,4 @@
-"""How fast packs of latents are read, in how much memory: `python benchmarks/packs.py`.
+"""How fast packs of latents are read, in how much memory: `python -m benchmarks.speed.packs`.
 
 Simulated packs (4 x 32 x 32, both flips, mean and deviation) of growing size are written to a temporary folder and read
 in shuffled batches, posterior samples and labels, as training does, by one process with one thread, as jobs compute.

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from ours import CLASSES, LATENT, SUPERCLASSES, awake
-from plain import Steps, plain
 from torch import Tensor, nn
 
+from benchmarks.speed.ours import CLASSES, LATENT, SUPERCLASSES, awake
+from benchmarks.speed.plain import Steps, plain
 from finefit.jobs.torchvision_shim import importable_torchvision
 
 

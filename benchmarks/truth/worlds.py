@@ -1,4 +1,4 @@
-"""How far apart the embedded pictures of two domains lie, for docs/data.md: `python benchmarks/worlds.py`.
+"""How far apart the embedded pictures of two domains lie, for docs/data.md: `python -m benchmarks.truth.worlds`.
 
 Holes: in each superclass the distance of the classes that the mini study asks for from the nearest fine class of the
 source, with and without the holes that are left around targets, beside how far the source's own classes lie from each
@@ -15,9 +15,9 @@ import json
 
 import numpy as np
 import torch
-from packs import hardware
-from tables import RESULTS, rewrite
 
+from benchmarks.speed.packs import hardware
+from benchmarks.speed.tables import RESULTS, rewrite
 from finefit.datasets.embedded import (
     DOMAINS,
     RESERVED_CLASSES,

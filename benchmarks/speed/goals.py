@@ -1,4 +1,4 @@
-"""What the project asks of its speed on each kind of machine, beside what a run of speed.py found."""
+"""What the project asks of its speed on each kind of machine, beside what a run of `ratios` found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md and docs/data.md, out of benchmarks/results: `python benchmarks/tables.py`.
+"""The tables of docs/performance.md and docs/data.md, out of benchmarks/results: `python -m benchmarks.speed.tables`.
 
 A pair of comments, `<!-- speed-cpu.json -->` and `<!-- end -->`, encloses the table of that file.
 """
@@ -9,7 +9,7 @@ import json
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCUMENTS, RESULTS = (ROOT / "docs/performance.md", ROOT / "docs/data.md"), ROOT / "benchmarks/results"
 PLACE = re.compile(r"(<!-- ((\w+)[\w-]*\.json) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from published import error, load
 from torch import Tensor, nn
 
+from benchmarks.speed.published import error, load
 from finefit import processes
 from finefit.diffusion.predict import guided
 from finefit.models import checkpoint

@@ -1,4 +1,4 @@
-"""Rows of data/rates.csv for this machine: `python benchmarks/rates.py NAME`, on an idle machine; about a minute.
+"""Rows of data/rates.csv for this machine: `python -m benchmarks.speed.rates NAME`, on an idle machine; about a minute.
 
 Network rates are of the smallest network that fills the device: the shipped Mini on a CPU (one thread), XL/2 on a GPU.
 """

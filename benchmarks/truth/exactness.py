@@ -1,6 +1,6 @@
 """How far our network, loss and samplers are from the published code: relative errors in float64 (SiT: in float32 too).
 
-    python benchmarks/exactness.py DiT FineDiffusion SiT
+    python -m benchmarks.truth.exactness DiT FineDiffusion SiT
 
 The folders, any of them, are checkouts of the public repositories facebookresearch/DiT, FineDiffusion/FineDiffusion and
 willisma/SiT, which this project neither holds nor copies. Both sides get the same random weights (DiT-S/4, 32 x 32
@@ -15,11 +15,11 @@ import json
 from pathlib import Path
 from types import ModuleType
 
-import exactness_flow
 import torch
-from published import error, load
 from torch import nn
 
+from benchmarks.speed.published import error, load
+from benchmarks.truth import exactness_flow
 from finefit import processes
 from finefit.deltas.network import add_norm_affine
 from finefit.diffusion.predict import guided

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Callable
 
 import torch
-from ours import AVERAGE_DECAY, CLASSES, Latents
 from torch import Tensor, nn
 
+from benchmarks.speed.ours import AVERAGE_DECAY, CLASSES, Latents
 from finefit.jobs.devices import store_frozen_as_bfloat16, uses_bfloat16
 from finefit.models.dit import DiT
 from finefit.processes.ddpm import Diffusion

@@ -1,8 +1,9 @@
 """Attention and GELU in bfloat16 on a CPU: torch's kernels beside ours, in processor time, one thread.
 
-    python benchmarks/operators.py --json benchmarks/results/operators-cpu-avx512-bf16.json     # five minutes at most
+    python -m benchmarks.speed.operators --json benchmarks/results/operators-cpu-avx512-bf16.json
 
-Contestants take turns; a row holds the least milliseconds of each, which other work on the machine disturbs least.
+Five minutes at most. Contestants take turns; a row holds the least milliseconds of each, which other work on the
+machine disturbs least.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
-from measuring import machine
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.speed.measuring import machine
 from finefit.cli import keep_freed_memory
 from finefit.models.dit import attend
 from finefit.models.gelu import gelu

@@ -1,7 +1,7 @@
 """Training and sampling beside a plain reference step and, given a checkout, the published code: ratios from one run.
 
-    python benchmarks/speed.py --published FineDiffusion --json speed-h200.json           # on a GPU: DiT-XL/2, batch 64
-    python benchmarks/speed.py --model DiT-S/2 --batch 16 --steps 2 --sampling-steps 10 --sampling-batch 4   # on a CPU
+    python -m benchmarks.speed.ratios --published FineDiffusion --json speed-h200.json   # on a GPU: DiT-XL/2, batch 64
+    python -m benchmarks.speed.ratios --model DiT-S/2 --batch 16 --steps 2 --sampling-steps 10 --sampling-batch 4
 
 Needs torch, numpy and safetensors (and timm for the published code). Contestants take turns. Without a checkout the
 baseline is the plain step (float32, TF32 on a GPU; one AdamW over all weights, an average of all weights and a loss
@@ -19,16 +19,14 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # the measuring machine need not have installed us
-
-import ours
-import published
-from encoder import encoder
-from goals import answers, table
-from measuring import Act, in_turns, machine, matrix_rate, ratio
-from plain import dense, diffusion_losses, plain
+sys.path.insert(0, str(Path(__file__).parents[2] / "src"))  # the measuring machine need not have installed us
 
 import finefit.training.train
+from benchmarks.speed import ours, published
+from benchmarks.speed.encoder import encoder
+from benchmarks.speed.goals import answers, table
+from benchmarks.speed.measuring import Act, in_turns, machine, matrix_rate, ratio
+from benchmarks.speed.plain import dense, diffusion_losses, plain
 from finefit.jobs.devices import uses_bfloat16
 from finefit.models.shapes import Shape
 

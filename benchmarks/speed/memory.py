@@ -1,4 +1,6 @@
-"""Peak memory of `reference`, `judge` and `evaluate` by number of pictures: `python benchmarks/memory.py 2000 20000`.
+"""Peak memory of `reference`, `judge` and `evaluate` by number of pictures.
+
+    python -m benchmarks.speed.memory 2000 20000
 
 For every count as many training pictures, half as many test pictures and half as many samples of 256 pixels stand in:
 noise that is made when it is read. So that the pictures are what counts, networks are narrow and see every eighth
@@ -28,7 +30,7 @@ from finefit.metrics import probe
 from finefit.study import reading
 from finefit.study.plan import Plan
 
-ROOT, SIDE, CLASSES, WIDTH = Path(__file__).parents[1], 256, 10, 4
+ROOT, SIDE, CLASSES, WIDTH = Path(__file__).parents[2], 256, 10, 4
 SPLITS = {"train": 1.0, "test": 0.5, "samples": 0.5}  # pictures, of the count
 STUDY = {
     "name": "memory",

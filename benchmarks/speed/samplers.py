@@ -1,7 +1,7 @@
 """Fidelity and seconds of samplers on one method's finished runs: what 250 ancestral steps buy over a few of another.
 
-    python benchmarks/samplers.py full --json samplers.json
-    python benchmarks/samplers.py full --study studies/smoke.yaml --per-class 4
+    python -m benchmarks.speed.samplers full --json samplers.json
+    python -m benchmarks.speed.samplers full --study studies/smoke.yaml --per-class 4
 
 Every row draws the same labels from the same first noise, guided as in the study, and is judged as there: by the
 networks of its reference, against real test pictures. A score is the mean over the study's seeds, and beside it its
@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from measuring import machine
 from scipy import stats
 from torch import Tensor
 
+from benchmarks.speed.measuring import machine
 from finefit import codecs, processes
 from finefit.diffusion.taylorseer import Line
 from finefit.jobs import store

@@ -1,10 +1,10 @@
-"""How often all intervals of a table hold at once, by simulation: `python benchmarks/coverage.py` (eight minutes).
+"""How often all intervals of a table hold at once, by simulation: `python -m benchmarks.truth.coverage`.
 
-True values are zero, so an interval holds where it has zero in it, and a table where all of its intervals do.
-Residuals are normal, heavy-tailed (Student's t with 3 degrees of freedom), normal with one method three times as
-variable as the others, or with two such methods; a common effect of each seed, which must cancel, is added. For
-comparison stand Tukey's range with the pooled variance alone, and that after a Brown-Forsythe test of the residuals at
-5 %, whose rejection is counted as held.
+Eight minutes. True values are zero, so an interval holds where it has zero in it, and a table where all of its
+intervals do. Residuals are normal, heavy-tailed (Student's t with 3 degrees of freedom), normal with one method three
+times as variable as the others, or with two such methods; a common effect of each seed, which must cancel, is added.
+For comparison stand Tukey's range with the pooled variance alone, and that after a Brown-Forsythe test of the residuals
+at 5 %, whose rejection is counted as held.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scipy.stats import levene
 from finefit.analysis.blocks import NAMED, PAIRS, Fit
 from finefit.analysis.statistics import ALPHA, critical
 
-RESULTS = Path(__file__).parent / "results/coverage.json"
+RESULTS = Path(__file__).parents[1] / "results/coverage.json"
 DESIGNS = [(2, 3), (4, 3), (9, 2), (9, 3), (9, 5), (9, 16)]  # methods, and seeds or classes
 CONTRASTS = 8  # differences from the first method, told together
 COLUMNS = ("pairs", "means", "contrasts", "pooled alone", "after Brown-Forsythe")

@@ -1,4 +1,4 @@
-"""What the shipped codecs keep of held-out pictures, for docs/data.md: `python benchmarks/codecs.py`.
+"""What the shipped codecs keep of held-out pictures, for docs/data.md: `python -m benchmarks.truth.codecs`.
 
 Peak signal-to-noise ratio in decibels, averaged over pictures that no codec was fitted on: Tiny ImageNet's validation
 photographs at 32 and 64 pixels, Grocery Store's test photographs, and the embedded test pictures. Beside it, of
@@ -13,9 +13,9 @@ import json
 from pathlib import Path
 
 import torch
-from tables import RESULTS, rewrite
 from torch import Tensor
 
+from benchmarks.speed.tables import RESULTS, rewrite
 from finefit.codecs import patch_pca
 from finefit.data.archives import unpacked
 from finefit.datasets import embedded, grocery, tiny_imagenet

@@ -1,7 +1,7 @@
 """What a GPU decides, in one run of at most nine minutes: training, sampling, codec and judge at DiT-XL/2.
 
-    python benchmarks/gpu.py --published FineDiffusion --json benchmarks/results/gpu-h200.json
-    python benchmarks/gpu.py --model DiT-Mini/2 --batches 2 4 --latents 8 --sampling-steps 4 2 --minutes 2   # anywhere
+    python -m benchmarks.speed.gpu --published FineDiffusion --json benchmarks/results/gpu-h200.json
+    python -m benchmarks.speed.gpu --model DiT-Mini/2 --batches 2 4 --latents 8 --sampling-steps 4 2 --minutes 2
 
 Rows come in the order of what is asked first, and the file is written after each, so that a machine which is taken
 away leaves what it measured. A row is the median of a few acts after one that is not counted. Training is full
@@ -25,14 +25,12 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "src"))  # the measuring machine need not have installed us
+sys.path.insert(0, str(Path(__file__).parents[2] / "src"))  # the measuring machine need not have installed us
 
-import ours
-import published
-from measuring import Act, machine, matrix_rate, seconds
-from plain import diffusion_losses, plain
-from speed import PASSES, allow_tf32
-
+from benchmarks.speed import ours, published
+from benchmarks.speed.measuring import Act, machine, matrix_rate, seconds
+from benchmarks.speed.plain import diffusion_losses, plain
+from benchmarks.speed.ratios import PASSES, allow_tf32
 from finefit.models.shapes import Shape
 
 ACTS, SECONDS_PER_ROW = 3, 12.0  # acts that are counted; no further one begins after so long

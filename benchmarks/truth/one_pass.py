@@ -1,6 +1,6 @@
 """What one pass of a network that was trained by DogFit has learned of the guidance that its teacher takes two for.
 
-    python benchmarks/one_pass.py full-dogfit --json benchmarks/results/one-pass.json
+    python -m benchmarks.truth.one_pass full-dogfit --json benchmarks/results/one-pass.json
 
 On training latents of the finished study, at times drawn over the whole schedule, the teacher's prediction is guided as
 in `finefit.objectives.dogfit`, from the network's own at w = 1. `learned` is the share of what the teacher adds to
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import machine
 
+from benchmarks.speed.measuring import machine
 from finefit import processes
 from finefit.deltas.delta import load_run
 from finefit.deltas.network import unconditional

@@ -1,6 +1,6 @@
 """Two kept studies that differ in one thing, pair by pair: what that thing does to each score.
 
-    python benchmarks/paired.py benchmarks/results/float32 docs/results/mini --json benchmarks/results/precision.json
+    python -m benchmarks.speed.paired benchmarks/results/float32 docs/results/mini --json precision.json
 
 A pair is one method at one seed in both. A difference is the second study's score minus the first's, averaged over
 pairs, with a 95 % interval (Student's, over pairs); it says nothing of methods that are not in both.

@@ -1,10 +1,10 @@
 """Kill jobs at random moments (SIGKILL), and fill their disk, and see that every artifact ends in the same bytes.
 
-`python benchmarks/kills.py [SEED [KILLS [FULL]]]` works in a throw-away clone. It computes the smoke study once. Then,
-so often, a random job's artifact is deleted, the job started in a process of its own and killed at a random moment, and
-started again to its end. For FULL further jobs scratch/ is a link to a small tmpfs of random size (which root alone may
-mount): the job ends whole or with a line that names the disk, and goes on once there is room. Left out are reports,
-whose bytes tell of clocks, and engines, which tests kill.
+`python -m benchmarks.robustness.kills [SEED [KILLS [FULL]]]` works in a throw-away clone. It computes the smoke study
+once. Then, so often, a random job's artifact is deleted, the job started in a process of its own and killed at a random
+moment, and started again to its end. For FULL further jobs scratch/ is a link to a small tmpfs of random size (which
+root alone may mount): the job ends whole or with a line that names the disk, and goes on once there is room. Left out
+are reports, whose bytes tell of clocks, and engines, which tests kill.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from clones import Clone, clone_here
 

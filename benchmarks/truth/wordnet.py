@@ -1,4 +1,4 @@
-"""Superclasses of two data sets' classes from WordNet 3.0: `python benchmarks/wordnet.py FOLDER`.
+"""Superclasses of two data sets' classes from WordNet 3.0: `python -m benchmarks.truth.wordnet FOLDER`.
 
 `FOLDER` is WordNet's database (`data.noun`, whose offsets are ImageNet's ids); Debian's package `wordnet-base` has
 it. Of several synsets above one the first is taken. The superclass of a class is found from the bottom up: a synset
