@@ -161,9 +161,11 @@ def test_copied_test_pictures_leave_the_bound_of_memorisation_to_the_others():
     train_ = np.arange(1.0, 101)[:, None] @ np.ones((1, 4)) / 2
     test = np.concatenate([train_[:50], train_[50:] + 0.25])
     copies, fresh = train_[:30] + 0.01, train_[:70] + 0.25
-    assert manifold.memorised_share(np.concatenate([copies, fresh]), train_, test) == pytest.approx(0.3)
+    apart = manifold.gaps(test, train_)
+    seen = manifold.gaps(np.concatenate([copies, fresh]), train_)
+    assert manifold.memorised_share(seen, apart, manifold.copied(apart, test)) == pytest.approx(0.3)
     with pytest.raises(TooFew, match="of 50 test pictures none is other than a training picture"):
-        manifold.memorised_share(fresh, train_, test[:50])
+        manifold.memorised_share(seen, apart[:50], manifold.copied(apart[:50], test[:50]))
 
 
 # Counts that can be too small.
@@ -176,7 +178,7 @@ def test_copied_test_pictures_leave_the_bound_of_memorisation_to_the_others():
         lambda: frechet.split_half_distance(np.ones((3, 3)), 2, 0, 1),
         lambda: kernel.kernel_distance(np.ones((1, 3)), np.ones((5, 3)), 0),
         lambda: manifold.precision_recall(np.ones((3, 3)), np.ones((5, 3))),
-        lambda: manifold.memorised_share(np.ones((2, 3)), np.ones((2, 3)), np.ones((0, 3))),
+        lambda: manifold.memorised_share(np.ones(2), np.ones(0), np.ones(0, bool)),
         lambda: diversity.mean_diversity(np.array([np.nan, np.nan])),
         lambda: accuracy.class_accuracy(torch.zeros(0), torch.zeros(0)),
     ],
@@ -381,7 +383,7 @@ def test_a_class_is_asked_for_in_any_spelling_that_is_its_own_alone():
 
 
 def test_a_name_with_a_comma_can_be_asked_for():
-    from finefit.commands.pictures import split
+    from finefit.commands import split
 
     assert split('beach, "church, indoor"') == ["beach", "church, indoor"]
 

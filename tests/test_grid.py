@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finefit.sampling import grid
+from finefit.sampling import grid, runs
 
 
 def test_a_grid_shows_every_picture_unsmoothed_at_its_place():
@@ -31,6 +31,6 @@ def test_what_is_not_there_is_named(made_up_study):
         grid.pictures(made_up_study, "full", ["class <1>"], 1, 7)
     with pytest.raises(ValueError, match="no class 'oak': the data set has class <0>, class <1>"):
         grid.pictures(made_up_study, "full", ["oak"], 1, 0)
-    grid.job_of(made_up_study, "full", 0).inputs["run"].marker.unlink()
+    runs.job_of(made_up_study, "full", 0).inputs["run"].marker.unlink()
     with pytest.raises(ValueError, match="not made yet; run `snakemake"):
         grid.pictures(made_up_study, "full", ["class <1>"], 1, 0)

@@ -12,7 +12,7 @@ from made_up import ROOT
 from finefit.analysis import collect, kept, pairs
 from finefit.analysis.statistics import Estimate
 from finefit.claims import ledger, record, verdicts
-from finefit.commands import pictures
+from finefit.commands import reports
 from finefit.report import ledger as page
 from finefit.report import readme
 from finefit.report.pairs import as_text
@@ -44,15 +44,15 @@ def test_two_seeds_of_the_old_default_study_separate_most_pairs():
 
 def test_pairs_of_a_folder_are_told_where_it_has_values(in_root, capsys):
     with pytest.raises(ValueError, match="docs/results/base-photo: no values by seed"):
-        pictures.pairs(Path("docs/results/base-photo"))
-    pictures.pairs(Path("docs/results/resolution"), "class_accuracy")
+        reports.pairs(Path("docs/results/base-photo"))
+    reports.pairs(Path("docs/results/resolution"), "class_accuracy")
     assert "halved - plain" in capsys.readouterr().out
 
 
 def test_the_command_writes_ledger_and_page(in_root, tmp_path):
     before, folder = Path("README.md").read_bytes(), tmp_path / "results"
     shutil.copytree(ledger.FOLDER, folder, ignore=shutil.ignore_patterns("ledger.*"))
-    pictures.ledger_command(folder)
+    reports.ledger_command(folder)
     assert Path("README.md").read_bytes() == before  # it is about docs/results
     lines, page = ledger.load(folder / "ledger.json"), (folder / "ledger.html").read_text(encoding="utf-8")
     assert page.count("<tr>") >= len(lines) >= 40

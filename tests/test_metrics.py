@@ -19,7 +19,7 @@ from finefit.metrics.accuracy import class_accuracy, superclass_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance, group_distances, split_half_distance, statistics
 from finefit.metrics.kernel import class_distances, kernel_distance, squared_discrepancy
-from finefit.metrics.manifold import copied, density_coverage, memorised_share, nearest, precision_recall
+from finefit.metrics.manifold import copied, density_coverage, gaps, memorised_share, nearest, precision_recall
 from finefit.metrics.probe import Probe, augment, fit, in_batches, load, save
 from finefit.metrics.published import lpips_distance
 
@@ -147,6 +147,11 @@ def test_precision_and_recall_of_rows_made_by_hand() -> None:
         precision_recall(line, line[:3])
 
 
+def memorised(generated: np.ndarray, train: np.ndarray, test: np.ndarray) -> float:
+    apart = gaps(test, train)
+    return memorised_share(gaps(generated, train), apart, copied(apart, test))
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("copied_tests", [0, 300], ids=["new test pictures", "copies among the test pictures"])
 def test_the_planted_share_of_copies_is_recovered(share: float, copied_tests: int) -> None:
@@ -155,14 +160,14 @@ def test_the_planted_share_of_copies_is_recovered(share: float, copied_tests: in
     planted = int(share * len(new))
     generated = np.concatenate([train[:planted], new[planted:]])
     # of new pictures the quantile itself, 1 %, lies within the bound
-    assert memorised_share(generated, train, test) == pytest.approx(share + 0.01 * (1 - share), abs=0.01)
+    assert memorised(generated, train, test) == pytest.approx(share + 0.01 * (1 - share), abs=0.01)
     assert copied(nearest(test, train, 1)[:, 0].numpy(), test).sum() == copied_tests
 
 
 def test_nothing_is_said_of_memorisation_where_every_test_picture_is_a_copy() -> None:
     train = np.random.default_rng(8).normal(size=(50, 6))
     with pytest.raises(TooFew, match="no bound"):
-        memorised_share(train, train, train[:20])
+        memorised(train, train, train[:20])
 
 
 def test_density_and_coverage_of_rows_made_by_hand() -> None:

@@ -265,7 +265,7 @@ def test_loss_and_gradient_are_of_the_closed_form(folder):
     """With a network that answers zero, the loss is the mean square of what the schedule has it predict: the noise."""
     pipe = opened(folder)
     pipe.unet.forward = lambda noisy, at, encoder_hidden_states: type("A", (), {"sample": torch.zeros_like(noisy)})
-    from finefit.unets.dreambooth import noise_of
+    from finefit.unets.pipelines import noise_of
 
     moment, random = torch.zeros(2, 4, 8, 8), torch.Generator().manual_seed(4)
     found = training.denoising(pipe, noise_of(pipe), moment, torch.zeros(1, 24, 16), random)

@@ -12,13 +12,13 @@ import sys
 
 import typer
 
-from finefit.commands import data, jobs, networks, pictures, rehearse, study, unets  # noqa: F401 (data adds its commands to jobs' group)
+from finefit.commands import data, jobs, networks, pictures, rehearse, reports, study, unets  # noqa: F401 (data adds its commands to jobs' group)
 from finefit.jobs import faults, stopping
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for part in (jobs, study, rehearse, networks, pictures, unets):
+for part in (jobs, reports, study, rehearse, networks, pictures, unets):
     app.add_typer(part.app)
 
 

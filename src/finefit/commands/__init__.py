@@ -5,6 +5,7 @@ May import: every other room.
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Annotated
 
@@ -23,12 +24,6 @@ def plan_of(study: Path) -> Plan:
     return Plan(reading.load(study))
 
 
-def require_folder(file: Path) -> None:
-    """Raise ValueError where the folder that `file` is to stand in is not there: before anything is computed."""
-    if not file.absolute().parent.is_dir():
-        raise ValueError(f"{file}: there is no folder {file.absolute().parent}; make it first")
-
-
 def needed(plan: Plan) -> set[str]:
     """Names of the sources that a study's jobs read."""
 
@@ -39,3 +34,15 @@ def needed(plan: Plan) -> set[str]:
         return [*settings.get("sources", []), *settings.get("published", {}).values(), *filter(None, weights)]
 
     return {row["name"] for job in plan.jobs if job.kind != "report" for row in rows(job)}
+
+
+def split(names: str) -> list[str]:
+    """Names from a list with commas: `beach,"church, indoor"` are two.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = [name.strip() for name in next(csv.reader([names], skipinitialspace=True), []) if name.strip()]
+    if not found and names.strip():
+        raise ValueError(f"{names!r}: no name in it")
+    return found

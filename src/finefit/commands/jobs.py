@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -74,7 +73,7 @@ def job_command(kind: str) -> None:
 
 
 for _kind in PHASES:
-    if _kind != "report":  # its command below can do more
+    if _kind != "report":  # its command (commands/reports.py) can do more
         job_command(_kind)
 
 
@@ -92,30 +91,3 @@ def help_encode(path: Path, study: StudyFile = PARAMS) -> None:
 
     job = plan_of(study).at(path)
     encode(job, store.SCRATCH / job.digest, device_here())
-
-
-@app.command()
-def report(
-    path: Annotated[Path | None, typer.Argument(help="The report's folder, as other jobs are named.")] = None,
-    study: StudyFile = PARAMS,
-    rebuild: Annotated[bool, typer.Option(help="Make it again: an edit of claims.yaml or a notebook.")] = False,
-) -> None:
-    """Make a study's report unless it stands, and open it on a terminal; of a half-finished study, a draft."""
-    planned = plan_of(study)
-    job = planned.report
-    if path not in (None, job.path):
-        raise ValueError(f"{path}: the report of study {planned.study.name!r} is {job.path}")
-    if path is None and not all(source.marker.exists() for source in job.inputs.values()):
-        from finefit.report import draft
-
-        folder = draft(job)
-        print(f"{outlook(planned)}; a draft with what there is")
-    else:
-        if rebuild:
-            job.marker.unlink(missing_ok=True)
-        store.produce(job, builder("report"))
-        folder = job.path
-        print(outlook(planned), flush=True)
-    print(f"The report: {folder / 'index.html'}")
-    if path is None and sys.stdout.isatty():
-        typer.launch(str((folder / "index.html").resolve()))

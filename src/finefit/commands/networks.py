@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from finefit.commands import PARAMS, StudyFile, plan_of, require_folder
+from finefit.commands import PARAMS, StudyFile, plan_of
 from finefit.jobs import store
+from finefit.jobs.faults import require_folder
 from finefit.jobs.job import Job
 from finefit.study.plan import Plan
 

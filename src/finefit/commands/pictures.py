@@ -1,15 +1,14 @@
-"""Pictures, tables and the ledger of all studies, on request."""
+"""Pictures on request: labelled grids, and folders of them."""
 
 from __future__ import annotations
 
-import csv
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from finefit.commands import PARAMS, StudyFile, plan_of
+from finefit.commands import PARAMS, StudyFile, plan_of, split
 from finefit.jobs import stopping
 
 app = typer.Typer()
@@ -80,74 +79,3 @@ def pictures_command(
     planned = plan_of(study)
     count = fill(planned, finetuning(planned, run), folder, per_class, split(classes), balance, ending)
     print(f"{folder}: {count:,} pictures, listed in metadata.csv")
-
-
-def split(names: str) -> list[str]:
-    """Names from a list with commas: `beach,"church, indoor"` are two.
-
-    Raises:
-        ValueError: there is none.
-    """
-    found = [name.strip() for name in next(csv.reader([names], skipinitialspace=True), []) if name.strip()]
-    if not found and names.strip():
-        raise ValueError(f"{names!r}: no name in it")
-    return found
-
-
-@app.command("readme-table")
-def readme_table(
-    results: Annotated[Path, typer.Argument(help="The results.csv of a report.")],
-    readme: Annotated[Path, typer.Argument(help="The page whose table between the two marks is replaced.")],
-) -> None:
-    """Write a report's results as a table into a Markdown page."""
-    from finefit.report.readme import replace_table
-
-    readme.write_text(replace_table(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
-    print(readme)
-
-
-@app.command("ledger")
-def ledger_command(
-    folder: Annotated[
-        Path | None, typer.Argument(help="A folder of reports, such as reports; else docs/results.")
-    ] = None,
-) -> None:
-    """Gather the verdicts of every report in a folder into its ledger.html; of docs/results, also into the README."""
-    from finefit.claims import ledger
-    from finefit.report import site
-    from finefit.report.readme import replace_verdicts
-
-    where = folder or ledger.FOLDER
-    file = ledger.write(ledger.gather(where), where)
-    print(file, site.ledger(where), sep="\n")
-    if folder is None:
-        readme = Path("README.md")
-        readme.write_text(replace_verdicts(readme.read_text(encoding="utf-8"), file), encoding="utf-8")
-        print(readme)
-
-
-@app.command("keep")
-def keep_command(
-    report: Annotated[Path, typer.Argument(help="A finished report, such as reports/mini.")],
-    pages: Annotated[str, typer.Option(help="Names of its pages, with commas between them.")] = "study,claims",
-    without: Annotated[str, typer.Option(help="Titles of sections to leave out, with commas between them.")] = "",
-) -> None:
-    """Keep a report under docs/results: its tables, and pages of at most 1.5 MB; then run `finefit ledger`."""
-    from finefit.report import keep
-
-    print(keep.keep(report, split(pages), split(without)))
-
-
-@app.command()
-def pairs(
-    folder: Annotated[Path, typer.Argument(help="A kept report, or one under reports/, with its seeds.csv.")],
-    metric: Annotated[str, typer.Option(help="The metric whose pairs are listed.")] = "fd_probe",
-) -> None:
-    """Say which methods of a finished report are separated, metric by metric, and every pair of one metric."""
-    from finefit.analysis import kept
-    from finefit.report.pairs import as_text
-
-    found = kept.read(folder)
-    if found is None:
-        raise ValueError(f"{folder}: no values by seed ({kept.VALUES}) with the provenance of a report")
-    print(as_text(found, metric))

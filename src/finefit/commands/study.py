@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from finefit.commands import PARAMS, StudyFile, needed, plan_of, require_folder
+from finefit.commands import PARAMS, StudyFile, needed, plan_of
 from finefit.data import sources
 from finefit.jobs import store
+from finefit.jobs.faults import require_folder
 from finefit.outlook import doctor, forecast, prune
 
 app = typer.Typer()

@@ -41,7 +41,7 @@ def measures(features: Rows, labels: np.ndarray, gaps: np.ndarray, real: Real, s
 
 def memorised(gaps: np.ndarray, real: Real) -> float:
     """`manifold.memorised_share` of pictures with these gaps `[n]`."""
-    return manifold.share_within(gaps, real.gaps, manifold.copied(real.gaps, real.features))
+    return manifold.memorised_share(gaps, real.gaps, manifold.copied(real.gaps, real.features))
 
 
 def neighbourhoods(pairs: Callable[[], tuple[np.ndarray, np.ndarray]]) -> Measures:

@@ -17,6 +17,7 @@ from finefit.data import sources
 from finefit.jobs import store
 from finefit.report.text import cell, number, plural
 from finefit.sampling import grid
+from finefit.sampling.runs import sample_of
 from finefit.sampling.trained import load
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def draw_sheet(plan: Plan, run: Job, names: list[str], file: Path) -> None:
     """Write a picture with a row for each of the first classes."""
     trained, shown = load(run.path), names[:SHOWN]
     ids = [number for number in range(len(shown)) for _ in range(PICTURES)]
-    drawn = trained.draw(ids, [*range(PICTURES)] * len(shown), grid.sample_of(plan, run).settings)
+    drawn = trained.draw(ids, [*range(PICTURES)] * len(shown), sample_of(plan, run).settings)
     rows = drawn.reshape(len(shown), PICTURES, *drawn.shape[1:])
     grid.grid(dict(zip(shown, rows, strict=True)), []).save(file)
 

@@ -26,7 +26,7 @@ from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.models import diffusers_layout
 from finefit.models.dit import DiT
 from finefit.models.shapes import CLASS_TABLE, Shape
-from finefit.sampling.grid import sample_of
+from finefit.sampling.runs import sample_of
 from finefit.sampling.trained import class_names
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from finefit.jobs import stopping, store
 from finefit.jobs.job import Job
 from finefit.jobs.locks import claimed
 from finefit.jobs.progress import progress
-from finefit.sampling.grid import classes_of, sample_of
+from finefit.sampling.runs import classes_of, sample_of
 from finefit.sampling.trained import Trained, load
 from finefit.study.plan import Plan
 

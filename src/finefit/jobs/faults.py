@@ -130,7 +130,7 @@ def of_system(error: OSError) -> str:
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return f"{path}: a file, or a link that leads nowhere, stands where a folder is needed; remove or mend it"
     if error.errno == errno.ENOENT and not path.absolute().parent.is_dir():
-        return f"{path}: there is no folder {path.absolute().parent}; make it first"
+        return no_folder(path)
     return f"{path}: {error.strerror}"
 
 
@@ -154,3 +154,14 @@ def written_down(error: BaseException) -> str:
     except OSError:
         return f"a bug of FineFit: {what}; please report it with this:\n{text}"
     return f"a bug of FineFit: {what}; please report it with {file}, which holds the traceback"
+
+
+def require_folder(file: Path) -> None:
+    """Raise ValueError where the folder that `file` is to stand in is not there: before anything is computed."""
+    if not file.absolute().parent.is_dir():
+        raise ValueError(no_folder(file))
+
+
+def no_folder(file: Path) -> str:
+    """What is said where the folder that `file` is to stand in is missing."""
+    return f"{file}: there is no folder {file.absolute().parent}; make it first"

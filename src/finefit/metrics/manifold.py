@@ -71,22 +71,20 @@ def density_coverage(real: Rows, generated: Rows, k: int = DENSE_NEIGHBOUR) -> t
     return hits / (k * len(generated)), int(reached.sum()) / len(real)
 
 
-def memorised_share(generated: Rows, train: Rows, test: Rows, quantile: float = 0.01) -> float:
+def memorised_share(generated: np.ndarray, apart: np.ndarray, copies: np.ndarray, quantile: float = 0.01) -> float:
     """Share of generated pictures that lie nearer to a training picture than nearly all real test pictures do.
 
     The bound is the given quantile of test pictures' distances to their nearest training picture; pictures that are
     neither copied nor far off score the quantile itself (after van den Burg and Williams 2021). Test pictures that are
     themselves copies of training pictures say nothing of it and are left out.
 
+    Args:
+        generated: the distances of generated pictures (`gaps`), as `apart` those of test pictures.
+        copies: which test pictures are copies (`copied`).
+
     Raises:
         TooFew: there is no test picture, or each is a copy.
     """
-    apart = gaps(test, train)
-    return share_within(gaps(generated, train), apart, copied(apart, test), quantile)
-
-
-def share_within(generated: np.ndarray, apart: np.ndarray, copies: np.ndarray, quantile: float = 0.01) -> float:
-    """`memorised_share` of what `gaps` gives of generated and of test pictures, and which of the latter are copies."""
     looked_at = apart[~np.isnan(apart) & ~copies]
     if not len(looked_at):
         raise TooFew(f"of {len(apart)} test pictures none is other than a training picture, so there is no bound")

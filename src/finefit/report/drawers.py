@@ -116,7 +116,7 @@ def planned(job: Job) -> dict[str, str]:
 
 
 def unlike_default(job: Job) -> dict[str, object]:
-    """The settings of a fine-tuning or a sampling that are not those of the method's file and of config.py.
+    """The settings of a fine-tuning or a sampling that are neither the method's nor the study's defaults.
 
     A setting without a default, such as the number of steps, is the study's own and counts as one that differs.
     """

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
-from finefit.data.names import ids_of, nearest
-from finefit.hierarchy.superclasses import read_hierarchy
+from finefit.data.names import ids_of
 from finefit.jobs import store
-from finefit.jobs.job import Job
+from finefit.jobs.faults import require_folder
+from finefit.sampling.runs import classes_of, job_of
 from finefit.sampling.trained import load
 from finefit.study.plan import Plan
 
@@ -40,24 +39,6 @@ def pictures(plan: Plan, entry: str, names: list[str], count: int, seed: int) ->
     return decoded.reshape(len(names), count, *decoded.shape[1:])
 
 
-def job_of(plan: Plan, entry: str, seed: int) -> Job:
-    """The sample job of an entry and seed at the study's main scale (first data set, first guidance)."""
-    if entry not in plan.study.methods:
-        known = plan.study.methods
-        raise ValueError(
-            f"no method {entry!r} in {plan.study.name}{nearest(entry, known)}: use one of {', '.join(known)}"
-        )
-    if seed not in plan.study.seeds:
-        raise ValueError(f"no seed {seed} in study {plan.study.name!r}: it has {', '.join(map(str, plan.study.seeds))}")
-    return sample_of(plan, next(run for run in plan.kind("finetune") if run.name.endswith(f"/{entry}-s{seed}")))
-
-
-def sample_of(plan: Plan, run: Job) -> Job:
-    """The sample job of a run at the study's main scale (first guidance)."""
-    jobs = [job for job in plan.kind("sample") if job.inputs["run"] is run]
-    return next((job for job in jobs if job.settings["scale"] == plan.study.sample.scale), jobs[0])
-
-
 def check_file(file: Path) -> None:
     """Raise ValueError where a picture cannot be written to `file`; before anything is drawn."""
     endings = sorted(ending for ending, kind in Image.registered_extensions().items() if kind in Image.SAVE)
@@ -65,21 +46,7 @@ def check_file(file: Path) -> None:
         raise ValueError(
             f"{file}: pictures are not written as {file.suffix or 'a file without ending'!r}; use .png or .jpg"
         )
-    if not file.absolute().parent.is_dir():
-        raise ValueError(f"{file}: there is no folder {file.absolute().parent}; make it first")
-
-
-def classes_of(plan: Plan, run: Job) -> pd.DataFrame:
-    """Classes of the data set that a run was trained on, in the order of their ids: see `read_hierarchy`.
-
-    Raises:
-        ValueError: its hierarchy is not made yet.
-    """
-    group = run.name.partition("/")[0]
-    reference = next(job for job in plan.kind("reference") if job.name.startswith(f"{group}/"))
-    hierarchy = reference.inputs["hierarchy"]
-    store.require(hierarchy)
-    return read_hierarchy(hierarchy)
+    require_folder(file)
 
 
 def grid(rows: dict[str, np.ndarray], columns: list[str]) -> Image.Image:

@@ -9,5 +9,5 @@ a network is made of, and factors are multiplied in by forward hooks:
 - `training`: the loop, which goes on where it was interrupted; `dreambooth` and `controlnet` say what it minimises;
 - `parts`: parameters of published architectures, counted without memory.
 
-May import: jobs.
+May import: jobs, data.
 """

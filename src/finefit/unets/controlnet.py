@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from finefit.unets import dreambooth, methods, pipelines, training
+from finefit.unets import methods, pipelines, training
 from finefit.unets.edges import edges
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def controlnet(
     hints, moments = torch.cat([pipelines.tensor(one) for one in shown]), pipelines.moments(pipe, files)
     with torch.no_grad():
         said = [pipe.encode_prompt(text, device, 1, False)[0] for text in prompts]
-    noiser = dreambooth.noise_of(pipe)
+    noiser = pipelines.noise_of(pipe)
     methods.attach(steering, request.method, **({} if request.method == "full" else {"also": also}))
 
     def loss(random: torch.Generator) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from finefit.unets import methods, pipelines, training
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline, SchedulerMixin
+    from diffusers import DiffusionPipeline
 
 SAMPLES = range(4)
 
@@ -44,7 +44,7 @@ def dreambooth(
     drawn = drawn_class(pipe, work / "class", class_prompt, class_pictures, request) if class_prompt else []
     if not (work / "before.png").exists():
         pipelines.sheet([pipelines.draw(pipe, prompt, SAMPLES, request.sample_steps)]).save(work / "before.png")
-    noiser = noise_of(pipe)
+    noiser = pipelines.noise_of(pipe)
     sets = [(pipelines.moments(pipe, group), text) for group, text in ((files, prompt), (drawn, class_prompt)) if group]
     methods.attach(pipe.unet, request.method)
     parts = {"unet": pipe.unet}
@@ -82,10 +82,3 @@ def drawn_class(
         drawn.save(folder / "new.png")
         (folder / "new.png").replace(files[number])
     return files
-
-
-def noise_of(pipe: DiffusionPipeline) -> SchedulerMixin:
-    """The training noise of the pipeline's own schedule."""
-    from diffusers import DDPMScheduler
-
-    return DDPMScheduler.from_config(pipe.scheduler.config)

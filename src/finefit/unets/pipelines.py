@@ -10,12 +10,13 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from finefit.data.pictures import ENDINGS
 from finefit.jobs.torchvision_shim import importable_torchvision
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline
+    from diffusers import DiffusionPipeline, SchedulerMixin
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".webp"}
+
 NEEDED = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 
@@ -96,3 +97,10 @@ def sheet(rows: list[list[Image.Image]]) -> Image.Image:
         for x, picture in enumerate(row):
             paper.paste(picture, (x * width, y * height))
     return paper
+
+
+def noise_of(pipe: DiffusionPipeline) -> SchedulerMixin:
+    """The training noise of the pipeline's own schedule."""
+    from diffusers import DDPMScheduler
+
+    return DDPMScheduler.from_config(pipe.scheduler.config)
