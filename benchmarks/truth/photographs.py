@@ -1,4 +1,4 @@
-"""What keeps a small network from drawing photographs, one factor at a time: `python benchmarks/photographs.py`.
+"""What keeps a small network from drawing photographs, one factor at a time: `python -m benchmarks.truth.photographs`.
 
 DiffFit on Caltech-101 at 32 pixels as studies/caltech.yaml has it, seed 0, and the same with one thing changed:
 guidance, steps of training or of sampling, method, base, or codec and resolution. Without more it says what each costs
