@@ -12,7 +12,7 @@ from finefit.analysis import collect
 from finefit.analysis.blocks import NAMED
 from finefit.analysis.statistics import Estimate
 from finefit.claims import rules, verdicts
-from finefit.report import claims
+from finefit.exhibits import claims
 
 
 @pytest.fixture(autouse=True)

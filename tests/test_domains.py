@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from finefit.claims import domains, ledger
-from finefit.report.domains import side_by_side
+from finefit.exhibits.domains import side_by_side
 from finefit.study import reading
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from finefit.analysis import collect, kept, pairs
 from finefit.analysis.statistics import Estimate
 from finefit.claims import ledger, record, verdicts
 from finefit.commands import reports
-from finefit.report import ledger as page
+from finefit.exhibits import ledger as page
 from finefit.report import readme
 from finefit.report.pairs import as_text
 

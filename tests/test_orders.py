@@ -12,7 +12,7 @@ import yaml
 from made_up import MadeUpScores
 
 from finefit.analysis.scores import COST, RUN
-from finefit.report import orders
+from finefit.exhibits import orders
 from finefit.study import reading
 
 ROOT = Path(__file__).parents[1]

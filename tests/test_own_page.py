@@ -9,7 +9,8 @@ import pytest
 from made_up import finished
 
 from finefit.analysis import collect
-from finefit.report import claims, own
+from finefit.exhibits import claims
+from finefit.report import own
 
 is_own = own.is_own
 NAMES = [f"class &lt;{number}&gt;" for number in range(6)]  # as a page writes them

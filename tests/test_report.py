@@ -24,18 +24,16 @@ from finefit.analysis.classes import by_class
 from finefit.analysis.factors import FACTORS, METRICS, effects, pairs_of
 from finefit.analysis.tables import metrics
 from finefit.claims import theory
+from finefit.exhibits import embeddings, factors, papers
 from finefit.report import (
     classes,
     costs,
     drawers,
-    embeddings,
-    factors,
     figures,
     further,
     guidance,
     overview,
     pairs,
-    papers,
     readme,
     sheets,
     site,
@@ -288,9 +286,11 @@ def test_notebooks_call_what_exists_and_state_no_number(notebook):
     cells = nbformat.read(ROOT / f"notebooks/{notebook}.ipynb", as_version=4).cells
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     assert cells[0].metadata["tags"] == ["parameters"]
+    imports = [node for node in ast.parse(code[1]).body if isinstance(node, ast.ImportFrom)]
+    rooms = {alias.name: node.module for node in imports for alias in node.names}
     for node in ast.walk(ast.parse("\n".join(code[2:]))):
         if isinstance(node, ast.Attribute):
-            assert callable(getattr(import_module(f"finefit.report.{node.value.id}"), node.attr))
+            assert callable(getattr(import_module(f"{rooms[node.value.id]}.{node.value.id}"), node.attr))
         assert not isinstance(getattr(node, "value", None), (int, float)), "a number is a literal"
 
 
@@ -332,7 +332,7 @@ def test_a_table_that_drifted_is_told(tmp_path, monkeypatch):
 def test_a_superclass_without_pictures_is_a_dash_in_its_row(made_up_study):
     """As where no test picture of it is there, or none was asked for in a trial."""
     from finefit.analysis import collect
-    from finefit.report import papers
+    from finefit.exhibits import papers
 
     for file in Path("metrics").rglob("superclasses.csv"):
         pd.read_csv(file).query("superclass_id != 0").to_csv(file, index=False)

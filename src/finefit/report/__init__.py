@@ -5,13 +5,14 @@ The way of a number, never back:
 1. `evaluation` writes it into an artifact's JSON or CSV file;
 2. `analysis` reads it into tidy tables, compares within seeds, and says what a difference supports;
 3. `claims` says what that means for the papers, of one study (`verdicts`, `record`) and of all (`ledger`);
-4. here tables, figures and sheets of pictures show it, `notebooks/` give them order and prose, `site` and
-   `template.html` make the pages, `keep` makes a report fit for the repository, `readme` writes the README's tables.
+4. here tables, figures and sheets of pictures show it, and in `exhibits` what is about the papers; `notebooks/` give
+   them order and prose, `site` and `template.html` make the pages, `keep` makes a report fit for the repository,
+   `readme` writes the README's tables.
 
-A module here bears the name of what it shows; where that takes arithmetic, `analysis` or `claims` has a module of the
-same name.
+A module of these two bears the name of what it shows; where that takes arithmetic, `analysis` or `claims` has a module
+of the same name.
 
-May import: jobs, data, judges, processes, models, methods, study, outlook, analysis, claims.
+May import: jobs, data, judges, processes, methods, study, analysis, claims.
 """
 
 from __future__ import annotations

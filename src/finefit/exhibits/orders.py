@@ -21,7 +21,7 @@ from finefit.analysis.decisions import verdict
 from finefit.analysis.scores import Scores, anchor
 from finefit.analysis.statistics import Estimate
 from finefit.claims.selection import select
-from finefit.report.papers import published
+from finefit.exhibits.papers import published
 from finefit.report.text import DASH, PENDING, heading, link, number, plural, table
 
 COMMON = "fid"  # the metric of the paper's columns

@@ -8,7 +8,7 @@ from IPython.display import HTML
 
 from finefit.claims.domains import held, verdicts
 from finefit.claims.record import Record
-from finefit.report.claims import badge
+from finefit.exhibits.claims import badge
 from finefit.report.text import DASH, table
 
 

@@ -9,7 +9,7 @@ from IPython.display import HTML
 
 from finefit.claims import rules, verdicts
 from finefit.claims.record import Record
-from finefit.report.claims import badge, counted, open_yet, published, source
+from finefit.exhibits.claims import badge, counted, open_yet, published, source
 from finefit.report.text import number, plural, probability, table
 
 
