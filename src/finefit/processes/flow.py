@@ -1,4 +1,4 @@
-"""Flow matching along a straight path, as SiT is trained (Ma et al. 2024, arXiv 2401.08740); REPA's networks are too.
+"""Flow matching along a straight path, as SiT is trained (Ma et al. 2024, arXiv 2401.08740).
 
     xt = t x0 + (1 - t) noise,    the network predicts the velocity v = x0 - noise,    t from 0 (noise) to 1 (picture)
 
