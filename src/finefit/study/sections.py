@@ -123,18 +123,23 @@ class SampleSettings(Strict):
     `guidance_form` is the formula of all guidance, a function of `finefit.diffusion.guidance`.
     """
 
+    # What is drawn.
     sampler: Name = "dpmpp"
     steps: Positive
     per_class: Positive
+
+    # Guidance.
     scale: Scale = 1.5
     sweep: dict[Name, list[Scale]] | list[Scale] = {}
+    guidance: list[Literal["base", "auto"]] = []
+    guidance_form: Literal["plain", "zero_star", "apg"] = "plain"
     guided_channels: Positive = 3
     # Guided only while the schedule's step lies in it. A list, since no tuple equals its record in dvc.lock.
     guidance_interval: Annotated[list[Timestep], Field(min_length=2, max_length=2)] = [0, 999]
-    batch_size: Positive = 64
-    guidance: list[Literal["base", "auto"]] = []
-    guidance_form: Literal["plain", "zero_star", "apg"] = "plain"
     auto_steps: Positive | None = None
+
+    # Speed.
+    batch_size: Positive = 64
     evaluate_every: Positive = 1  # steps for one evaluation of the network's blocks (finefit.diffusion.taylorseer)
 
     LATER: ClassVar[frozenset[str]] = frozenset({"guidance", "guidance_form", "auto_steps", "evaluate_every"})
