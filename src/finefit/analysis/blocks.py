@@ -124,9 +124,9 @@ class Fit:
             if not table.shape[1]:
                 return NOTHING
             return Estimate(float(table.mean(axis=1) @ pd.Series(weights)), math.nan, math.nan, table.shape[1])
-        given, blocks = pd.Series(weights, dtype=float), self.used.shape[1]
-        variance = float((given**2) @ self.variances[given.index]) / blocks
-        mean = float(self.used.loc[given.index].mean(axis=1) @ given)
+        weighting, blocks = pd.Series(weights, dtype=float), self.used.shape[1]
+        variance = float((weighting**2) @ self.variances[weighting.index]) / blocks
+        mean = float(self.used.loc[weighting.index].mean(axis=1) @ weighting)
         return Estimate(mean, math.sqrt(variance), self.freedom, blocks, self.stricter(NAMED))
 
 

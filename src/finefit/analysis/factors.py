@@ -37,19 +37,19 @@ class Effect:
     p: float
 
 
-def cells(found: Results, group: str) -> list[tuple[dict, pd.Series]]:
+def cells(results: Results, group: str) -> list[tuple[dict, pd.Series]]:
     """Rows of `Results.main` of a group with the factors' levels, and all else that must agree between two of them."""
     rows = []
-    for _, row in found.main[(found.main["group"] == group) & (found.main["guidance"] != "none")].iterrows():
-        settings = found.study.settings_of(row["entry"])
+    for _, row in results.main[(results.main["group"] == group) & (results.main["guidance"] != "none")].iterrows():
+        settings = results.study.settings_of(row["entry"])
         rows.append((settings | {"guidance": row["guidance"]}, row))
     return rows
 
 
-def pairs_of(found: Results, group: str, factor: str) -> list[tuple[pd.Series, pd.Series]]:
+def pairs_of(results: Results, group: str, factor: str) -> list[tuple[pd.Series, pd.Series]]:
     """Pairs of rows that differ in one factor alone, the changed level first."""
     setting, changed, plain = FACTORS[factor]
-    rows = cells(found, group)
+    rows = cells(results, group)
     return [
         (first, second)
         for levels, first in rows
@@ -58,11 +58,11 @@ def pairs_of(found: Results, group: str, factor: str) -> list[tuple[pd.Series, p
     ]
 
 
-def effects(found: Results, group: str) -> list[Effect]:
+def effects(results: Results, group: str) -> list[Effect]:
     """Effect of every factor that the group varies on every metric; p-values are Holm's over all of them."""
-    asked = [(factor, metric) for factor in FACTORS for metric in METRICS if pairs_of(found, group, factor)]
-    pairs = [pairs_of(found, group, factor) for factor, _ in asked]
-    estimates = [found.contrast(both, metric) for both, (_, metric) in zip(pairs, asked, strict=True)]
+    questions = [(factor, metric) for factor in FACTORS for metric in METRICS if pairs_of(results, group, factor)]
+    pairs = [pairs_of(results, group, factor) for factor, _ in questions]
+    estimates = [results.contrast(both, metric) for both, (_, metric) in zip(pairs, questions, strict=True)]
     p_values = holm([one.p for one in estimates])
     shown = [one.among(len(estimates)) for one in estimates]
-    return [Effect(*names, *rest) for names, *rest in zip(asked, pairs, shown, p_values, strict=True)]
+    return [Effect(*names, *rest) for names, *rest in zip(questions, pairs, shown, p_values, strict=True)]

@@ -24,16 +24,16 @@ def gather(folder: Path) -> list[Record]:
     A study with values by seed is judged anew, by the rules and margins of today; another speaks for itself by the
     verdicts that it wrote, and one that wrote none is left out. So is a study of one seed, which decides nothing.
     """
-    found = {
-        study.name: (study, told)
+    studies_kept = {
+        study.name: (study, judged)
         for study in sorted(path for path in folder.glob("*") if path.is_dir())
-        if (told := judged_again(study)) is not None
+        if (judged := judged_again(study)) is not None
     }
     lines = []
     for claim in verdicts.read():
         studies = []
-        for name, (folder, told) in found.items():
-            own = next((one for one in told if one["id"] == claim.id), None)
+        for name, (folder, judged) in studies_kept.items():
+            own = next((one for one in judged if one["id"] == claim.id), None)
             if own and own["verdict"] not in rules.NOT_RUN:
                 studies.append({"study": name, "page": page(folder), "domains": domains.of_folder(folder), **own})
         studies.sort(key=lambda one: strength(claim, one), reverse=True)
@@ -70,8 +70,8 @@ def line(claim: verdicts.Claim, studies: list[Record]) -> Record:
 
 def strength(claim: verdicts.Claim, study: Record) -> tuple[bool, int, float]:
     """What orders tests of one claim: metric, seeds, and the interval's width beside its mean; more is stronger."""
-    ((_, asked),) = claim.measure.items()
-    own = next(iter(asked.get("metric", [])), None)
+    ((_, arguments),) = claim.measure.items()
+    own = next(iter(arguments.get("metric", [])), None)
     return max(
         (
             (

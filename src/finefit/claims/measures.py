@@ -40,20 +40,20 @@ class Finding:
     absent: str = ""
 
 
-def count(found: Scores, asked: Arguments) -> list[Finding]:
+def count(scores: Scores, arguments: Arguments) -> list[Finding]:
     """Trained parameters of a method on DiT-XL/2: `of` is share (percent of all), millions or megabytes (float32)."""
-    counted = count_of(asked["method"], json.dumps(asked.get("settings", {})), asked["data"])
+    counted = count_of(arguments["method"], json.dumps(arguments.get("settings", {})), arguments["data"])
     value = {"share": counted.share, "millions": counted.trained / 1e6, "megabytes": counted.delta_bytes / 1e6}
-    exact = Estimate(value[asked["of"]], 0.0, math.inf, 2)
-    return [Finding(f"{counted.model}, {asked['data']}", f"{counted.trained:,} parameters", exact)]
+    exact = Estimate(value[arguments["of"]], 0.0, math.inf, 2)
+    return [Finding(f"{counted.model}, {arguments['data']}", f"{counted.trained:,} parameters", exact)]
 
 
-def parts_count(found: Scores, asked: Arguments) -> list[Finding]:
+def parts_count(scores: Scores, arguments: Arguments) -> list[Finding]:
     """Trained parameters of a row of data/published/controlnet.yaml on its true networks: share of all, or millions."""
-    row = next(row for row in parts.rows() if row.row == asked["row"])
-    value = {"share": row.share, "millions": row.trained / 1e6}[asked["of"]]
-    told = f"{row.trained:,} of {row.total:,} parameters"
-    return [Finding(f"{row.row}, true architectures", told, Estimate(value, 0.0, math.inf, 2))]
+    row = next(row for row in parts.rows() if row.row == arguments["row"])
+    value = {"share": row.share, "millions": row.trained / 1e6}[arguments["of"]]
+    text = f"{row.trained:,} of {row.total:,} parameters"
+    return [Finding(f"{row.row}, true architectures", text, Estimate(value, 0.0, math.inf, 2))]
 
 
 @cache
@@ -62,38 +62,38 @@ def count_of(method: str, settings: str, data: str) -> counts.Count:
     return counts.counted(counts.PUBLISHED_MODEL, method, json.loads(settings), *counts.sizes(data))
 
 
-def value(found: Scores, asked: Arguments) -> list[Finding]:
+def value(scores: Scores, arguments: Arguments) -> list[Finding]:
     """A metric of one method on the data and at the resolution that are asked for: Student's mean over seeds.
 
     Unlike the interval of a comparison it holds what a seed does to all methods alike.
     """
     apart = ("data", "resolution", "metric")
-    asked = asked | {"only": {key: wanted for key, wanted in asked.items() if key not in apart}}
-    return per_group(found, asked, ["only"], lambda metric, row: estimate(found.seeds_of(row)[metric]))
+    arguments = arguments | {"only": {key: wanted for key, wanted in arguments.items() if key not in apart}}
+    return per_group(scores, arguments, ["only"], lambda metric, row: estimate(scores.seeds_of(row)[metric]))
 
 
-def difference(found: Scores, asked: Arguments) -> list[Finding]:
+def difference(scores: Scores, arguments: Arguments) -> list[Finding]:
     """A metric of `first` minus that of `second`, in blocks of seeds."""
-    return per_group(found, asked, ["first", "second"], lambda metric, *rows: found.contrast([rows], metric))
+    return per_group(scores, arguments, ["first", "second"], lambda metric, *rows: scores.contrast([rows], metric))
 
 
-def ratio(found: Scores, asked: Arguments) -> list[Finding]:
+def ratio(scores: Scores, arguments: Arguments) -> list[Finding]:
     """A metric of `first` divided by that of `second`, seed by seed."""
 
     def divided(metric: str, *rows: pd.Series) -> Estimate:
-        one, other = (found.seeds_of(row).set_index("seed")[metric] for row in rows)
+        one, other = (scores.seeds_of(row).set_index("seed")[metric] for row in rows)
         return estimate(list((one / other).dropna()))
 
-    return per_group(found, asked, ["first", "second"], divided)
+    return per_group(scores, arguments, ["first", "second"], divided)
 
 
-def theory_slope(found: Scores, asked: Arguments) -> list[Finding]:
+def theory_slope(scores: Scores, arguments: Arguments) -> list[Finding]:
     """Slope of the recovered factors' error over the number of samples, both as logarithms, from D^2 log D samples on.
 
     One slope for each of five random problems. -1/2 is that of an average over samples.
     """
-    numbers, slopes = slopes_of(asked["dimension"])
-    where = f"{asked['dimension']} dimensions, {numbers[0]:,} to {numbers[-1]:,} samples"
+    numbers, slopes = slopes_of(arguments["dimension"])
+    where = f"{arguments['dimension']} dimensions, {numbers[0]:,} to {numbers[-1]:,} samples"
     return [Finding(where, "slope of log error over log samples", estimate(slopes))]
 
 
@@ -108,37 +108,39 @@ def slopes_of(dimension: int) -> tuple[list[int], list[float]]:
     return numbers, slopes
 
 
-def per_group(found: Scores, asked: Arguments, sides: list[str], compute: Callable[..., Estimate]) -> list[Finding]:
+def per_group(
+    scores: Scores, arguments: Arguments, sides: list[str], compute: Callable[..., Estimate]
+) -> list[Finding]:
     """A finding per group of the study that has all sides; `compute(metric, *rows)` gives its estimate."""
-    wanted = {key: asked[key] for key in ("data", "resolution") if key in asked}
-    fitting = [group for group, data in found.groups.items() if all(data[key] == wanted[key] for key in wanted)]
+    wanted = {key: arguments[key] for key in ("data", "resolution") if key in arguments}
+    fitting = [group for group, data in scores.groups.items() if all(data[key] == wanted[key] for key in wanted)]
     if not fitting:
         return [Finding(absent="no " + " at ".join(map(str, wanted.values())) + " pixels" * ("resolution" in wanted))]
-    findings = [of_group(found, group, asked, sides, compute) for group in fitting]
+    findings = [of_group(scores, group, arguments, sides, compute) for group in fitting]
     return [finding for finding in findings if not finding.absent] or findings[:1]
 
 
 def of_group(
-    found: Scores, group: str, asked: Arguments, sides: list[str], compute: Callable[..., Estimate]
+    scores: Scores, group: str, arguments: Arguments, sides: list[str], compute: Callable[..., Estimate]
 ) -> Finding:
     """The finding of one group; its `absent` says what the group lacks."""
     rows: list[pd.Series] = []
     for side in sides:
-        row = select(found, group, asked[side], like=rows[0] if rows else None, freed=free_of(asked, sides))
+        row = select(scores, group, arguments[side], like=rows[0] if rows else None, freed=free_of(arguments, sides))
         if row is None:
-            named = ", ".join(spoken(key, wanted) for key, wanted in asked[side].items() if key != "method")
-            methods = asked[side]["method"]
+            named = ", ".join(spoken(key, wanted) for key, wanted in arguments[side].items() if key != "method")
+            methods = arguments[side]["method"]
             method = " or ".join(methods) if isinstance(methods, list) else methods
             return Finding(absent=f"no {method}" + f" with {named}" * bool(named))
         rows.append(row)
-    metrics = [metric for metric in asked["metric"] if metric in rows[0].index]
+    metrics = [metric for metric in arguments["metric"] if metric in rows[0].index]
     known = [metric for metric in metrics if all(row[metric].count for row in rows)]
     if known:
         return Finding(group, known[0], compute(known[0], *rows), rows)
-    planned = [metric for metric in metrics if metric not in PUBLISHED or metric in found.metrics]
+    planned = [metric for metric in metrics if metric not in PUBLISHED or metric in scores.metrics]
     if planned:
         return Finding(group, planned[0], NOTHING, rows)
-    return Finding(absent="no " + " or ".join(asked["metric"]))
+    return Finding(absent="no " + " or ".join(arguments["metric"]))
 
 
 MEASURES: dict[str, Callable[[Scores, Arguments], list[Finding]]] = {

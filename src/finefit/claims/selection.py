@@ -15,7 +15,7 @@ from finefit.study.config import Study
 Arguments = dict[str, Any]
 
 
-def select(found: Scores, group: str, wanted: Arguments, like: pd.Series | None, freed: set[str]) -> pd.Series | None:
+def select(scores: Scores, group: str, wanted: Arguments, like: pd.Series | None, freed: set[str]) -> pd.Series | None:
     """The row of `Scores.main` that matches; the method's own entry where several do.
 
     Args:
@@ -23,16 +23,16 @@ def select(found: Scores, group: str, wanted: Arguments, like: pd.Series | None,
             `meant` reads them; `guidance` is that of the samples, and `process` the default where it is not named.
         like: a row whose settings it must share if it runs the same method, but for those in `freed`.
     """
-    study = found.study
+    study = scores.study
     methods = wanted["method"] if isinstance(wanted["method"], list) else [wanted["method"]]
     matching = []
-    for _, row in found.main[found.main["group"] == group].iterrows():
+    for _, row in scores.main[scores.main["group"] == group].iterrows():
         settings = study.settings_of(row["entry"])
         guidance = wanted.get("guidance", next(iter(settings["guidance"]), "none"))
         fits = settings["method"] in methods and row["guidance"] == guidance
         fits &= settings["process"] == wanted.get("process", processes.DEFAULT)
-        named = {key: asked for key, asked in wanted.items() if key not in ("method", "guidance")}
-        fits &= all(settings.get(key) == meant(asked, study) for key, asked in named.items())
+        named = {key: argument for key, argument in wanted.items() if key not in ("method", "guidance")}
+        fits &= all(settings.get(key) == meant(argument, study) for key, argument in named.items())
         if fits and like is not None:
             other = study.settings_of(like["entry"])
             same_method = other["method"] == settings["method"]
@@ -43,10 +43,10 @@ def select(found: Scores, group: str, wanted: Arguments, like: pd.Series | None,
     return next(iter(own + matching), None)
 
 
-def free_of(asked: Arguments, sides: list[str]) -> set[str]:
+def free_of(arguments: Arguments, sides: list[str]) -> set[str]:
     """Settings in which the sides may differ: those that any side names, what labels are dropped to, and the rates of
     training where its objective is named, since each objective has its own best ones."""
-    named = {"guidance"}.union(*(asked[side] for side in sides))
+    named = {"guidance"}.union(*(arguments[side] for side in sides))
     return named | {"lr", "lr_multipliers"} if "objective" in named else named
 
 

@@ -25,14 +25,14 @@ CERTAINTY = {
 }
 
 
-def summary(found: Results) -> HTML:
+def summary(results: Results) -> HTML:
     """How many claims have which verdict, and the table of those that this study could look at.
 
     Nothing of it on a page of somebody's own pictures whose runs test none.
     """
-    if own.is_own(found) and not own.tests_claims(found):
+    if own.is_own(results) and not own.tests_claims(results):
         return HTML("")
-    judged = judge(found)
+    judged = judge(results)
     run = [one for one in judged if one.verdict not in rules.NOT_RUN]
     rest = len(judged) - len(run)
     more = f'<p><a href="claims.html">All {len(judged)} claims with their rules and sources</a>'
@@ -47,14 +47,14 @@ def counted(verdicts: Iterable[str]) -> str:
     return f'<dl class="facts">{"".join(shown)}</dl>'
 
 
-def every_claim(found: Results, *papers: str) -> HTML:
+def every_claim(results: Results, *papers: str) -> HTML:
     """Every claim (of some papers, or of all) with its rule and source."""
-    return HTML(rows([one for one in judge(found) if not papers or one.claim.paper in papers], full=True))
+    return HTML(rows([one for one in judge(results) if not papers or one.claim.paper in papers], full=True))
 
 
-def rivals(found: Results) -> HTML:
+def rivals(results: Results) -> HTML:
     """The claims of those who claim to beat the two papers."""
-    return every_claim(found, *RIVALS)
+    return every_claim(results, *RIVALS)
 
 
 def rows(judged: list[Judged], full: bool = False) -> str:
@@ -87,8 +87,8 @@ def ours(one: Judged) -> list[str]:
         text = number(finding.estimate.mean, 5) if exact else measured(finding.estimate, "")
         if finding.rows and finding.estimate.count:
             text = link(anchor(finding.rows[0]), text)
-        told = ", ".join(filter(None, [finding.where, finding.metric, *reasons(tested)]))
-        lines.append(f"{text} {escape(one.claim.unit)}<small>{escape(told)}</small>")
+        text_below = ", ".join(filter(None, [finding.where, finding.metric, *reasons(tested)]))
+        lines.append(f"{text} {escape(one.claim.unit)}<small>{escape(text_below)}</small>")
     return lines or [PENDING]
 
 
@@ -96,14 +96,14 @@ def reasons(tested: Tested) -> list[str]:
     """Why a difference has its verdict: p-values, the margin, and how many seeds would decide what is open."""
     if math.isnan(tested.p):
         return []
-    told = [f"p {probability(tested.p)}"]
+    text_below = [f"p {probability(tested.p)}"]
     if not math.isnan(tested.p_equal):
-        told.append(
+        text_below.append(
             f"p {probability(tested.p_equal)} against a difference of the margin, {number(tested.margin)}, or more"
         )
     if tested.verdict == "inconclusive":
-        told.append(open_yet(seeds_to_decide(tested.finding.estimate, tested.margin)))
-    return told
+        text_below.append(open_yet(seeds_to_decide(tested.finding.estimate, tested.margin)))
+    return text_below
 
 
 def published(value: str, unit: str) -> str:

@@ -11,7 +11,7 @@ from finefit.analysis.collect import Results
 from finefit.jobs.job import Job
 from finefit.models.shapes import CLASS_TABLE
 from finefit.report.drawers import made_from
-from finefit.report.figures import PENDING
+from finefit.report.figures import NOT_DRAWN
 from finefit.report.style import COLOURS, MARKERS, chart, panels
 
 MOST = 2000  # classes shown
@@ -26,7 +26,7 @@ def label_embeddings(found: Results) -> HTML:
     runs = {row["variant"]: row["jobs"][0].inputs["sample"].inputs["run"] for _, row in rows.iterrows()}
     runs = {name: run for name, run in runs.items() if run.marker.exists()}
     if classes is None or not runs or len(classes) < 4:
-        return PENDING
+        return NOT_DRAWN
     figure, axes = panels(2, 2.4, -(-len(runs) // 2))
     supers = classes["superclass"].tolist()[:MOST]
     order = list(dict.fromkeys(supers))

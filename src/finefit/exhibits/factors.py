@@ -25,18 +25,18 @@ NAMES = {
 ABSENT = '<span class="note">not varied in this study</span>'
 
 
-def contributions(found: Results) -> HTML:
+def contributions(results: Results) -> HTML:
     """Per group: what each factor adds to each metric, with interval and corrected p-value."""
     parts = []
-    for group in found.references:
-        known = {(effect.factor, effect.metric): effect for effect in effects(found, group)}
+    for group in results.references:
+        known = {(effect.factor, effect.metric): effect for effect in effects(results, group)}
         body = []
         for factor, name in NAMES.items():
-            pairs = pairs_of(found, group, factor)
-            told = f"{name}<small>{plural(len(pairs), 'pair')} of rows</small>"
+            pairs = pairs_of(results, group, factor)
+            factor_cell = f"{name}<small>{plural(len(pairs), 'pair')} of rows</small>"
             shown = [cell(known[factor, metric]) for metric in METRICS] if pairs else [ABSENT] * len(METRICS)
-            body.append([told, *shown])
-        parts.append(heading(group, len(found.references)) + table(["adds", *METRICS], body, "factors"))
+            body.append([factor_cell, *shown])
+        parts.append(heading(group, len(results.references)) + table(["adds", *METRICS], body, "factors"))
     return HTML("".join(parts))
 
 
@@ -48,15 +48,15 @@ def cell(effect: Effect) -> str:
     return link(anchor(effect.pairs[0][0]), measured(effect.estimate, effect.metric)) + p
 
 
-def picture(found: Results) -> HTML:
+def picture(results: Results) -> HTML:
     """The effects as points with intervals, a panel per metric."""
-    groups = [group for group in found.references if any(e.estimate.count for e in effects(found, group))]
+    groups = [group for group in results.references if any(e.estimate.count for e in effects(results, group))]
     if not groups:
-        varied = any(pairs_of(found, group, factor) for group in found.references for factor in FACTORS)
+        varied = any(pairs_of(results, group, factor) for group in results.references for factor in FACTORS)
         return HTML(f"<p>{PENDING if varied else ABSENT}</p>")
     group = groups[0]
     figure, axes = panels(2, 2.1, 2)
-    shown = [effect for effect in effects(found, group) if effect.estimate.count]
+    shown = [effect for effect in effects(results, group) if effect.estimate.count]
     for axis, metric in zip(axes, METRICS, strict=True):
         part = [effect for effect in shown if effect.metric == metric]
         for place, effect in enumerate(part):
@@ -75,12 +75,12 @@ def picture(found: Results) -> HTML:
     )
 
 
-def pictures(found: Results) -> HTML:
+def pictures(results: Results) -> HTML:
     """Samples of every row that takes part in an effect: same label, same noise."""
     parts = []
-    for group in found.references:
-        taking = {row["variant"] for factor in FACTORS for pair in pairs_of(found, group, factor) for row in pair}
-        rows = found.main[(found.main["group"] == group) & found.main["variant"].isin(taking)]
+    for group in results.references:
+        taking = {row["variant"] for factor in FACTORS for pair in pairs_of(results, group, factor) for row in pair}
+        rows = results.main[(results.main["group"] == group) & results.main["variant"].isin(taking)]
         if taking:
-            parts.append(heading(group, len(found.references)) + compared_rows(found, group, rows))
+            parts.append(heading(group, len(results.references)) + compared_rows(results, group, rows))
     return HTML("".join(parts) or f"<p>{ABSENT}</p>")

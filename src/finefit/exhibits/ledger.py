@@ -50,7 +50,7 @@ def not_run(lines: list[Record]) -> HTML:
 def row(one: Record) -> list[str]:
     """A claim's cells."""
     printed = published(one["published"], one["unit"])
-    found = [told(one, study, first=place == 0) for place, study in enumerate(one["studies"])]
+    found = [study_found(one, study, first=place == 0) for place, study in enumerate(one["studies"])]
     rule = escape(rules.text(one["rule"]))
     if one["margin"]:
         share, because = 100 * one["margin"]["share"], escape(one["margin"]["because"])
@@ -65,7 +65,7 @@ def row(one: Record) -> list[str]:
     ]
 
 
-def told(one: Record, study: Record, first: bool) -> str:
+def study_found(one: Record, study: Record, first: bool) -> str:
     """What one study found, with a link to its runs; its own verdict where it is not the claim's."""
     lines = []
     for seen in study["findings"]:

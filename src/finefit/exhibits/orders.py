@@ -66,8 +66,10 @@ def compared(found: Scores, paper: str, known: list[Line]) -> str:
         value = line.row[metric]
         here = link(anchor(line.row), f"{ours.index(line) + 1}") if value.count else PENDING
         further = f"{number(line.value - first.value)} above" if line is not first else "the nearest"
-        told = f"{place}<small>{further}</small>"
-        body.append([escape(line.name), told, here, *apart(found.difference(line.row, first.row, metric), line, first)])
+        text_below = f"{place}<small>{further}</small>"
+        body.append(
+            [escape(line.name), text_below, here, *apart(found.difference(line.row, first.row, metric), line, first)]
+        )
     head = ["method", f"place in {escape(paper)}<small>FID, one run, 256 pixels</small>"]
     head += [f"place here<small>{escape(metric)}</small>"]
     head += [f"further than {escape(first.name)}<small>in spreads between seeds</small>", "what that supports"]
@@ -98,5 +100,5 @@ def agreement(found: Scores, known: list[Line]) -> str:
         return "Pending: nothing of this is made yet."
     alike = sum(pair.mean < 0 for pair in done)
     separated = [decided[said] for pair in done if (said := verdict(pair)) in decided]
-    told = f"{alike} of {plural(len(done), 'pair')} of methods have the paper's order"
-    return f"{told}; of the {len(separated)} that the seeds separate, {sum(separated)} do."
+    text_below = f"{alike} of {plural(len(done), 'pair')} of methods have the paper's order"
+    return f"{text_below}; of the {len(separated)} that the seeds separate, {sum(separated)} do."

@@ -16,6 +16,7 @@ from finefit.analysis.collect import Results
 from finefit.analysis.scores import anchor
 from finefit.claims.selection import select
 from finefit.outlook import counts
+from finefit.report.figures import NOT_DRAWN
 from finefit.report.text import link, measured, number, table
 from finefit.study.config import Study
 from finefit.study.reading import load
@@ -25,20 +26,20 @@ STAND_IN = {"fid": "fd_probe", "lpips": "diversity_probe"}  # what a study witho
 NOWHERE = '<span class="note">not in this study</span>'
 
 
-def scores(found: Results, paper: str) -> HTML:
+def scores(results: Results, paper: str) -> HTML:
     """A paper's published scores; beside them ours on the same data and metric, and apart from these what this study
     has on its own data in its probe's features."""
-    groups = ", ".join(found.references)
+    groups = ", ".join(results.references)
     head = ["row", "data", "metric", "published", "ours<small>same data and metric</small>"]
     head.append(f"fd_probe or diversity_probe<small>on {escape(groups)}; not comparable</small>")
     body = []
     for row in published(paper):
-        told = f"{escape(row['row'])}<small>{escape(row['table'])}</small>"
+        row_head = f"{escape(row['row'])}<small>{escape(row['table'])}</small>"
         data = f"{escape(row['data'])}, {row['resolution']} px"
         printed = f"{escape(row['value'])}<small>{escape(row['certainty'])}</small>"
-        own = " ".join(ours(found, row, group) for group in same_data(found, row)) or NOWHERE
-        other = [ours(found, row, group, STAND_IN[row["metric"]]) for group in found.references]
-        body.append([told, data, row["metric"].upper(), printed, own, " ".join(other) or NOWHERE])
+        own = " ".join(ours(results, row, group) for group in same_data(results, row)) or NOWHERE
+        other = [ours(results, row, group, STAND_IN[row["metric"]]) for group in results.references]
+        body.append([row_head, data, row["metric"].upper(), printed, own, " ".join(other) or NOWHERE])
     return HTML(table(head, body, "published"))
 
 
@@ -48,15 +49,15 @@ def published(paper: str) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if row["paper"] == paper]
 
 
-def same_data(found: Results, row: dict[str, str]) -> list[str]:
+def same_data(results: Results, row: dict[str, str]) -> list[str]:
     """Groups of the study with a published row's data and resolution."""
     wanted = {"data": row["data"], "resolution": int(row["resolution"])}
-    return [group for group, data in found.groups.items() if data == wanted]
+    return [group for group, data in results.groups.items() if data == wanted]
 
 
-def ours(found: Results, row: dict[str, str], group: str, metric: str | None = None) -> str:
+def ours(results: Results, row: dict[str, str], group: str, metric: str | None = None) -> str:
     """This study's value for a published row in one group, with the runs that it was made from."""
-    matching = select(found, group, {"method": row["method"]} | json.loads(row["settings"]), like=None, freed=set())
+    matching = select(results, group, {"method": row["method"]} | json.loads(row["settings"]), like=None, freed=set())
     if matching is None:
         return NOWHERE
     metric = metric or row["metric"]
@@ -64,7 +65,7 @@ def ours(found: Results, row: dict[str, str], group: str, metric: str | None = N
     return link(anchor(matching), text) if matching[metric].count else text
 
 
-def parameters(found: Results, paper: str) -> HTML:
+def parameters(results: Results, paper: str) -> HTML:
     """Counted parameters of the full-size network beside the digits that a paper prints."""
     with open(counts.PUBLISHED, newline="", encoding="utf-8") as file:
         rows = [counts.compared(row) for row in csv.DictReader(file) if row["paper"] == paper]
@@ -83,7 +84,7 @@ def parameters(found: Results, paper: str) -> HTML:
     return HTML(table(head, body, "published"))
 
 
-def exhibits(found: Results, paper: str | None = None) -> HTML:
+def exhibits(results: Results, paper: str | None = None) -> HTML:
     """Every table and figure of the papers with its state at each study size."""
     studies = sizes()
     head = ["what it shows", "paper", "exhibit", *(escape(name) for name in studies), "where"]
@@ -124,21 +125,21 @@ def state(study: Study, needs: dict) -> str:
     return "as published" if same else "small version"
 
 
-def superclasses(found: Results) -> HTML:
+def superclasses(results: Results) -> HTML:
     """Distance of each superclass at equal numbers of pictures, a column per method (means over seeds)."""
     parts = []
-    for group in found.references:
+    for group in results.references:
         columns, size = {}, 0
-        for _, row in found.main[found.main["group"] == group].iterrows():
+        for _, row in results.main[results.main["group"] == group].iterrows():
             files = [job.path / "superclasses.csv" for job in row["jobs"] if job.marker.exists()]
             frames = [pd.read_csv(path) for path in files if path.exists()]
             if frames and len(frames[0]):
                 size = int(frames[0]["pictures"].iloc[0])
                 columns[row["variant"]] = (anchor(row), pd.concat(frames).groupby("superclass_id")["fd_probe"].mean())
         if not columns:
-            parts.append('<p class="pending">pending: nothing of this is made yet</p>')
+            parts.append(NOT_DRAWN.data)
             continue
-        names = found.classes(group).drop_duplicates("superclass_id").set_index("superclass_id")["superclass"]
+        names = results.classes(group).drop_duplicates("superclass_id").set_index("superclass_id")["superclass"]
         body = [
             [escape(name), *(link(mark, number(values.get(label, math.nan))) for mark, values in columns.values())]
             for label, name in names.items()

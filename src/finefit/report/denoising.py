@@ -12,7 +12,7 @@ from finefit.analysis.decisions import verdict
 from finefit.analysis.denoising import METRIC, base_loss, by_band, by_entry
 from finefit.analysis.scores import anchor
 from finefit.report.drawers import made_from
-from finefit.report.figures import PENDING
+from finefit.report.figures import NOT_DRAWN
 from finefit.report.style import FAINT, chart, colour, marker, panels
 from finefit.report.text import heading, link, measured, number, table
 
@@ -42,7 +42,7 @@ def curves(found: Results) -> HTML:
     """Each method's loss over timesteps as a share of the base's own at the same timesteps (without a base, itself)."""
     known = {group: rows for group in found.groups if (rows := [r for r in by_entry(found, group) if r[METRIC].count])}
     if not known:
-        return PENDING
+        return NOT_DRAWN
     figure, axes = panels(len(known), 3.2)
     for axis, (group, rows) in zip(axes, known.items(), strict=True):
         base = found.denoising_of_base.get(group)

@@ -16,7 +16,7 @@ from finefit.report.drawers import made_from
 from finefit.report.style import FAINT, INK, LINES, chart, colour, marker, panels
 from finefit.report.text import duration, number
 
-PENDING = HTML('<p class="pending">pending: nothing of this is made yet</p>')
+NOT_DRAWN = HTML('<p class="pending">pending: nothing of this is made yet</p>')
 AREA = 420.0  # square points of the marker of the longest training
 
 
@@ -24,7 +24,7 @@ def against_share(found: Results) -> HTML:
     """fd_probe against the share of trained parameters; a marker's area is training time, bars are intervals."""
     shown = found.main[found.main["fd_probe"].map(lambda e: e.count > 0) & found.main["trained_share"].notna()]
     if shown.empty:
-        return PENDING
+        return NOT_DRAWN
     figure, axes = panels(shown["group"].nunique())
     longest = max(row.mean for row in shown["train_seconds"])
     for axis, (group, part) in zip(axes, shown.groupby("group", sort=False), strict=True):
@@ -81,7 +81,7 @@ def guidance_curves(found: Results) -> HTML:
     shown = found.variants[found.variants["entry"].isin(sweep)]
     shown = shown[shown["fd_probe"].map(lambda found: found.count > 0)]
     if shown.empty:
-        return PENDING if sweep else HTML("<p>This study sweeps no guidance scale.</p>")
+        return NOT_DRAWN if sweep else HTML("<p>This study sweeps no guidance scale.</p>")
     groups = list(shown["group"].unique())
     figure, axes = panels(2, 3.9, len(groups))
     for place, group in enumerate(groups):
@@ -131,7 +131,7 @@ def trace(axis: Axes, curve: pd.DataFrame, metric: str, factor: float, found: Re
 def losses(found: Results) -> HTML:
     """Training loss over steps, per method: mean over seeds of a running mean."""
     if found.losses.empty:
-        return PENDING
+        return NOT_DRAWN
     figure, axes = panels(found.losses["group"].nunique(), 3.2)
     for axis, (group, part) in zip(axes, found.losses.groupby("group", sort=False), strict=True):
         for entry, runs in part.groupby("entry", sort=False):

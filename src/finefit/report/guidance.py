@@ -11,7 +11,7 @@ from finefit.analysis.collect import Results
 from finefit.analysis.guidance import PER_CURVE, best, halves, swept
 from finefit.analysis.scores import anchor, of_group
 from finefit.report.drawers import made_from
-from finefit.report.figures import PENDING, curves
+from finefit.report.figures import NOT_DRAWN, curves
 from finefit.report.style import LINES, chart, colour, marker, panels
 from finefit.report.tables import COLUMNS, without
 from finefit.report.text import heading, link, measured, number, table
@@ -77,7 +77,7 @@ def fidelity_and_variety(found: Results) -> HTML:
     rows = swept(found)
     rows = rows[rows["precision_probe"].map(lambda estimate: estimate.count > 0)]
     if rows.empty:
-        return PENDING if len(swept(found)) else HTML("<p>This study sweeps no guidance scale.</p>")
+        return NOT_DRAWN if len(swept(found)) else HTML("<p>This study sweeps no guidance scale.</p>")
     pairs = [(group, name) for group in rows["group"].unique() for name in found.study.judges()]
     figure, axes = panels(2, 3.9, len(pairs))
     for place, (group, name) in enumerate(pairs):

@@ -11,10 +11,9 @@ from finefit.analysis.collect import Results
 from finefit.analysis.scores import OF_RUN, anchor, of_group
 from finefit.analysis.trends import RANKED_BY, unbeaten, varied
 from finefit.report.drawers import made_from
-from finefit.report.figures import PENDING
+from finefit.report.figures import NOT_DRAWN
 from finefit.report.style import LINES, chart, colour, marker, panels
-from finefit.report.text import PENDING as PENDING_CELL
-from finefit.report.text import in_percent, link, measured, table
+from finefit.report.text import PENDING, in_percent, link, measured, table
 
 DRAWN = {
     "fd_probe": "fd_probe",
@@ -33,7 +32,7 @@ def curves(found: Results) -> HTML:
     option, values = axis_of
     shown = found.main[found.main[RANKED_BY].map(lambda estimate: estimate.count > 0)]
     if shown.empty:
-        return PENDING
+        return NOT_DRAWN
     figure, axes = panels(2, 3.6, len(DRAWN) // 2)
     for axis, (metric, label) in zip(axes, DRAWN.items(), strict=True):
         rows = shown.drop_duplicates(["group", "entry"]) if metric in OF_RUN else shown
@@ -72,7 +71,7 @@ def leaders(found: Results) -> HTML:
         cells = []
         for group, rows in columns.items():
             row = rows.loc[variant]
-            text = measured(row[RANKED_BY], RANKED_BY, absent=PENDING_CELL)
+            text = measured(row[RANKED_BY], RANKED_BY, absent=PENDING)
             mark = "<small>nothing is nearer</small>" if variant in ahead[group] else ""
             cells.append(link(anchor(row.rename(None)), text) + mark)
         body.append([escape(str(variant)), *cells])

@@ -11,7 +11,7 @@ from IPython.display import HTML
 from finefit.analysis.collect import Results
 from finefit.analysis.tuning import SCORE, at_edge, chosen, tried
 from finefit.report.drawers import made_from
-from finefit.report.figures import PENDING
+from finefit.report.figures import NOT_DRAWN
 from finefit.report.style import COLOURS, MARKERS, chart, panels
 from finefit.report.text import heading, number, table
 
@@ -47,7 +47,7 @@ def curves(found: Results) -> HTML:
     """Denoising loss and fd_probe over learning rates, a line per method and multiplier of the class table's rate."""
     groups = [group for group in found.groups if len(chosen(found, group))]
     if not groups:
-        return PENDING if any(len(tried(found, group)) for group in found.groups) else HTML("")
+        return NOT_DRAWN if any(len(tried(found, group)) for group in found.groups) else HTML("")
     labels = {metric: label for metric, label in LABELS.items() if found.evaluations[metric].notna().any()}
     figure, axes = panels(len(labels), 3.9, len(groups))
     shown: list[Any] = []
