@@ -1,5 +1,6 @@
 """The study of this run, its plan, and what all rules share."""
 
+import inspect
 import shlex
 import sys
 from collections.abc import Callable, Iterable
@@ -91,6 +92,12 @@ def job_of(kind: str, wildcards) -> Job:
     return JOBS[wanted]
 
 
+def called(function: Callable) -> Callable:
+    """A function with its signature noted: Snakemake finds it out anew at each of several calls for every job."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 def needed(kind: str) -> Callable:
     """Input function of a kind's rule: the markers of what an artifact is built from.
 
@@ -101,16 +108,17 @@ def needed(kind: str) -> Callable:
         job = job_of(kind, wildcards)
         return markers(part for part in job.inputs.values() if part.marker.exists() or not job.marker.exists())
 
-    return inputs
+    return called(inputs)
 
 
 def asked(kind: str) -> dict[str, Callable]:
     """A rule's resources, from the forecast of each of its jobs; more memory and minutes at each further attempt."""
-    return {
+    functions = {
         "mem_mb": lambda wildcards, attempt: needs.mem_mb(job_of(kind, wildcards), attempt),
         "runtime": lambda wildcards, attempt: needs.minutes(job_of(kind, wildcards), attempt),
         "gpu": lambda wildcards: int(cost.uses_gpu(job_of(kind, wildcards))),
     }
+    return {name: called(function) for name, function in functions.items()}
 
 
 def command(kind: str) -> str:

@@ -1,8 +1,8 @@
 """Samples to numbers, numbers to a page."""
 
-
-# All kinds stand in one folder; what is no set of scores is told by its name.
-ruleorder: reference > judge > denoise > evaluate
+# All kinds stand in one folder; what is no set of scores is told by its name. Were a name two rules' to make, Snakemake
+# would look at what each needs.
+OTHERS = {"reference": r".+/reference-\w{8}", "judge": r"[^/]+/judges/.+", "denoise": r".+-denoising-\w{8}"}
 
 
 rule reference:
@@ -14,7 +14,7 @@ rule reference:
     log:
         log_of("reference"),
     wildcard_constraints:
-        artifact=r".+/reference-\w{8}",
+        artifact=OTHERS["reference"],
     conda:
         ENVIRONMENT
     resources:
@@ -34,7 +34,7 @@ rule judge:
     log:
         log_of("judge"),
     wildcard_constraints:
-        artifact=r"[^/]+/judges/.+",
+        artifact=OTHERS["judge"],
     conda:
         ENVIRONMENT
     resources:
@@ -54,7 +54,7 @@ rule denoise:
     log:
         log_of("denoise"),
     wildcard_constraints:
-        artifact=r".+-denoising-\w{8}",
+        artifact=OTHERS["denoise"],
     conda:
         ENVIRONMENT
     resources:
@@ -73,6 +73,8 @@ rule evaluate:
         update(marker("evaluate")),
     log:
         log_of("evaluate"),
+    wildcard_constraints:
+        artifact=rf"(?!({'|'.join(OTHERS.values())})/).+",
     conda:
         ENVIRONMENT
     resources:

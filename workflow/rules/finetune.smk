@@ -1,10 +1,6 @@
 """One method on one data set, resolution and seed, and pictures from it."""
 
 
-# Both stand in one folder; what is no run is told by its name.
-ruleorder: source > finetune
-
-
 rule source:
     """Pictures that the untouched base draws, for objectives that train on such."""
     input:
@@ -33,6 +29,8 @@ rule finetune:
         update(marker("finetune")),
     log:
         log_of("finetune"),
+    wildcard_constraints:
+        artifact=r"(?!source/).+",  # what is no run, and stands in the same folder
     conda:
         ENVIRONMENT
     resources:

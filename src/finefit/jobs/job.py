@@ -64,13 +64,13 @@ class Job:
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
-    @property
+    @cached_property
     def path(self) -> Path:
         """The artifact's folder. A report keeps its address; its marker's name bears the digest."""
         folder = Path(PHASES[self.kind][1])
         return folder / self.name if self.kind == "report" else folder / f"{self.name}-{self.digest[:8]}"
 
-    @property
+    @cached_property
     def marker(self) -> Path:
         """The file whose presence says that the artifact is published: its provenance."""
         name = f"provenance-{self.digest[:8]}.json" if self.kind == "report" else "provenance.json"

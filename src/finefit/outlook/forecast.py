@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,21 +40,40 @@ def lines(plan: Plan) -> Iterator[str]:
         yield f"Not counted: the pictures of {', '.join(unknown)}, whose number is not known before its data phase."
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a missing job costs: seconds (middle, least, most) on a GPU if it is given one, and here; bytes of disk."""
+
+    phase: str
+    on_gpu: tuple[float, float, float] | None
+    here: tuple[float, float, float]
+    disk: float
+
+
 def table(plan: Plan) -> Iterator[str]:
     """Jobs, hours and disk of every phase and in all, a row each."""
-    here, cores = hardware_here(), machine.cores()
-    yield COLUMNS.format("phase", "jobs", "made", f"to do on one {rates.gpu()}", f"here: {here}, {cores} cores", "disk")
+    gpu, here, cores = rates.gpu(), hardware_here(), machine.cores()
+    yield COLUMNS.format("phase", "jobs", "made", f"to do on one {gpu}", f"here: {here}, {cores} cores", "disk")
+    costs = [
+        Cost(
+            job.phase,
+            cost.seconds(job, gpu) if cost.uses_gpu(job) else None,
+            cost.seconds(job, here),
+            cost.disk(job),
+        )
+        for job in plan.jobs
+        if not job.marker.exists()
+    ]
     for phase in dict.fromkeys(phase for phase, _ in PHASES.values()):
-        yield row(phase, plan.phase(phase), here, cores)
-    yield row("in all", plan.jobs, here, cores)
+        yield row(phase, len(plan.phase(phase)), [one for one in costs if one.phase == phase], cores)
+    yield row("in all", len(plan.jobs), costs, cores)
 
 
-def row(title: str, jobs: list[Job], here: str, cores: int) -> str:
+def row(title: str, jobs: int, missing: list[Cost], cores: int) -> str:
     """A line of the table: jobs, how many are made, and what the missing ones cost."""
-    missing = [job for job in jobs if not job.marker.exists()]
-    gpu = total([cost.seconds(job, rates.gpu()) for job in missing if cost.uses_gpu(job)])
-    mine = total([cost.seconds(job, here) for job in missing], cores)
-    return COLUMNS.format(title, len(jobs), len(jobs) - len(missing), gpu, mine, size(sum(map(cost.disk, missing))))
+    gpu = total([one.on_gpu for one in missing if one.on_gpu])
+    mine = total([one.here for one in missing], cores)
+    return COLUMNS.format(title, jobs, jobs - len(missing), gpu, mine, size(sum(one.disk for one in missing)))
 
 
 def total(seconds: list[tuple[float, float, float]], devices: int = 1) -> str:
@@ -83,9 +103,9 @@ def size(count: float) -> str:
 
 def rates_used(jobs: list[Job], here: str) -> set[Rate]:
     """Rates behind the hours of some jobs."""
-    found = set()
+    found, gpu = set(), rates.gpu()
     for job in jobs:
-        for hardware in (here, rates.gpu()) if cost.uses_gpu(job) else (here,):
+        for hardware in (here, gpu) if cost.uses_gpu(job) else (here,):
             found |= {rates.find(hardware, kind, cost.shape(job, kind)) for kind, n in work.amounts(job).items() if n}
     return found
 
@@ -125,16 +145,17 @@ def reason(job: Job) -> str:
 def siblings(job: Job) -> Iterator[dict[str, Any]]:
     """Provenance of published artifacts with the job's name and another digest."""
     folder, stem = (job.path, "provenance-") if job.kind == "report" else (job.path.parent, job.path.name[:-8])
-    for name in names_in(folder.absolute()):
-        path = folder / name if job.kind == "report" else folder / name / "provenance.json"
-        if name.startswith(stem) and len(name.removeprefix(stem).removesuffix(".json")) == 8 and path.exists():
-            yield read_json(path)
+    for name in names_in(os.path.abspath(folder)):
+        if name.startswith(stem) and len(name.removeprefix(stem).removesuffix(".json")) == 8:
+            path = folder / name if job.kind == "report" else folder / name / "provenance.json"
+            if path.exists():
+                yield read_json(path)
 
 
 @lru_cache(maxsize=256)
-def names_in(folder: Path) -> list[str]:
+def names_in(folder: str) -> list[str]:
     """Names in a folder, none if it is missing."""
-    return os.listdir(folder) if folder.is_dir() else []
+    return os.listdir(folder) if os.path.isdir(folder) else []
 
 
 def difference(job: Job, provenance: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ activations are recomputed, and what an objective adds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from finefit import processes
 from finefit.jobs.job import Job
@@ -19,8 +20,9 @@ COMPARED = 20_000  # pictures of a set at most that are compared with all of ano
 HEAD_PICTURES, HEAD_STEPS = 50_000, 300  # that a judge's head is fitted to, at most
 
 
+@lru_cache(maxsize=2**16)  # asked several times of each job of a study
 def amounts(job: Job) -> dict[str, float]:
-    """Amounts of each kind of work that a job does."""
+    """Amounts of each kind of work that a job does; not to be changed."""
     return {"start": 1.0} | (OF_KIND[job.kind](job) if job.kind in OF_KIND else {})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,19 @@ class Plan:
             return None
         return self._add("base", base.weights, base.model_dump() | {"weights": _source(base.weights)})
 
+    @cached_property
     def _codec(self) -> dict[str, Any]:
         name = self.study.codec.name
         beside = [_source(row) for row in CODECS[name].beside]
         return {"name": name, "weights": _source(self.study.codec.weights)} | ({"beside": beside} if beside else {})
+
+    @cached_property
+    def _sampling(self) -> dict[str, Any]:
+        return self.study.sample.model_dump(exclude={"scale", "sweep", "guidance", "auto_steps"})
+
+    @cached_property
+    def _denoising(self) -> dict[str, Any]:
+        return self.study.evaluate.model_dump(include=DENOISING | {"drift_pictures"})
 
     def _evaluations(self, name: str, resolution: int) -> list[Job]:
         study, group = self.study, f"{name}-{resolution}"
@@ -103,10 +113,10 @@ class Plan:
         data = self._add("data", name, settings, given={} if own == full else {"options": full})
         hierarchy = self._add("hierarchy", name, study.hierarchy(name), {"data": data})
         pixels = {"resolution": resolution}
-        latents = self._add("latents", group, pixels | {"codec": self._codec()}, {"data": data})
+        latents = self._add("latents", group, pixels | {"codec": self._codec}, {"data": data})
         judged_by = study.evaluate.model_dump(exclude={"published", "judges", "utility", "drift_pictures", *DENOISING})
         per_class = study.data[name].per_class or study.sample.per_class
-        judged_by |= {"per_class": per_class, "codec": self._codec()}
+        judged_by |= {"per_class": per_class, "codec": self._codec}
         reference = self._add(
             "reference", f"{group}/reference", pixels | judged_by, {"data": data, "hierarchy": hierarchy}
         )
@@ -116,30 +126,31 @@ class Plan:
         published = {metric: _source(PUBLISHED[metric]) for metric in study.evaluate.published if metric in PUBLISHED}
         evaluations = []
         for entry in study.methods:
+            training, trained_on = self._training(entry, latents, hierarchy)
+            guidances = self._guidances(entry)
             for seed in study.seeds:
                 name = f"{group}/{entry}-s{seed}"
-                run, less = self._finetune(name, entry, seed, latents, hierarchy), None
+                run, less = self._add("finetune", name, training | {"seed": seed}, trained_on), None
                 if steps := study.sample.auto_steps:
-                    less = self._finetune(f"{name}-after-{steps}", entry, seed, latents, hierarchy, steps)
+                    shorter = {"seed": seed, "train": training["train"] | {"steps": steps}}
+                    less = self._add("finetune", f"{name}-after-{steps}", training | shorter, trained_on)
                 self._denoise(name, {"run": run})
-                self._utility(run, less, entry, resolution, data)
-                for guided in self._guidances(entry):
+                self._utility(run, less, guidances, resolution, data)
+                for guided in guidances:
                     sample = self._sample(run, less, guided | {"per_class": per_class} | trial)
                     inputs = {"sample": sample, "reference": reference}
                     inputs |= {f"judge {job.settings['judge']}": job for job in judging}
                     evaluations.append(self._add("evaluate", sample.name, {"published": published}, inputs))
         return evaluations
 
-    def _finetune(
-        self, name: str, entry: str, seed: int, latents: Job, hierarchy: Job, steps: int | None = None
-    ) -> Job:
+    def _training(self, entry: str, latents: Job, hierarchy: Job) -> tuple[dict[str, Any], dict[str, Job]]:
+        """Settings, but for the seed, and inputs of an entry's runs."""
         study, method = self.study, self.study.method_settings(entry)
         settings = {
             "method": study.methods[entry].get("method", entry),
             "method_settings": asdict(method) | {"lr": method.lr or study.train.lr},
-            "train": study.train.model_dump(exclude={"lr"}) | ({"steps": steps} if steps else {}),
+            "train": study.train.model_dump(exclude={"lr"}),
             "network": study.base.model_dump(include={"size", "patch", "process"}),
-            "seed": seed,
         }
         inputs = {"latents": latents}
         if self.base:
@@ -151,11 +162,11 @@ class Plan:
             inputs["source"] = self._source_pictures(self.base, asked.source, latents.settings["resolution"])
         if method.embedder != "flat":
             inputs["hierarchy"] = hierarchy
-        return self._add("finetune", name, settings, inputs)
+        return settings, inputs
 
     def _source_pictures(self, base: Job, settings: dict[str, Any], resolution: int) -> Job:
         """Pictures that the base draws with no class asked for, for every run that is trained on such."""
-        own = {"resolution": resolution, "codec": self._codec()}
+        own = {"resolution": resolution, "codec": self._codec}
         return self._add("source", f"source/{self.study.base.weights}-{resolution}", settings | own, {"base": base})
 
     def _guidances(self, entry: str) -> list[dict[str, Any]]:
@@ -168,9 +179,9 @@ class Plan:
     def _sample(self, run: Job, less: Job | None, own: dict[str, Any]) -> Job:
         """Samples of a run; `less` is the same run trained for less long, which guidance "auto" points away from."""
         unused = {"guidance_form"} if own["guidance"] in ("none", "learned") else set()
-        common = self.study.sample.model_dump(exclude={"scale", "sweep", "guidance", "auto_steps", *unused})
+        common = {key: value for key, value in self._sampling.items() if key not in unused}
         name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
-        own |= {"seed": run.settings["seed"], "codec": self._codec()} | processes.told(run.settings["network"])
+        own |= {"seed": run.settings["seed"], "codec": self._codec} | processes.told(run.settings["network"])
         inputs = {"run": run, "other": less} if less and own["guidance"] == "auto" else {"run": run}
         return self._add("sample", name, common | own, inputs)
 
@@ -182,7 +193,7 @@ class Plan:
         weights = {"weights": _source(row)} if row else {}
         return self._add("judge", f"{group}/judges/{judges.slug(name)}", {"judge": name} | weights | settings, inputs)
 
-    def _utility(self, run: Job, less: Job | None, entry: str, resolution: int, data: Job) -> None:
+    def _utility(self, run: Job, less: Job | None, guidances: list[dict], resolution: int, data: Job) -> None:
         """What a run's samples (main scale, first guidance) are worth, and real pictures alone under the same seed."""
         asked = self.study.evaluate.utility
         if asked is None:
@@ -190,14 +201,13 @@ class Plan:
         settings = asked.model_dump(exclude={"per_class"}) | {"resolution": resolution, "seed": run.settings["seed"]}
         alone = {key: value for key, value in settings.items() if key != "ratios"}
         self._add("utility", f"{run.name.partition('/')[0]}/real-s{run.settings['seed']}", alone, {"data": data})
-        guided = self._guidances(entry)
-        main = next((own for own in guided if own["scale"] == self.study.sample.scale), guided[0])
+        main = next((own for own in guidances if own["scale"] == self.study.sample.scale), guidances[0])
         sample = self._sample(run, less, main | {"per_class": asked.per_class})
         self._add("utility", sample.name, settings, {"data": data, "sample": sample})
 
     def _denoise(self, name: str, inputs: dict[str, Job]) -> Job:
-        asked = DENOISING | {"drift_pictures"} if "run" in inputs and self.base else DENOISING
-        settings = self.study.evaluate.model_dump(include=asked)
+        drifts = "run" in inputs and self.base
+        settings = {key: self._denoising[key] for key in self._denoising if drifts or key in DENOISING}
         return self._add("denoise", f"{name}-denoising", settings, inputs)
 
 
