@@ -533,9 +533,9 @@ def write_one(job: Job, out: Path, scratch: Path) -> None:
 def test_a_file_for_a_missing_folder_is_refused_before_anything_is_computed(project, command):
     from typer.testing import CliRunner
 
-    from finefit import cli
+    from finefit.commands.app import app
 
-    error = CliRunner().invoke(cli.app, command.split()).exception
+    error = CliRunner().invoke(app, command.split()).exception
     assert re.fullmatch(rf"no/x\.\w+: there is no folder {project}/no; make it first", faults.expected(error))
 
 

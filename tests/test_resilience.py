@@ -11,7 +11,7 @@ from clones import Clone
 STOPS = f"""
 import os, sys
 from finefit import cli
-if sys.argv[1] == "finetune":
+if sys.argv[1] == "warm":  # which makes the run's jobs
     from finefit.training import train
     draw = train.draw
     def stopped(pack, embedder, references, settings, seed, step, *rest):

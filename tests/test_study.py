@@ -94,7 +94,7 @@ def test_scale_one_is_sampled_once_without_guidance():
 
 
 def test_planning_imports_no_torch():
-    code = "import sys; from pathlib import Path; from finefit import cli; from finefit.commands import plan_of;"
+    code = "import sys; from pathlib import Path; from finefit.commands import app, plan_of;"
     code += "plan_of(Path('params.yaml')); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 from typer.testing import CliRunner
 
-from finefit.cli import app
+from finefit.commands.app import app
 from finefit.jobs import stopping
 from finefit.unets import controlnet, deltas, methods, parts, pipelines, training
 from finefit.unets.edges import edges

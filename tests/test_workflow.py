@@ -193,7 +193,7 @@ def test_another_clone_killed_while_it_trains_ends_in_the_same_bytes(finished, t
         f"""
 import os, sys
 from finefit import cli
-if sys.argv[1] == "finetune":
+if sys.argv[1] == "warm":  # which makes the run's jobs
     from finefit.training import state
     from finefit.training import train
     keep = state.save

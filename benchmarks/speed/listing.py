@@ -70,11 +70,11 @@ def run(arguments: list[str]) -> dict:
 
     sys.addaudithook(listen)
     start = time.monotonic(), time.process_time()
-    from finefit import cli
+    from finefit.commands.app import app
 
     sys.argv = ["finefit", *arguments]
     with contextlib.redirect_stdout(io.StringIO()):
-        cli.app(standalone_mode=False)
+        app(standalone_mode=False)
     status = Path("/proc/self/status").read_text()
     return {
         "seconds": round(time.monotonic() - start[0], 1),

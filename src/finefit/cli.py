@@ -1,7 +1,6 @@
-"""The command line: one command per kind of job, and others that look at a study, its data, networks and pictures.
+"""Where the program `finefit` begins; its commands are in `finefit.commands`.
 
-`finefit finetune runs/embedded-32/full-s0-1a2b3c4d` makes that artifact unless it stands there already. Snakemake and
-dvc call these commands and nothing else.
+They are imported only after a look for a warm process that makes a job in this one's place (`finefit.jobs.warm`).
 """
 
 from __future__ import annotations
@@ -10,16 +9,9 @@ import ctypes
 import os
 import sys
 
-import typer
-
-from finefit.commands import data, jobs, networks, pictures, rehearse, reports, study, unets  # noqa: F401 (data adds its commands to jobs' group)
-from finefit.jobs import faults, stopping
+from finefit.jobs import faults, stopping, warm
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
-
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for part in (jobs, reports, study, rehearse, networks, pictures, unets):
-    app.add_typer(part.app)
 
 
 def one_thread() -> None:
@@ -40,9 +32,17 @@ def keep_freed_memory() -> None:
 
 def main() -> None:
     """Run the command line; errors end in one line (see `jobs.faults`) and exit code 1, jobs told to stop with 75."""
+    if (code := warm.handed_over(sys.argv)) is not None:
+        sys.exit(code)
     one_thread()
     keep_freed_memory()
+    if sys.argv[1:2] == ["warm"]:  # what `warm.start` asks for; no command for people
+        from finefit.commands.jobs import prepare
+
+        return warm.serve(int(sys.argv[2]), prepare, main)
     try:
+        from finefit.commands.app import app
+
         app()
     except stopping.ToBeContinued:
         print("finefit: told to stop, to be continued: the same command goes on from here", file=sys.stderr)

@@ -34,6 +34,9 @@ BUILDERS = {
     "report": "report.build",
 }
 
+# What libraries import when they are first used: half of a short job's seconds. Its own modules import the rest.
+AT_FIRST_USE = {"finetune": ["torch._dynamo"], "reference": ["torch._dynamo"], "utility": ["torch._dynamo"]}
+
 MaxMinutes = Annotated[
     float | None,
     typer.Option(min=0, envvar="FINEFIT_MAX_MINUTES", help="Keep the state and end with code 75 after so long."),
@@ -81,6 +84,13 @@ def builder(kind: str) -> Callable[[Job, Path, Path], None]:
     """The function that makes artifacts of a kind; imported only now, since most need torch."""
     module, _, function = BUILDERS[kind].rpartition(".")
     return getattr(import_module(f"finefit.{module}"), function)
+
+
+def prepare(words: list[str]) -> None:
+    """Import what the command that makes an artifact needs, whose second word is a kind of job (`jobs.warm`)."""
+    builder(words[1])
+    for module in ["pandas", *AT_FIRST_USE.get(words[1], [])]:
+        import_module(module)
 
 
 @app.command("help-encode")

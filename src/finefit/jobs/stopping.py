@@ -28,14 +28,14 @@ def listen(minutes: float | None = None) -> None:
 
 
 def tell(*_: object) -> None:
-    """Remember that the job must stop; stop at once unless a loop asks.
+    """Remember that the job must stop; stop at once unless a loop asks, or it stops already.
 
     Raises:
         ToBeContinued: no loop has asked yet.
     """
     global _told
-    _told = True
-    if not _loop_asks:
+    again, _told = _told, True
+    if not _loop_asks and not again:
         raise ToBeContinued
 
 
