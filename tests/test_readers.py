@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -16,7 +17,9 @@ from layouts import LAYOUTS, text
 from finefit import datasets
 from finefit.data import archives, sources
 from finefit.datasets import caltech101, embedded, inat2021_mini, joined, tiny_imagenet
+from finefit.hierarchy import index
 from finefit.jobs.checksums import checksum
+from finefit.jobs.job import Job
 from finefit.outlook import data_check
 from finefit.study import reading
 
@@ -258,6 +261,42 @@ def on_disk(laid, monkeypatch):
     monkeypatch.setattr(archives, "unpacked", lambda rows: root)
     monkeypatch.setattr(data_check, "state", lambda row: "here")
     return laid
+
+
+def test_an_archive_that_was_cut_off_is_named_before_anything_is_made_of_it(tmp_path, monkeypatch):
+    """At the boundary of a member, where tar itself sees nothing; no checksum is published for it."""
+    LAYOUTS["artbench10"](tmp_path / "whole")
+    found = sorted(path for path in (tmp_path / "whole").rglob("*") if path.is_file())
+    with tarfile.open(tmp_path / "whole.tar", "w") as tar:
+        for path in found:
+            tar.add(path, path.relative_to(tmp_path / "whole"))
+    with tarfile.open(tmp_path / "whole.tar") as tar:
+        cut = tar.getmembers()[-1].offset
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FINEFIT_MIRROR", "")
+    (row,) = datasets.find("artbench10").sources(datasets.find("artbench10").Settings())
+    Path("data/raw").mkdir(parents=True)
+    table = "name,file,url,bytes,checksum,licence,terms,by_hand"
+    Path("data/sources.csv").write_text(f"{table}\n{row},art.tar,http://x/art.tar,,none published,x,x,\n")
+    sources.table.cache_clear()
+    Path("data/raw/art.tar").write_bytes(Path("whole.tar").read_bytes()[:cut])
+    Path("data/raw/art.tar.sha256").write_text("00  art.tar")  # as it is kept of a first copy
+    facts = dataclasses.replace(datasets.find("artbench10").PUBLISHED, classes=2, train=4, test=2)
+    monkeypatch.setattr(datasets.find("artbench10"), "PUBLISHED", facts)
+    monkeypatch.setattr(sources, "verified", lambda path, source: path)
+    settings = {"reader": "artbench10", "options": {}, "sources": []}
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(ValueError, match="3 train on disk, 4 published") as raised:
+        index.build(Job("data", "artbench10", settings), out, out)
+    unpacked = archives.place((row,))
+    assert str(raised.value).endswith(
+        f"not whole: rm -r data/raw/art.tar data/raw/art.tar.sha256 {unpacked}, get art.tar again, repeat"
+    )
+    shutil.rmtree(unpacked)
+    Path("data/raw/art.tar").write_bytes(Path("whole.tar").read_bytes())
+    index.build(Job("data", "artbench10", settings), out, out)
+    assert len(pd.read_csv(out / "index.csv")) == 6
 
 
 @every

@@ -34,7 +34,7 @@ May import: jobs, data, procedural.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,6 +54,15 @@ class Published:
     train: int
     test: int
     hierarchy: str  # where superclasses come from
+
+
+def published(reader: ModuleType, settings: Any) -> Published | None:
+    """What a data set's publishers say of it; where its settings ask for a part, of that part."""
+    facts = reader.PUBLISHED
+    if facts is None or not hasattr(reader, "counts"):
+        return facts
+    classes, train, test = reader.counts(settings)
+    return replace(facts, classes=classes, train=train, test=test)
 
 
 def identity(reader: ModuleType, options: dict[str, Any]) -> dict[str, Any]:

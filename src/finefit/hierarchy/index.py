@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,16 +11,19 @@ import numpy as np
 import pandas as pd
 
 from finefit import datasets
-from finefit.data import archives
+from finefit.data import archives, sources
 from finefit.jobs.job import Job
 from finefit.jobs.trial import few_classes
+
+SHOWN = 5  # missing pictures named
 
 
 def build(job: Job, out: Path, scratch: Path) -> None:
     """List a data set's pictures (`index.csv`) and classes (`classes.csv`), fetching what it needs.
 
     Raises:
-        ValueError: a picture's class is not in the taxonomy, or a class has no training picture.
+        ValueError: a picture's class is not in the taxonomy, a class has no training picture, or not all is there that
+            was published.
     """
     reader, settings, root = opened(job)
     classes = reader.taxonomy(settings, root)
@@ -31,10 +35,62 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     empty = sorted(set(classes["class_name"]) - set(index.loc[index["split"] == "train", "class_name"]))
     if unknown or empty:
         raise ValueError(f"{job.name}: classes without a taxonomy row: {unknown}; without a training picture: {empty}")
-    if "trial" in job.settings:
+    if "trial" in job.settings:  # of few pictures that may stand in for the true ones
         index = few(index, len(classes), job.settings["trial"])
+    elif faults := lacking(reader, settings, root, index, classes):
+        raise ValueError(f"{job.name}: {'; '.join(faults)}{remedy(reader.sources(settings))}")
     index[["key", "class_id", "split"]].to_csv(out / "index.csv", index=False)
     classes.to_csv(out / "classes.csv", index=False)
+
+
+def counts(index: pd.DataFrame, classes: pd.DataFrame) -> dict[str, int | None]:
+    """Classes, superclasses (None without any), training and test pictures of a data set."""
+    return {
+        "classes": len(classes),
+        "superclasses": classes["superclass"].nunique() if "superclass" in classes else None,
+        "train": int((index["split"] == "train").sum()),
+        "test": int((index["split"] == "test").sum()),
+    }
+
+
+def files(reader: ModuleType, settings: Any, root: Path | None, index: pd.DataFrame) -> list[Path | None]:
+    """Paths of the pictures of an index, None for those that are drawn."""
+    if hasattr(reader, "files"):
+        return reader.files(index, settings, root)
+    folder = reader.folder(root) if hasattr(reader, "folder") and root else root
+    return [folder / key if folder else None for key in index["key"]]
+
+
+def lacking(
+    reader: ModuleType, settings: Any, root: Path | None, index: pd.DataFrame, classes: pd.DataFrame
+) -> list[str]:
+    """What of a data set is not as published: its counts, and files that are not there."""
+    facts = (
+        datasets.published(reader, settings) if reader.sources(settings) else None
+    )  # what it draws, its settings say
+    found = counts(index, classes)
+    wanted = {what: getattr(facts, what) for what in found} if facts else {}
+    faults = [
+        f"{found[what]} {what} on disk, {count} published"
+        for what, count in wanted.items()
+        if count is not None and found[what] != count
+    ]
+    if missing := [str(path) for path in files(reader, settings, root, index) if path and not path.exists()]:
+        faults.append(f"{len(missing)} pictures are missing: {', '.join(missing[:SHOWN])}, ...")
+    return faults
+
+
+def remedy(rows: tuple[str, ...]) -> str:
+    """What to do about archives that were not whole: those first that no checksum holds."""
+    found = [sources.find(row) for row in rows]
+    doubtful = [row for row in found if row.checksum == sources.UNPUBLISHED] or found
+    if not doubtful:
+        return ""
+    away = [str(path) for row in doubtful for path in (row.place, sources.trusted(row.place)) if path.exists()]
+    told = " ".join(map(shlex.quote, [*away, str(archives.place(rows))]))
+    return (
+        f"; what was unpacked is not whole: rm -r {told}, get {', '.join(row.file for row in doubtful)} again, repeat"
+    )
 
 
 def few(index: pd.DataFrame, classes: int, most: int) -> pd.DataFrame:

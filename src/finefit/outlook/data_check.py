@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +14,7 @@ import pandas as pd
 from finefit import datasets
 from finefit.data import archives, sources
 from finefit.data.sources import Source
-from finefit.hierarchy.index import read_index
+from finefit.hierarchy.index import counts, files, lacking, read_index
 from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
 from finefit.study import config
@@ -23,7 +22,6 @@ from finefit.study.config import Study
 from finefit.study.plan import Plan
 
 DOCUMENT = Path("docs/data.md")
-SHOWN = 5  # missing pictures named
 HERE = ("here", "in the mirror", "shipped")  # states of a source that needs no network
 
 
@@ -55,18 +53,9 @@ def check(name: str, study: Study | None) -> list[str]:
     root = archives.unpacked(reader.sources(settings)) if rows else None
     made = index_of(name, study)
     index, classes = read_index(made) if made else reader.index(settings, root), reader.taxonomy(settings, root)
-    found = {
-        "classes": len(classes),
-        "superclasses": classes["superclass"].nunique() if "superclass" in classes else None,
-        "train": int((index["split"] == "train").sum()),
-        "test": int((index["split"] == "test").sum()),
-    }
-    faults = [f"{name}: {fault}" for fault in differences(found, published(reader, settings))]
-    paths = files(reader, index, settings, root)
-    if missing := [str(path) for path in paths if path and not path.exists()]:
-        faults.append(f"{name}: {len(missing)} pictures are missing: {', '.join(missing[:SHOWN])}, ...")
-    if faults:
-        raise ValueError("\n".join(faults))
+    if faults := lacking(reader, settings, root, index, classes):
+        raise ValueError("\n".join(f"{name}: {fault}" for fault in faults))
+    paths, found = files(reader, settings, root, index), counts(index, classes)
     known = reader.copies(settings) if hasattr(reader, "copies") else None
     notes = [f"{name}: {line}" if line[0] != " " else line for line in copies(index, paths, known)]
     notes = [*(reader.notes(settings) if hasattr(reader, "notes") and made else []), *notes]
@@ -84,14 +73,6 @@ def at_hand(reader: ModuleType) -> tuple[Any, list[str]]:
         if all(state(sources.find(row)) in HERE for row in reader.sources(settings)):
             return settings, [f"its archive {archive} was read; other settings by --study"] * (settings != default)
     return default, []
-
-
-def files(reader: ModuleType, index: pd.DataFrame, settings: Any, root: Path | None) -> list[Path | None]:
-    """Paths of the pictures of an index, None for those that are drawn."""
-    if hasattr(reader, "files"):
-        return reader.files(index, settings, root)
-    folder = reader.folder(root) if hasattr(reader, "folder") and root else root
-    return [folder / key if folder else None for key in index["key"]]
 
 
 def copies(index: pd.DataFrame, paths: list[Path | None], known: dict[str, list[str]] | None = None) -> list[str]:
@@ -141,25 +122,6 @@ def index_of(name: str, study: Study | None) -> Job | None:
 def how(source: Source) -> str:
     """How to get a missing source."""
     return sources.advice(source) if source.by_hand else f"Run `finefit fetch {source.name}`. {sources.advice(source)}"
-
-
-def published(reader: ModuleType, settings: Any) -> datasets.Published | None:
-    """What a data set's publishers say of it; where its settings ask for a part, of that part."""
-    facts = reader.PUBLISHED
-    if facts is None or not hasattr(reader, "counts"):
-        return facts
-    classes, train, test = reader.counts(settings)
-    return replace(facts, classes=classes, train=train, test=test)
-
-
-def differences(found: dict[str, int | None], facts: datasets.Published | None) -> list[str]:
-    """What of the counts found is not as published."""
-    wanted = {what: getattr(facts, what) for what in found} if facts else {}
-    return [
-        f"{found[what]} {what} on disk, {count} published"
-        for what, count in wanted.items()
-        if count is not None and found[what] != count
-    ]
 
 
 def state(source: Source) -> str:
