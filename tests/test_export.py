@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from finefit.data import sources
 from finefit.datasets import folder as reader
 from finefit.export import card, diffusers_folder, pictures
 from finefit.jobs import store
+from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.models import checkpoint, diffusers_layout
 from finefit.models.dit import DiT
 from finefit.models.embedders import LabelEmbedder, sinusoid
@@ -208,6 +210,23 @@ def test_the_card_says_what_the_run_is(plan):
         assert sheet.height > 4 * 96
 
 
+def test_names_in_the_card_are_text_and_no_markup():
+    assert card.plain("<b>fat</b> & *bold* [x](y) | `z`\n# h") == (
+        r"&lt;b&gt;fat&lt;/b&gt; &amp; \*bold\* \[x\](y) \| \`z\` # h"
+    )
+
+
+def test_one_name_is_one_class_of_an_exported_pipeline():
+    importable_torchvision()
+    from finefit.export import pipeline  # not above: it imports all of diffusers
+
+    pipe = SimpleNamespace(labels={"curlew": 0, "robin": 1})
+    for asked, found in (("curlew", [0]), (1, [1]), (["robin", 0, "robin"], [1, 0, 1])):
+        assert pipeline.FineFitPipeline.ids(pipe, asked) == found
+    with pytest.raises(ValueError, match="no class 'oak'"):
+        pipeline.FineFitPipeline.ids(pipe, "oak")
+
+
 def test_licences_that_differ_are_all_named():
     assert card.licence_of(["CC BY-NC 4.0"] * 2) == {"license": "cc-by-nc-4.0"}
     assert card.licence_of(["MIT", "not stated"]) == {"license": "other", "license_name": "MIT and not stated"}
@@ -367,8 +386,11 @@ def test_a_run_is_drawn_from_by_its_folder(plan, tmp_path):
     assert one.size == (32, 32) and one.tobytes() != other.tobytes()
     alone = run.sample([1], seed=3, steps=2)[0]
     np.testing.assert_allclose(np.asarray(alone).astype(int), np.asarray(one).astype(int), atol=1)
-    with pytest.raises(ValueError, match="no class 'oak'"):
-        run.sample(["oak"])
+    by_name = run.sample(run.classes[1], seed=3, steps=2)  # one name is one class, and no list of letters
+    assert [picture.tobytes() for picture in by_name] == [alone.tobytes()]
+    for asked in (["oak"], "oak"):
+        with pytest.raises(ValueError, match="no class 'oak'"):
+            run.sample(asked)
     with pytest.raises(ValueError, match="guidance 'superclass': .* can be guided by null, base"):
         finefit.load(run_of(plan, "difffit").path).sample([0], guidance="superclass")
     with pytest.raises(ValueError, match="no published artifact here"):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 
+from finefit.data import letters
 from finefit.sampling import grid, runs
 
 
@@ -34,3 +37,59 @@ def test_what_is_not_there_is_named(made_up_study):
     runs.job_of(made_up_study, "full", 0).inputs["run"].marker.unlink()
     with pytest.raises(ValueError, match="not made yet; run `snakemake"):
         grid.pictures(made_up_study, "full", ["class <1>"], 1, 0)
+
+
+@pytest.fixture
+def fresh_letters():
+    """Fonts are looked for anew, before and after."""
+    caches = (letters.path_of, letters.files, letters.opened)
+    for found in caches:
+        found.cache_clear()
+    yield
+    for found in caches:
+        found.cache_clear()
+
+
+def square(side: int):
+    """The outline of a filled square."""
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    for corner in ((0, side), (side, side), (side, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    return pen.glyph()
+
+
+def font_of(name: str, path) -> str:
+    """Write a font that has the letters of a name and no others: squares that grow from letter to letter."""
+    glyphs = {".notdef": square(100)} | {f"g{ord(letter)}": square(300 + 40 * n) for n, letter in enumerate(name)}
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder([*glyphs])
+    builder.setupCharacterMap({ord(letter): f"g{ord(letter)}" for letter in name})
+    builder.setupGlyf(glyphs)
+    builder.setupHorizontalMetrics({glyph: (1000, 0) for glyph in glyphs})
+    builder.setupHorizontalHeader(ascent=800, descent=-200)
+    builder.setupNameTable({"familyName": "Squares", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(path)
+    return str(path)
+
+
+def test_letters_are_those_of_a_font_that_has_them(fresh_letters, monkeypatch, tmp_path):
+    """Latin by Pillow's font, Cyrillic by matplotlib's, Chinese by one that is installed, else the class's number."""
+    own = letters.files()[0]
+    monkeypatch.setattr(letters, "files", lambda: [own, str(tmp_path / "damaged.ttf"), str(tmp_path / "installed.ttf")])
+    (tmp_path / "damaged.ttf").write_bytes(b"no font")
+    assert letters.drawable("curlew", "class 3") == "curlew" and letters.path_of("curlew") == ""
+    assert letters.drawable("кроншнеп", "class 3") == "кроншнеп" and letters.path_of("кроншнеп") == own
+    assert letters.drawable("鲤鱼", "class 3") == "class 3" and letters.drawable("two\nlines", "class 3") == "class 3"
+    letters.path_of.cache_clear()
+    assert letters.drawable("鲤鱼", "class 3") == "class 3"
+    letters.path_of.cache_clear()
+    letters.opened.cache_clear()
+    font_of("鲤鱼", tmp_path / "installed.ttf")
+    assert letters.drawable("鲤鱼", "class 3") == "鲤鱼" and letters.path_of("鲤鱼").endswith("installed.ttf")
+    rows = {name: np.full((1, 8, 8, 3), 255, np.uint8) for name in ("鲤鱼", "class 3")}
+    sheet = np.asarray(grid.grid(rows, []))
+    assert (sheet[: sheet.shape[0] // 2] == 0).any(), "its letters are drawn"

@@ -110,6 +110,36 @@ def test_a_new_study_says_what_it_found(project):
     assert reading.load(Path("waders.yaml")).data["waders"].taxonomy == "table.csv"
 
 
+@pytest.mark.parametrize("name", ["2024", "2024-05-01", "no", "012", "1e5", "null", "it's", "a: b # c", "new\nline"])
+def test_a_folder_of_any_name_makes_a_study_that_is_read(project, name):
+    Path("photographs").rename(name)
+    file = Path("study.yaml") if "\n" in name else Path(f"{name}.yaml")
+    new_study.write(Path(name), None, file)
+    study = reading.load(file)
+    (section,) = study.data.values()
+    assert section.options["path"] == name and list(study.data) == [study.name]
+
+
+def test_folders_of_other_scripts_make_studies_of_different_names(project):
+    names = ["写真", "照片", "Vögel", "Vogel", "My photos", "my-photos", "photographs"]
+    for name in names:
+        if name != "photographs":
+            shutil.copytree("photographs", name)
+        new_study.write(Path(name), None, Path(f"{name}.yaml"))
+    found = [reading.load(Path(f"{name}.yaml")).name for name in names]
+    assert len(set(found)) == len(names) and found[3] == "vogel" and found[-2:] == ["my-photos", "photographs"]
+
+
+def test_a_new_study_says_what_splits_it_read(project):
+    for split in ("train", "val"):
+        shutil.copytree("photographs", f"split/{split}")
+    new_study.write(Path("split"), None, Path("split.yaml"))
+    text = Path("split.yaml").read_text()
+    assert "options: {path: 'split'}  # train/ trains; val/ tests" in text
+    assert "# split: its folders are read as splits: train/ trains, val/ tests; test_every does not count" in text
+    assert reading.load(Path("split.yaml")).name == "split"
+
+
 @pytest.mark.parametrize(("memory", "batch"), [(12e9, 16), (16e9, 32), (80e9, 64)])
 def test_on_a_gpu_the_published_base_is_proposed(project, monkeypatch, memory, batch):
     """By the rule: 34 bytes for each of 256 tokens of 1,152 channels in 28 blocks, 0.281 GB a picture, beside 6 GB."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from html import escape
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ import yaml
 from finefit import datasets, processes
 from finefit.analysis.collect import Results, group_of
 from finefit.analysis.tables import flat
-from finefit.data import sources
+from finefit.data import letters, sources
 from finefit.jobs import store
 from finefit.report.text import cell, number, plural
 from finefit.sampling import grid
@@ -111,7 +113,7 @@ def write(plan: Plan, run: Job, folder: Path) -> None:
         share=f"{number(100 * counts['trained_share'])} %",
         sheet=SHEET,
         example=json.dumps(names[:2], ensure_ascii=False),
-        first=", ".join(names[:3]) + (", ..." if len(names) > 3 else ""),
+        first=", ".join(map(plain, names[:3])) + (", ..." if len(names) > 3 else ""),
         guidance=guidance[index["guidance"]],
         scale=f"{index['guidance_scale']:g}",
         steps=index["num_inference_steps"],
@@ -130,7 +132,13 @@ def draw_sheet(plan: Plan, run: Job, names: list[str], file: Path) -> None:
     ids = [number for number in range(len(shown)) for _ in range(PICTURES)]
     drawn = trained.draw(ids, [*range(PICTURES)] * len(shown), sample_of(plan, run).settings)
     rows = drawn.reshape(len(shown), PICTURES, *drawn.shape[1:])
-    grid.grid(dict(zip(shown, rows, strict=True)), []).save(file)
+    titles = [letters.drawable(name, f"class {number}") for number, name in enumerate(shown)]
+    grid.grid(dict(zip(titles, rows, strict=True)), []).save(file)
+
+
+def plain(name: str) -> str:
+    """A name as Markdown shows it, letter by letter, whatever it holds."""
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", escape(" ".join(name.split()), quote=False))
 
 
 def title_of(data: Job) -> str:

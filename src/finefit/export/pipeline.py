@@ -78,7 +78,7 @@ class FineFitPipeline(DiffusionPipeline):
     @torch.no_grad()
     def __call__(
         self,
-        classes: list[str | int],
+        classes: str | int | list[str | int],
         seed: int = 0,
         guidance: str | None = None,
         guidance_scale: float | None = None,
@@ -92,7 +92,7 @@ class FineFitPipeline(DiffusionPipeline):
         The k-th picture of a class depends on the class, k and the seed, not on what else is drawn beside it.
 
         Args:
-            classes: names or numbers; a class given twice is drawn twice, from other noise.
+            classes: names or numbers, or one; a class given twice is drawn twice, from other noise.
             seed: of the noise, as `finefit grid` and `finefit.load(...).sample` take it.
             guidance, guidance_scale, num_inference_steps: the study's where left out; a scale of 1 is no guidance.
             generator: one for each picture, instead of the seed.
@@ -149,8 +149,9 @@ class FineFitPipeline(DiffusionPipeline):
         steered = reference[:, :count] + scale * (label[:, :count] - reference[:, :count])
         return torch.cat([steered, label[:, count:]], dim=1)
 
-    def ids(self, classes: list[str | int]) -> list[int]:
-        """Class numbers of names or numbers."""
+    def ids(self, classes: str | int | list[str | int]) -> list[int]:
+        """Class numbers of names or numbers, or of one."""
+        classes = [classes] if isinstance(classes, str | int) else classes
         known = {number: number for number in self.labels.values()} | self.labels
         for name in classes:
             if name not in known:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from finefit.data import letters
 from finefit.data.names import ids_of
 from finefit.jobs import store
 from finefit.jobs.faults import require_folder
@@ -58,17 +59,17 @@ def grid(rows: dict[str, np.ndarray], columns: list[str]) -> Image.Image:
     """
     side = next(iter(rows.values())).shape[1]
     shown = side * max(1, -(-SMALLEST // side))
-    font = ImageFont.load_default(12)
-    left = 2 * MARGIN + max(int(font.getlength(name)) for name in rows)
+    fonts = {name: letters.font(name, 12) for name in (*rows, *columns)}
+    left = 2 * MARGIN + max(int(fonts[name].getlength(name)) for name in rows)
     top = 12 + 2 * MARGIN if columns else MARGIN
     count = max(len(pictures) for pictures in rows.values())
     sheet = Image.new("RGB", (left + count * (shown + MARGIN), top + len(rows) * (shown + MARGIN)), PAPER)
     draw = ImageDraw.Draw(sheet)
     for place, head in enumerate(columns):
-        draw.text((left + place * (shown + MARGIN), MARGIN), head, INK, font)
+        draw.text((left + place * (shown + MARGIN), MARGIN), head, INK, fonts[head])
     for line, (name, pictures) in enumerate(rows.items()):
         height = top + line * (shown + MARGIN)
-        draw.text((MARGIN, height + shown // 2), name, INK, font, anchor="lm")
+        draw.text((MARGIN, height + shown // 2), name, INK, fonts[name], anchor="lm")
         for place, picture in enumerate(pictures):
             enlarged = Image.fromarray(picture).resize((shown, shown), Image.Resampling.NEAREST)
             sheet.paste(enlarged, (left + place * (shown + MARGIN), height))
@@ -79,11 +80,17 @@ def of_method(plan: Plan, entry: str, names: list[str], count: int, seed: int, f
     """Write a grid of one method: a row per class."""
     check_file(file)
     drawn = pictures(plan, entry, names, count, seed)
-    grid(dict(zip(names, drawn, strict=True)), []).save(file)
+    grid(dict(zip(labels(plan, entry, names, seed), drawn, strict=True)), []).save(file)
 
 
 def of_methods(plan: Plan, entries: list[str], names: list[str], seed: int, file: Path) -> None:
     """Write a grid of methods side by side: a row per class, a column per method, the same noise along a row."""
     check_file(file)
     drawn = np.concatenate([pictures(plan, entry, names, 1, seed) for entry in entries], axis=1)
-    grid(dict(zip(names, drawn, strict=True)), entries).save(file)
+    grid(dict(zip(labels(plan, entries[0], names, seed), drawn, strict=True)), entries).save(file)
+
+
+def labels(plan: Plan, entry: str, names: list[str], seed: int) -> list[str]:
+    """What to write beside classes: the names that were asked for, numbers where no font here has their letters."""
+    ids = ids_of(names, classes_of(plan, job_of(plan, entry, seed).inputs["run"])["class_name"].tolist())
+    return [letters.drawable(name, f"class {number}") for name, number in zip(names, ids, strict=True)]

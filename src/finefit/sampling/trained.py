@@ -54,7 +54,7 @@ class Trained:
 
     def sample(
         self,
-        classes: Sequence[str | int],
+        classes: str | int | Sequence[str | int],
         seed: int = 0,
         *,
         steps: int = 20,
@@ -67,7 +67,7 @@ class Trained:
         The k-th picture of a class depends on the class, k and the seed: not on what else is drawn beside it.
 
         Args:
-            classes: names or ids; a class given twice is drawn twice, from other noise.
+            classes: names or ids, or one; a class given twice is drawn twice, from other noise.
             seed: of the noise.
             steps: of the sampler.
             sampler: one of the run's process's; its own for few steps where left out.
@@ -107,12 +107,13 @@ class Trained:
         latents: Tensor = sample(self.model, labels, which, settings, self.precision, self.device, self.pair)
         return self.codec.decode(latents).cpu().numpy()
 
-    def ids(self, classes: Sequence[str | int]) -> list[int]:
-        """Class ids of names or ids.
+    def ids(self, classes: str | int | Sequence[str | int]) -> list[int]:
+        """Class ids of names or ids, or of one.
 
         Raises:
             ValueError: there is no such class.
         """
+        classes = [classes] if isinstance(classes, str | int) else classes
         ids = range(len(self.classes))
         return [int(one) if one in ids else names.ids_of([str(one)], self.classes)[0] for one in classes]
 
