@@ -1,7 +1,8 @@
 # make study               the study of params.yaml, through dvc and snakemake; make study STUDY=smoke runs studies/smoke.yaml
 # make evidence            that study and the small ones beside it, which together test what the papers claim, then the ledger
 # make test                the tests
-# make test-long           a thousand odd studies, folders and tables of each kind, where `make test` tries fifty
+# make test-long           a thousand odd studies, folders and tables of each kind, a thousand folders that change under way, and
+#                          ten thousand pictures of each format, where `make test` tries fifty, ten and a hundred
 # make lint                style, formats, the workflow and the types; changes nothing
 # make test-slurm          the smoke study on a SLURM started on this machine (root, Debian's packages; else it says why not)
 # make base                the shipped codec once more, and the base's third stage from its second (an hour)
@@ -40,7 +41,7 @@ test: .venv/ready
 	pytest
 
 test-long: .venv/ready
-	FINEFIT_FUZZ=1000 pytest tests/test_fuzz.py
+	FINEFIT_FUZZ=1000 pytest tests/test_fuzz.py tests/test_fuzz_pictures.py
 
 lint: .venv/ready
 	ruff check

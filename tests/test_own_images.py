@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from layouts import picture
-from PIL import Image
+from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from finefit.data.pictures import read_file
 from finefit.datasets import folder
@@ -66,6 +68,128 @@ def test_sixteen_bits_keep_their_brightness(tmp_path):
     grey = Image.fromarray(np.full((30, 40), 128 * 257, np.uint16))
     assert like(save(grey, tmp_path / "deep.png"), (128, 128, 128))
     assert like(save(grey, tmp_path / "deep.tif"), (128, 128, 128))
+
+
+# Primaries of a space in XYZ under D50, as columns: of Display P3 and ProPhoto, from their standards.
+TO_XYZ = {
+    "P3": [[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]],
+    "ProPhoto": [[0.79767, 0.13519, 0.03134], [0.28804, 0.71188, 0.00009], [0.0, 0.0, 0.82521]],
+}
+FROM_XYZ_D50 = [[3.13386, -1.61687, -0.49061], [-0.97877, 1.91614, 0.03345], [0.07195, -0.22899, 1.40524]]
+
+
+def profile_of(space: str, gamma: float) -> bytes:
+    """A colour profile of three primaries and a power, as the ICC's specification lays it out (version 2)."""
+    xyz = np.array(TO_XYZ[space])
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    tags = {f"{colour}XYZ": b"XYZ " + bytes(4) + fixed(*xyz[:, place]) for place, colour in enumerate("rgb")}
+    tags["wtpt"] = b"XYZ " + bytes(4) + fixed(0.96420, 1.0, 0.82491)
+    tags |= {f"{c}TRC": b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2) for c in "rgb"}
+    tags["desc"] = b"desc" + bytes(4) + struct.pack(">I", 2) + b"x" + bytes(80)
+    tags["cprt"] = b"text" + bytes(4) + b"x" + bytes(3)
+    table, content = struct.pack(">I", len(tags)), b""
+    for name, value in tags.items():
+        value += bytes(-len(value) % 4)
+        table += name.encode() + struct.pack(">II", 132 + 12 * len(tags) + len(content), len(value))
+        content += value
+    head = struct.pack(">I4xI4s4s4s12x4s", 132 + 12 * len(tags) + len(content), 0x02400000, b"mntr", b"RGB ", b"XYZ ",
+                       b"acsp").ljust(68, b"\0") + fixed(0.96420, 1.0, 0.82491)  # fmt: skip
+    return head.ljust(128, b"\0") + table + content
+
+
+@pytest.mark.parametrize(("space", "gamma"), [("P3", 2.2), ("ProPhoto", 1.8)])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_colours_are_those_of_the_profile(tmp_path, space, gamma, mode):
+    """As its numbers say: to light by the power, to XYZ, to sRGB's light and its curve (IEC 61966-2-1)."""
+    colour = (150, 110, 90)
+    light = np.array(FROM_XYZ_D50) @ np.array(TO_XYZ[space]) @ (np.array(colour) / 255) ** gamma
+    wanted = 255 * np.where(light > 0.0031308, 1.055 * np.maximum(light, 0) ** (1 / 2.4) - 0.055, 12.92 * light)
+    image = Image.new("RGB", (40, 30), colour).convert(mode, palette=Image.Palette.ADAPTIVE)
+    found = save(image, tmp_path / "a.png", icc_profile=profile_of(space, gamma))
+    assert np.abs(wanted - colour).max() > 8 and np.abs(found - wanted).max() <= 2
+
+
+def test_profiles_that_say_nothing_or_do_not_fit_change_nothing(tmp_path):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8))
+    plain = (save(noise, tmp_path / "plain.png"), read_file(tmp_path / "plain.png", 30))[1]
+    for name, profile in {"srgb": srgb, "broken": b"no profile", "cut": srgb[:200]}.items():
+        save(noise, tmp_path / f"{name}.png", icc_profile=profile)
+        assert (read_file(tmp_path / f"{name}.png", 30) == plain).all(), name
+    grey = Image.new("L", (40, 30), 77)
+    assert like(save(grey, tmp_path / "grey.png", icc_profile=srgb), (77, 77, 77))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_even_where_other_metadata_are_broken(tmp_path, orientation):
+    """A resolution of -1/0, as some cameras write, stands where other programs write the turned picture's own."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    exif[ExifTags.Base.XResolution] = 72.0
+    corners = np.zeros((30, 30, 3), np.uint8)
+    corners[:15, :15], corners[:15, 15:], corners[15:, :15] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    right = exif.tobytes()
+    broken = right.replace(struct.pack("<II", 72, 1), struct.pack("<iI", -1, 0))
+    broken = broken.replace(struct.pack(">II", 72, 1), struct.pack(">iI", -1, 0))
+    assert broken != right
+    Image.fromarray(corners).save(tmp_path / "a.png")
+    read = {}
+    for name, content in {"right": right, "broken": broken}.items():
+        Image.fromarray(corners).save(tmp_path / f"{name}.jpg", exif=content, quality=95, subsampling=0)
+        read[name] = read_file(tmp_path / f"{name}.jpg", 30).astype(int)
+    with Image.open(tmp_path / "right.jpg") as image:
+        theirs = np.asarray(ImageOps.exif_transpose(image)).astype(int)
+    for found in read.values():
+        assert np.abs(found - theirs).max() <= 2
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_a_picture_of_broken_metadata_is_read_as_it_lies(tmp_path, form):
+    exif = b"Exif\0\0MM\0*\0\0\0\x08" + b"\xff" * 40
+    assert like(save(Image.new("RGB", (40, 30), RED), tmp_path / "a.png", format=form, exif=exif), RED)
+
+
+def test_a_png_with_megabytes_beside_its_pixels_is_read(tmp_path):
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", "x" * 3_000_000, zip=True)
+    text.add_text("Comment", "y" * 3_000_000, zip=True)
+    red = Image.new("RGB", (40, 30), RED)
+    assert like(save(red, tmp_path / "a.png", pnginfo=text, icc_profile=bytes(2_500_000)), RED)
+
+
+def test_whatever_a_decoder_raises_is_told_with_the_other_faults(tmp_path, monkeypatch):
+    """Errors of kinds that no list has, of metadata and of pixels."""
+    for name in ("a", "b", "c"):
+        picture(tmp_path / f"bird/lark/{name}.png")
+    errors = iter([struct.error("argument out of range"), RuntimeError("Failed to decode"), MemoryError()])
+
+    def load(self) -> None:
+        raise next(errors)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    with pytest.raises(ValueError) as raised:
+        indexed(tmp_path)
+    said = [line.partition("bird/lark/")[2] for line in str(raised.value).splitlines()]
+    assert said == [
+        "a.png: is not readable as a picture (argument out of range); replace or remove it",
+        "b.png: is not readable as a picture (Failed to decode); replace or remove it",
+        "c.png: is not readable as a picture (MemoryError); replace or remove it",
+    ]
+
+
+def test_eight_bits_in_thirty_two_are_asked_for_and_then_right(tmp_path):
+    values = np.linspace(0, 255, 1200).reshape(30, 40).astype(np.int32)
+    for number in range(2):
+        (tmp_path / "cell/one").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(tmp_path / f"cell/one/{number}.tif")
+    with pytest.raises(ValueError, match=r"values that end at 255: .*\{bits: 8\}"):
+        indexed(tmp_path)
+    told = replace(settings(tmp_path), bits=8)
+    read = folder.read(folder.index(told, None), 30, told, None)
+    assert np.abs(read[0, :, :, 0].astype(int) - values[:, 5:35]).max() <= 1
 
 
 def test_an_animation_gives_its_first_frame(tmp_path):
