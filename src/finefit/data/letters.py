@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PIL import ImageFont
 
-Font = ImageFont.FreeTypeFont
 NOTHING = "\U0010ffff"  # has no letter in any font: what stands for such is drawn
 
 
@@ -16,7 +15,7 @@ def drawable(name: str, instead: str) -> str:
     return name if name.isprintable() and path_of(name) is not None else instead
 
 
-def font(text: str, size: int) -> Font:
+def font(text: str, size: int) -> ImageFont.FreeTypeFont:
     """A font for a text, Pillow's own where none has all its letters."""
     return opened(path_of(text) or "", size)
 
@@ -49,6 +48,6 @@ def covers(path: str, text: str) -> bool:
 
 
 @cache
-def opened(path: str, size: int) -> Font:
+def opened(path: str, size: int) -> ImageFont.FreeTypeFont:
     """A font file in a size in pixels; Pillow's own for an empty path."""
     return ImageFont.truetype(path, size) if path else ImageFont.load_default(size)
