@@ -121,7 +121,8 @@ def sentence(found: Results, known: Told) -> str:
     unseen = classes[(classes["samples"] == 0) & (classes["real"] >= HALF)]
     blind = classes[classes["real"] < HALF]
     text = f"A judge ({escape(first_judge(found))}) names {percent(known.share)} of the samples rightly, and "
-    text += f"{percent(known.known)} of real pictures that nobody trained on. "
+    text += f"{percent(known.known)} of real pictures that nobody trained on; "
+    text += f"guessing names {percent(1 / len(classes))}. "
     text += f"Of {plural(len(classes), 'class')}, {len(seen)} can be told in at least half of their samples"
     text += f": {names(seen)}. " if len(seen) else ". "
     if len(unseen):
