@@ -1,8 +1,8 @@
 """Archives and weights: the table data/sources.csv, and the one way to a verified local copy.
 
-A source is looked for in the project itself (shipped files), in `data/raw`, in the folder or at the address that
-`FINEFIT_MIRROR` names, and then at its public address; nothing is used before its checksum is right. Compute nodes
-have no internet: `finefit fetch` runs before.
+A source is looked for in the project itself (shipped files), in the Python package that it comes with, in `data/raw`, in
+the folder or at the address that `FINEFIT_MIRROR` names, then at its public address; nothing is used before its checksum
+is right. Compute nodes have no internet: `finefit fetch` runs before.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import shutil
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from finefit.data import tables
@@ -21,13 +22,14 @@ from finefit.jobs.locks import only_one
 
 TABLE = Path("data/sources.csv")
 RAW = Path("data/raw")
+PACKAGE = "package:"  # an address that begins so names the installed package whose file it is
 UNPUBLISHED = "none published"
 CHECKSUM = re.compile(rf"(sha256|md5):[0-9a-f]+|{UNPUBLISHED}")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A row of the table: `file` is its name below data/raw, or its path in the project where we ship it."""
+    """A row of the table: `file` is its name below data/raw, or its path in the project or package that ships it."""
 
     name: str
     file: str
@@ -40,12 +42,22 @@ class Source:
 
     @property
     def shipped(self) -> bool:
-        """Whether it is part of the project."""
-        return not self.url and not self.by_hand
+        """Whether it is part of the project, or of a package that is installed with it."""
+        return self.package != "" or (not self.url and not self.by_hand)
+
+    @property
+    def package(self) -> str:
+        """The Python package that it comes with; empty for most."""
+        return self.url.removeprefix(PACKAGE) if self.url.startswith(PACKAGE) else ""
 
     @property
     def place(self) -> Path:
         """Where its local copy belongs."""
+        if self.package:
+            try:
+                return Path(str(distribution(self.package).locate_file(self.file)))
+            except PackageNotFoundError:
+                return Path(self.file)  # where it is not
         return Path(self.file) if self.shipped else RAW / self.file
 
 
@@ -102,6 +114,8 @@ def fetch(name: str) -> Path:
     """
     source = find(name)
     target = source.place
+    if source.package and not target.exists():
+        raise ValueError(f"{name}: package {source.package} is not installed; pip install -r requirements.lock")
     if source.shipped and not target.exists():
         raise ValueError(f"{name}: {target} is missing; it is part of the repository: git checkout {target}")
     if target.exists():

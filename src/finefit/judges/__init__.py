@@ -5,7 +5,7 @@ module offers
 
 - `weights(name)`: the row of data/sources.csv that holds the network's weights, None where the study trains them;
 - `load(name, file)`: the function from a batch of pictures to their features, from a file of weights;
-- `facts(name)`: `Facts`, for planning;
+- `facts(name, pixels)`: `Facts` for pictures of so many pixels, for planning;
 - `stand_in(name, file)`: write random weights in the published layout, where the study does not train them.
 
 All raise ValueError for a name that the family does not have. Torch is imported inside `load` only: planning stays

@@ -25,7 +25,7 @@ def weights(name: str) -> str:
     return MODELS[name]
 
 
-def facts(name: str) -> Facts:
+def facts(name: str, pixels: int) -> Facts:
     """Blocks of width D on N = 257 tokens: 24 N D^2 + 4 N^2 D operations each."""
     blocks, width = {"small": (12, 384), "base": (12, 768), "large": (24, 1024)}[name.removeprefix("dinov2-")]
     tokens = (SIDE // PATCH) ** 2 + 1

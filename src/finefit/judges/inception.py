@@ -23,7 +23,7 @@ def weights(name: str) -> str:
     return "inception-2015-12-05"
 
 
-def facts(name: str) -> Facts:
+def facts(name: str, pixels: int) -> Facts:
     """A picture of 299 pixels, counted with torch's FlopCounterMode on torchvision's network."""
     return Facts(2048, 11.4e9)
 

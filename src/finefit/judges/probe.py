@@ -17,7 +17,7 @@ def weights(name: str) -> None:
         raise ValueError(f"unknown judge {name!r}: did you mean probe?")
 
 
-def facts(name: str) -> Facts:
+def facts(name: str, pixels: int) -> Facts:
     """Four times the width that the reference trains it with; its operations are counted in pixels."""
     return Facts(128, 0.0)
 

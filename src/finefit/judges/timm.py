@@ -27,7 +27,7 @@ def weights(name: str) -> str:
     return name.removeprefix(FAMILY)
 
 
-def facts(name: str) -> Facts:
+def facts(name: str, pixels: int) -> Facts:
     """What a ResNet-50 has, since only building a network would tell: to plan by, not to report."""
     return Facts(2048, 8.2e9)
 

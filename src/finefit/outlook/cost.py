@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from finefit import judges
 from finefit.data import sources
 from finefit.data.pictures import SHOWN
 from finefit.jobs.job import Job
@@ -32,8 +31,8 @@ def shape(job: Job, kind: str) -> str:
     if kind == "codec":
         return f"{facts.encoded(job).settings['codec']['name']} at {facts.resolution(job)} pixels"
     if kind == "network":
-        names = [one.settings["judge"] for one in ([job] if job.kind == "judge" else job.judges)]
-        return ", ".join(name for name in names if judges.find(name).facts(name).operations)
+        judging = [one for one in ([job] if job.kind == "judge" else job.judges) if facts.of_judge(one).operations]
+        return ", ".join(one.settings["judge"] for one in judging)
     if kind in ("read", "judge"):
         return f"at {facts.resolution(job)} pixels"
     return "any"

@@ -41,7 +41,7 @@ def pictures_of(sample: Job) -> int:
 def of_judge(judging: Job) -> judges.Facts:
     """What is known of the network of a "judge" job."""
     name = judging.settings["judge"]
-    return judges.find(name).facts(name)
+    return judges.find(name).facts(name, judging.settings["resolution"])
 
 
 def trained(run: Job) -> float:
