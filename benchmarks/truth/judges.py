@@ -2,8 +2,8 @@
 
     FINEFIT_MIRROR=... python benchmarks/truth/judges.py --json benchmarks/results/judges.json
 
-Every candidate is judged as a study's judges are (`finefit.evaluation.judge.table`) on three sets, and chosen by the rule of
-docs/results/judge/README.md. A row is kept as soon as it is measured: repeat the command, and it goes on.
+Every candidate is judged as a study's judges are (`finefit.evaluation.judge.table`) on three sets, and chosen by the
+rule of docs/results/judge/README.md. A row is kept as soon as it is measured: repeat the command, and it goes on.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ SETS = {
     "caltech101": ("caltech101", {"archive": "caltech101-128"}),
 }
 LITE0, LITE1, LITE2 = efficientnet.SIZES
-# Pictures of so many pixels: sets, and candidates by network and side.
+# Pictures of so many pixels: sets, and candidates by network and side. A study has one judge: the network is chosen on the
+# smallest pictures, and for larger ones its side alone.
 TRIALS = {
     32: (tuple(SETS), [(LITE0, 64), (LITE0, 96), (LITE0, 128), (LITE1, 96), (LITE2, 96)]),
-    64: (tuple(SETS), [(LITE0, 96), (LITE0, 128)]),
-    128: (("grocery", "caltech101"), [(LITE0, 128), (LITE0, 224)]),
+    64: (tuple(SETS), [(LITE1, 96), (LITE1, 128)]),
+    128: (("grocery", "caltech101"), [(LITE1, 128), (LITE1, 240)]),
 }
 COUNT, PER_CLASS, TEST = 96, 12, 4 * 96  # pictures of a step; training pictures of a class; test pictures
 HEAD_SHARE = 0.03  # what a head may name less than the best

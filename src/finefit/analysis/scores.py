@@ -66,6 +66,17 @@ class Scores(ABC):
         return judges.column("fd", self.study.judges()[0])
 
     @cached_property
+    def distances(self) -> list[str]:
+        """The Frechet distances of the study's judges: those that others trained first, then its own probe's."""
+        others = [name for name in self.study.judges() if name != judges.OWN]
+        return [judges.column("fd", name) for name in (*others, judges.OWN)]
+
+    @property
+    def distance(self) -> str:
+        """The distance that a study is read by: of the first of its judges."""
+        return self.distances[0]
+
+    @cached_property
     def groups(self) -> dict[str, dict[str, Any]]:
         """Data set (its reader) and resolution of each group, such as "embedded-32", in the study's order."""
         return {

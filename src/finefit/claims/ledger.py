@@ -68,21 +68,21 @@ def line(claim: verdicts.Claim, studies: list[Record]) -> Record:
     }
 
 
-def strength(claim: verdicts.Claim, study: Record) -> tuple[bool, int, float]:
+def strength(claim: verdicts.Claim, study: Record) -> tuple[int, int, float]:
     """What orders tests of one claim: metric, seeds, and the interval's width beside its mean; more is stronger."""
     ((_, arguments),) = claim.measure.items()
-    own = next(iter(arguments.get("metric", [])), None)
+    order = arguments.get("metric", [])
     return max(
         (
             (
-                one["metric"] == own,
+                -order.index(one["metric"]) if one["metric"] in order else -len(order),
                 one["seeds"],
                 -math.inf if one["high"] is None else -(one["high"] - one["low"]) / (abs(one["mean"]) or 1.0),
             )
             for one in study["findings"]
             if one["mean"] is not None
         ),
-        default=(False, 0, -math.inf),
+        default=(-len(order), 0, -math.inf),
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from finefit.analysis.decisions import seeds_to_decide
 from finefit.analysis.scores import Scores, anchor
-from finefit.claims.verdicts import Judged, Tested, judge
+from finefit.claims.rules import Verdict
+from finefit.claims.verdicts import Judged, Tested, judge, views
 from finefit.jobs import store
 
 FILE = "verdicts.json"
@@ -19,12 +20,14 @@ Record = dict[str, Any]
 
 def records(found: Scores) -> list[Record]:
     """Every claim of the ledger with its verdict and what decided it; numbers that do not exist are None."""
-    return [record(one) for one in judge(found)]
+    seen = views(found)
+    return [record(one, seen.get(one.claim.id, {})) for one in judge(found)]
 
 
-def record(one: Judged) -> Record:
-    """One claim's verdict, and a finding per data set that the study could look at or lacks."""
-    return {"id": one.claim.id, "verdict": one.verdict, "findings": [finding(tested) for tested in one.tested]}
+def record(one: Judged, seen: dict[str, Verdict]) -> Record:
+    """One claim's verdict, a finding per data set that the study could look at or lacks, and each metric's view."""
+    findings = [finding(tested) for tested in one.tested]
+    return {"id": one.claim.id, "verdict": one.verdict, "findings": findings, "views": seen}
 
 
 def finding(tested: Tested) -> Record:

@@ -6,7 +6,7 @@ A rule takes what was measured and the published digits, and knows nothing of th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, get_args
@@ -116,3 +116,14 @@ def together(verdicts: Sequence[Verdict]) -> Verdict:
     if len(decided) == 1:
         return decided.pop()
     return "inconclusive" if decided or "inconclusive" in verdicts else verdicts[0]
+
+
+def consent(views: Mapping[str, Verdict]) -> str:
+    """Whether several metrics' verdicts on one claim agree: "agree", "disagree", or "" where fewer than two decide.
+
+    Equality within a metric's margin contradicts no direction by another metric, whose margin is its own.
+    """
+    decided = {one for one in views.values() if one in ("reproduced", "not reproduced")}
+    if len(decided) == 2:
+        return "disagree"
+    return "agree" if sum(one in DECIDED for one in views.values()) > 1 else ""

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from finefit.analysis.decisions import equivalence
-from finefit.analysis.scores import Scores
+from finefit.analysis.scores import OF_RUN, Scores
 from finefit.analysis.statistics import holm
 from finefit.claims import rules
 from finefit.claims.measures import MEASURES, Finding
@@ -20,6 +20,7 @@ from finefit.study import reading
 from finefit.study.sections import Strict
 
 LEDGER = Path("claims.yaml")
+DISTANCE = "fid"  # a claim that a paper measured by it is about a distance, and every judge has a view of it
 RIVALS = ("Domain Guidance", "Diff-Tuning", "DogFit")  # papers that claim to beat the two
 
 
@@ -97,24 +98,55 @@ def read(path: Path = LEDGER) -> list[Claim]:
 
 @cache
 def judge(found: Scores) -> list[Judged]:
-    """Every claim with its verdict.
+    """Every claim with its verdict."""
+    return judged(found, read())
 
-    The differences of the whole ledger are corrected together (Holm), those of the tests of equality likewise; their
+
+@cache
+def views(found: Scores) -> dict[str, dict[str, rules.Verdict]]:
+    """What each distance of the study, and the held-out denoising loss, would say of the claims about distances.
+
+    By claim and metric, each metric as if it alone were the ledger's. A claim about two ways to sample one run has no
+    view of a loss that is the run's own.
+    """
+    about = [claim for claim in read() if DISTANCE in metrics(claim)]
+    views: dict[str, dict[str, rules.Verdict]] = {claim.id: {} for claim in about}
+    for metric in (*found.distances, "denoising_loss"):
+        for one in judged(found, [measured_by(claim, metric) for claim in about]):
+            rows = [tested.finding.rows for tested in one.tested if tested.finding.estimate.count]
+            if any(metric not in OF_RUN or first["entry"] != second["entry"] for first, second in rows):
+                views[one.claim.id][metric] = one.verdict
+    return views
+
+
+def metrics(claim: Claim) -> list[str]:
+    """What a claim about two methods is measured by; empty for another claim."""
+    return claim.measure.get("difference", {}).get("metric", [])
+
+
+def measured_by(claim: Claim, metric: str) -> Claim:
+    """A claim about two methods, measured by another metric."""
+    return claim.model_copy(update={"measure": {"difference": claim.measure["difference"] | {"metric": [metric]}}})
+
+
+def judged(found: Scores, claims: list[Claim]) -> list[Judged]:
+    """Claims with their verdicts.
+
+    The differences of all of them are corrected together (Holm), those of the tests of equality likewise; their
     intervals hold together as well (Bonferroni).
     """
-    claims = read()
     measured = [(claim, one) for claim in claims for one in findings(found, claim)]
     margins = [margin(claim, one) for claim, one in measured]
     differs = holm([one.estimate.p if claim.margin else math.nan for claim, one in measured])
     equal = holm([equivalence(one.estimate, by) for (_, one), by in zip(measured, margins, strict=True)])
     together = sum(not math.isnan(p) for p in differs)
-    judged: dict[str, list[Tested]] = {claim.id: [] for claim in claims}
+    tested: dict[str, list[Tested]] = {claim.id: [] for claim in claims}
     for (claim, one), by, p, p_equal in zip(measured, margins, differs, equal, strict=True):
         decided = verdict(claim, one, p, p_equal)
         shown = replace(one, estimate=one.estimate.among(together)) if claim.margin else one
-        judged[claim.id].append(Tested(shown, by, p, p_equal, decided))
+        tested[claim.id].append(Tested(shown, by, p, p_equal, decided))
     return [
-        Judged(claim, judged[claim.id], rules.together([one.verdict for one in judged[claim.id]])) for claim in claims
+        Judged(claim, tested[claim.id], rules.together([one.verdict for one in tested[claim.id]])) for claim in claims
     ]
 
 

@@ -1,8 +1,8 @@
 """Archives and weights: the table data/sources.csv, and the one way to a verified local copy.
 
-A source is looked for in the project itself (shipped files), in the Python package that it comes with, in `data/raw`, in
-the folder or at the address that `FINEFIT_MIRROR` names, then at its public address; nothing is used before its checksum
-is right. Compute nodes have no internet: `finefit fetch` runs before.
+A source is looked for in the project itself (shipped files), in the Python package that it comes with, in `data/raw`,
+in the folder or at the address that `FINEFIT_MIRROR` names, then at its public address; nothing is used before its
+checksum is right. Compute nodes have no internet: `finefit fetch` runs before.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def fetch(name: str) -> Path:
     source = find(name)
     target = source.place
     if source.package and not target.exists():
-        raise ValueError(f"{name}: package {source.package} is not installed; pip install -r requirements.lock")
+        raise ValueError(f"{name}: package {source.package} is not installed: pip install {source.package}")
     if source.shipped and not target.exists():
         raise ValueError(f"{name}: {target} is missing; it is part of the repository: git checkout {target}")
     if target.exists():

@@ -79,7 +79,16 @@ def study_found(one: Record, study: Record, first: bool) -> str:
         reasons = [compared(one, seen), *facts(study, seen)]
         lines.append(f"{text}<small>{escape('; '.join(filter(None, reasons)))}</small>")
     own = "" if first or study["verdict"] == one["verdict"] else f" {badge(study['verdict'])}"
-    return "".join(lines) + own
+    return "".join(lines) + own + viewed(study.get("views", {}))
+
+
+def viewed(views: dict[str, rules.Verdict]) -> str:
+    """What every metric says of one claim, in a line, and whether they agree; empty where one alone says anything."""
+    if len(views) < 2:
+        return ""
+    said = "; ".join(f"{metric}: {verdict}" for metric, verdict in views.items())
+    told = {"agree": "they agree", "disagree": "they disagree", "": "no two of them decide"}
+    return f"<small>By {escape(said)}: {told[rules.consent(views)]}.</small>"
 
 
 def compared(one: Record, seen: dict[str, Any]) -> str:
