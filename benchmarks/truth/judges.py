@@ -32,8 +32,8 @@ SETS = {
     "caltech101": ("caltech101", {"archive": "caltech101-128"}),
 }
 LITE0, LITE1, LITE2 = efficientnet.SIZES
-# Pictures of so many pixels: sets, and candidates by network and side. A study has one judge: the network is chosen on the
-# smallest pictures, and for larger ones its side alone.
+# Pictures of so many pixels: sets, and candidates by network and side. A study has one judge: the network is chosen on
+# the smallest pictures, and for larger ones its side alone.
 TRIALS = {
     32: (tuple(SETS), [(LITE0, 64), (LITE0, 96), (LITE0, 128), (LITE1, 96), (LITE2, 96)]),
     64: (tuple(SETS), [(LITE1, 96), (LITE1, 128)]),

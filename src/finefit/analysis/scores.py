@@ -61,19 +61,13 @@ class Scores(ABC):
         return list(dict.fromkeys([*METRICS, *further, *asked]))
 
     @property
-    def distance(self) -> str:
-        """The metric that says how near to real pictures: the Frechet distance of the study's first judge."""
-        return judges.column("fd", self.study.judges()[0])
-
-    @cached_property
     def distances(self) -> list[str]:
-        """The Frechet distances of the study's judges: those that others trained first, then its own probe's."""
-        others = [name for name in self.study.judges() if name != judges.OWN]
-        return [judges.column("fd", name) for name in (*others, judges.OWN)]
+        """The Frechet distances of the study's judges, in their order."""
+        return [judges.column("fd", name) for name in self.study.judges()]
 
     @property
     def distance(self) -> str:
-        """The distance that a study is read by: of the first of its judges."""
+        """The metric that says how near to real pictures: the Frechet distance of the study's first judge."""
         return self.distances[0]
 
     @cached_property

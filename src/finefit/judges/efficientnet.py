@@ -22,7 +22,7 @@ SIZES = {"efficientnet-lite0": 0.407e9, "efficientnet-lite1": 0.631e9, "efficien
 PUBLISHED_SIDES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 WIDTH, BATCH = 1280, 64
 SIDES = ((32, 96), (64, 128))  # pictures up to so many pixels are seen at such a side; larger ones at `LARGEST`
-LARGEST = 224
+LARGEST = 240  # the published side of Lite1, which every study has
 
 
 def weights(name: str) -> str:

@@ -156,7 +156,7 @@ def sources_table(with_state: bool = False) -> list[list[str]]:
     """A row per source: name, file or address, bytes, checksum, licence, terms, how; and its state on this machine."""
     table = [["source", "bytes", "checksum", "licence", "terms", "by hand"] + (["state"] if with_state else [])]
     for row in sources.table().values():
-        name = f"[{row.name}]({row.url})" if row.url else row.name
+        name = f"[{row.name}]({row.url})" if row.url and not row.package else row.name
         checksum = row.checksum if len(row.checksum) < 20 else f"{row.checksum[:15]}…"
         cells = [name, f"{row.bytes:,}" if row.bytes else "-", checksum, row.licence, row.terms, row.by_hand]
         table.append(cells + ([state(row)] if with_state else []))

@@ -169,9 +169,9 @@ class Study(Strict):
             raise ValueError(f"auto: auto_steps is {self.sample.auto_steps}: use fewer than train.steps")
 
     def judges(self) -> list[str]:
-        """Every judge of the study: its own probe, and those that it asks for."""
+        """Every judge of the study: that of the published metric, those that it asks for, then its own probe."""
         asked = ["inception"] if "fid" in self.evaluate.published else []
-        return list(dict.fromkeys([judges.OWN, *asked, *self.evaluate.judges]))
+        return list(dict.fromkeys([*asked, *self.evaluate.judges, judges.OWN]))
 
     def check_judges(self) -> None:
         """Raise ValueError where a judge is unknown, has no row of weights, or would share columns with another."""

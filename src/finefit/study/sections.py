@@ -167,7 +167,7 @@ class EvaluateSettings(Strict):
     denoising_timesteps: Positive = 10
     published: list[Literal["fid", "lpips"]] = []  # "fid" is judge `inception`
     # Beside the study's own probe: the one that comes with FineFit's packages, dinov2-base, timm/resnet50.a1_in1k, ...
-    judges: list[str] = ["efficientnet-lite0"]
+    judges: list[str] = ["efficientnet-lite1"]
     utility: UtilitySettings | None = None
     drift_pictures: Annotated[int, Field(ge=0)] = 0  # of the base's own classes that drift is measured on; 0: it is not
 
