@@ -1,6 +1,6 @@
 """Which ImageNet network, seeing pictures at which side, notices most of what is done to real pictures.
 
-    FINEFIT_MIRROR=... python benchmarks/truth/judges.py --json benchmarks/results/judges.json
+    FINEFIT_MIRROR=... python -m benchmarks.truth.judges --json benchmarks/results/judges.json
 
 Every candidate is judged as a study's judges are (`finefit.evaluation.judge.table`) on three sets, and chosen by the
 rule of docs/results/judge/README.md. A row is kept as soon as it is measured: repeat the command, and it goes on.
