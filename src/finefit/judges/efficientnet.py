@@ -2,8 +2,8 @@
 
 So every study has a judge that somebody else trained on photographs, without a download. A package holds the tensors in
 the order of timm's `tf_efficientnet_lite0` (1, 2) under other names; they are loaded strictly, in that order. Pictures
-are scaled whole to the side that `SIDES` has for theirs, bicubic with antialiasing, to values from -1 to 1. Float32 on
-every device: features are then the same wherever a study goes on.
+are scaled whole to a side that goes with theirs, bicubic with antialiasing, to values from -1 to 1. Float32 on every
+device: features are then the same wherever a study goes on.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 SIZES = {"efficientnet-lite0": 0.407e9, "efficientnet-lite1": 0.631e9, "efficientnet-lite2": 0.899e9}
 PUBLISHED_SIDES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 WIDTH, BATCH = 1280, 64
-SIDES = ((32, 96), (64, 128))  # pictures up to so many pixels are seen at such a side; larger ones at `LARGEST`
-LARGEST = 240  # the published side of Lite1, which every study has
+SMALL, SIDE = 64, 96  # pictures of up to so many pixels are scaled to this side (docs/results/judge/README.md)
 
 
 def weights(name: str) -> str:
@@ -33,8 +32,8 @@ def weights(name: str) -> str:
 
 
 def facts(name: str, pixels: int) -> Facts:
-    """Of pictures at the side that `SIDES` has for theirs."""
-    return Facts(WIDTH, operations(name, side_for(pixels)))
+    """Of pictures at the side that goes with theirs."""
+    return Facts(WIDTH, operations(name, side_for(name, pixels)))
 
 
 def operations(name: str, side: int) -> float:
@@ -42,9 +41,9 @@ def operations(name: str, side: int) -> float:
     return 2 * SIZES[name] * (side / PUBLISHED_SIDES[name]) ** 2
 
 
-def side_for(pixels: int) -> int:
-    """The side in pixels that pictures of `pixels` are scaled to."""
-    return next((side for most, side in SIDES if pixels <= most), LARGEST)
+def side_for(name: str, pixels: int) -> int:
+    """The side in pixels that pictures of `pixels` are scaled to: `SIDE`, or for larger ones the network's own."""
+    return SIDE if pixels <= SMALL else PUBLISHED_SIDES[name]
 
 
 def network(name: str) -> nn.Module:
@@ -86,7 +85,7 @@ def load(name: str, file: Path, side: int | None = None) -> Features:
 
     @torch.no_grad()
     def features(images: Tensor) -> Tensor:
-        size = side or side_for(images.shape[1])
+        size = side or side_for(name, images.shape[1])
         parts = []
         for part in images.split(BATCH):
             pictures = part.to(device).permute(0, 3, 1, 2).float()
