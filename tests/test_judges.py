@@ -228,8 +228,8 @@ def test_a_judge_adds_its_jobs_and_leaves_the_others_alone(monkeypatch):
     before, after = Plan(study()), Plan(study(judges=["dinov2-base"], published=["fid"]))
     kept = {job.digest for job in before.jobs if job.kind not in ("evaluate", "report")}
     assert kept <= {job.digest for job in after.jobs}
-    assert [job.settings["judge"] for job in after.kind("judge")] == ["probe", "inception", "dinov2-base"]
-    assert after.kind("judge")[2].settings["weights"]["name"] == "vit_base_patch14_dinov2.lvd142m"
+    assert [job.settings["judge"] for job in after.kind("judge")] == ["inception", "dinov2-base", "probe"]
+    assert after.kind("judge")[1].settings["weights"]["name"] == "vit_base_patch14_dinov2.lvd142m"
 
 
 @pytest.mark.parametrize(
