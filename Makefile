@@ -19,9 +19,11 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: study evidence test test-long lint test-slurm sheet base base-flow base-photo
 
+# Where the plan begins with no missing job, snakemake is not started to find that out once more.
 study: .venv/ready
-	@finefit plan $(STUDY_FILE) > /dev/null
-	$(if $(or $(STUDY),$(UNVERSIONED)),snakemake --configfile $(STUDY_FILE),dvc repro || { snakemake; false; })
+	@planned="$$(finefit plan $(STUDY_FILE))" || exit; \
+	    $(if $(or $(STUDY),$(UNVERSIONED)),if [ "$${planned#missing}" != "$$planned" ]; then set -x; snakemake --configfile $(STUDY_FILE); fi,\
+	    set -x; dvc repro || { snakemake; false; })
 	$(if $(UNVERSIONED),@echo "No git here: no version of the artifacts is kept. For that: git init && git add -A && git commit && make study")
 	@echo "The report: reports/$$(sed -n 's/^name: *//p' $(STUDY_FILE))/index.html"
 

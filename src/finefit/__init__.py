@@ -5,7 +5,7 @@
     run = finefit.load("runs/embedded-32/difffit-s0-d469a152")
     run.sample(["speckled wine oval leaf", "spotted silver fork-tailed fish"], seed=0)[0].save("leaf.png")
 
-Importing the package imports neither torch nor any other heavy library; see `finefit.cli` for the commands.
+Importing the package imports neither torch nor any other heavy library; see `finefit.commands` for the commands.
 """
 
 from __future__ import annotations
