@@ -12,6 +12,8 @@ from finefit.commands import PARAMS, StudyFile, plan_of, split
 from finefit.commands.jobs import builder
 from finefit.jobs import store
 from finefit.outlook.time_left import outlook
+from finefit.study import turns
+from finefit.study.plan import Plan
 
 app = typer.Typer()
 
@@ -21,16 +23,20 @@ def report(
     path: Annotated[Path | None, typer.Argument(help="The report's folder, as other jobs are named.")] = None,
     study: StudyFile = PARAMS,
     rebuild: Annotated[bool, typer.Option(help="Make it again: an edit of claims.yaml or a notebook.")] = False,
+    seeds: Annotated[int | None, typer.Option(help="Only draw the draft of the first so many seeds.")] = None,
 ) -> None:
     """Make a study's report unless it stands, and open it on a terminal; of a half-finished study, a draft."""
     planned = plan_of(study)
     job = planned.report
+    if seeds is not None:
+        print(f"The report: {early_draft(planned, seeds) / 'index.html'}")
+        return
     if path not in (None, job.path):
         raise ValueError(f"{path}: the report of study {planned.study.name!r} is {job.path}")
     if path is None and not all(source.marker.exists() for source in job.inputs.values()):
         from finefit.report import draft
 
-        folder = draft(job)
+        folder = draft(job, f"Draft with what there is: {outlook(planned)}.")
         print(f"{outlook(planned)}; a draft with what there is")
     else:
         if rebuild:
@@ -41,6 +47,21 @@ def report(
     print(f"The report: {folder / 'index.html'}")
     if path is None and sys.stdout.isatty():
         typer.launch(str((folder / "index.html").resolve()))
+
+
+def early_draft(planned: Plan, seeds: int) -> Path:
+    """Draw the draft of a study's first seeds; gives its folder.
+
+    Raises:
+        ValueError: the study has no such draft.
+    """
+    from finefit.report import of_first_seeds
+
+    every = {draft.seeds: draft for draft in turns.drafts(planned)}
+    if seeds not in every:
+        known = f"1 to {len(every)}" if every else "no"
+        raise ValueError(f"--seeds {seeds}: study {planned.study.name!r} has drafts of {known} seeds")
+    return of_first_seeds(every[seeds], len(planned.study.seeds))
 
 
 @app.command("readme-table")

@@ -17,12 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from finefit.jobs import faults, modes, parts, stopping
+from finefit.jobs import faults, modes, parts, progress, stopping
 from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
 from finefit.jobs.locks import only_one
 from finefit.jobs.machine import gpu_peak_bytes, hardware, peak_bytes
-from finefit.jobs.progress import earlier_seconds
 
 SCRATCH = Path("scratch")
 FAILED = "failed.txt"  # in a job's scratch folder: why it failed when it was last tried
@@ -68,7 +67,8 @@ def make(job: Job, build: Callable[[Job, Path, Path], None], scratch: Path) -> N
     out = scratch / "out"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    start = time.monotonic() - earlier_seconds(scratch)
+    progress.tell_in(scratch)
+    start = time.monotonic() - progress.earlier_seconds(scratch)
     build(job, out, scratch)
     write_provenance(job, out, time.monotonic() - start)
     modes.by_umask(out)

@@ -18,19 +18,23 @@ May import: jobs, data, judges, processes, methods, study, analysis, claims.
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 
+from finefit.jobs import store
 from finefit.jobs.job import Job
-from finefit.jobs.store import SCRATCH
+from finefit.study import turns
 
 
-def build(job: Job, out: Path, scratch: Path) -> None:
+def build(job: Job, out: Path, scratch: Path, draft: str = "", early: bool = False) -> None:
     """Write a study's report: a page per notebook, `metrics.json`, `results.csv`, `sweep.csv`; and what outlives it:
     `seeds.csv` (values by seed) and `verdicts.json`, which the ledger of all studies reads.
 
     What the study has not made yet is shown as pending. Runs from the repository's root.
+
+    Args:
+        draft: what every page says of itself at its head, where it is a draft.
+        early: with the first pages alone.
 
     Raises:
         ValueError: a notebook fails; the message says where its partial page and the other pages are.
@@ -52,14 +56,30 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     papers = not own.is_own(found) or own.tests_claims(found)  # else nobody asked about them
     pages = {name: told for name, told in site.PAGES.items() if papers or name == "study"}
     pages |= site.UTILITY if found.study.evaluate.utility else {}
-    site.build(study, found.plan.study.name, out, pages)
+    if early:
+        pages = {name: told for name, told in pages.items() if name in site.FIRST}
+    site.build(study, found.plan.study.name, out, pages, draft)
 
 
-def draft(job: Job) -> Path:
-    """Write the report of a half-finished study, under scratch/ since it is no artifact; gives its folder."""
-    folder = SCRATCH / "drafts" / job.name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        build(job, folder, Path(scratch))
+def draft(job: Job, said: str, early: bool = False) -> Path:
+    """Write the report of a half-finished study, under scratch/ since it is no artifact; gives its folder.
+
+    Args:
+        said: what it is a draft of.
+        early: see `build`.
+    """
+    turns.FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=turns.FOLDER) as scratch:
+        out = Path(scratch) / "out"
+        out.mkdir()
+        build(job, out, Path(scratch), said, early)
+        store.publish(out, turns.FOLDER / job.name)
+    return turns.FOLDER / job.name
+
+
+def of_first_seeds(due: turns.Draft, seeds: int) -> Path:
+    """Draw the draft of a study's first seeds, out of so many; gives its folder."""
+    rest = ": one seed has no intervals" if due.seeds == 1 else ""
+    folder = draft(due.report, f"Draft after {due.seeds} of {seeds} seeds{rest}.", early=True)
+    due.marker.touch()
     return folder

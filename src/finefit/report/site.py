@@ -26,32 +26,42 @@ PAGES = {  # notebook, and what the reader calls its page; the first is the site
 }
 SECONDS = 600  # in which a kernel answers: a machine that is busy with the study's other jobs may take minutes
 UTILITY = {"utility": "Utility"}  # where the study asks for it
+FIRST = ("study", "claims")  # what an early draft has: it is to be there soon
 
 
-def build(study: Path, name: str, out: Path, pages: Mapping[str, str] | None = None) -> None:
-    """Execute every notebook on a study and write its page, and the executed copy under `notebooks/`.
+def build(study: Path, name: str, out: Path, pages: Mapping[str, str] | None = None, draft: str = "") -> None:
+    """Execute notebooks on a study and write their pages, and the executed copies under `notebooks/`.
 
     Args:
-        pages: the notebooks with their titles; `PAGES` where left out.
+        pages: the notebooks with their titles; those of a study's report where left out.
+        draft: what every page says at its head, where it is a draft.
 
     Raises:
         ValueError: notebooks failed. All pages are in `out` then, those of failed notebooks up to the failing cell.
     """
+    pages = PAGES if pages is None else pages
     kept = out / "notebooks"
     kept.mkdir()
-    pages = PAGES if pages is None else pages
     failures, waiting = [], [*pages]
     while waiting:
         with kernel() as python:
             while waiting:
-                if failure := page(waiting.pop(0), study, name, out, pages, python):
+                if failure := page(waiting.pop(0), study, name, out, pages, python, draft):
                     failures.append(failure)
                     break  # the kernel may be dead, so the next gets another
     if failures:
         raise ValueError("\n".join([*failures, f"The other pages: {out / address('study')}"]))
 
 
-def page(notebook: str, study: Path, name: str, out: Path, pages: Mapping[str, str], python: AsyncKernelManager) -> str:
+def page(
+    notebook: str,
+    study: Path,
+    name: str,
+    out: Path,
+    pages: Mapping[str, str],
+    python: AsyncKernelManager,
+    draft: str = "",
+) -> str:
     """Make one page; what failed, or nothing."""
     source, executed, failure = NOTEBOOKS / f"{notebook}.ipynb", out / f"notebooks/{notebook}.ipynb", ""
     try:
@@ -60,7 +70,7 @@ def page(notebook: str, study: Path, name: str, out: Path, pages: Mapping[str, s
         failure = f"{error}\nThe page up to there: {out / address(notebook)}"
         if not executed.exists():
             nbformat.write(nbformat.v4.new_notebook(), executed)
-    text = render(nbformat.read(executed, as_version=4), notebook, name, failure, pages)
+    text = render(nbformat.read(executed, as_version=4), notebook, name, failure, pages, draft)
     (out / address(notebook)).write_text(text, encoding="utf-8")
     return failure
 
@@ -131,7 +141,12 @@ def ledger(out: Path) -> Path:
 
 
 def render(
-    content: NotebookNode, notebook: str, study: str, failure: str = "", pages: Mapping[str, str] | None = None
+    content: NotebookNode,
+    notebook: str,
+    study: str,
+    failure: str = "",
+    pages: Mapping[str, str] | None = None,
+    draft: str = "",
 ) -> str:
     """One self-contained HTML page from an executed notebook: its prose and what its cells display.
 
@@ -148,6 +163,7 @@ def render(
         "pages": {address(other): name for other, name in pages.items()},
         "sections": [title for cell in content.cells if (title := section(cell))],
         "failure": failure,
+        "draft": draft,
     }
     text, _ = exporter.from_notebook_node(content, resources)
     return text
