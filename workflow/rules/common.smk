@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from finefit.jobs.job import PHASES, Job
-from finefit.outlook import cost, needs
-from finefit.study import reading, snapshots
+from finefit.outlook import cost, needs, time_left
+from finefit.study import reading, snapshots, turns
 from finefit.study.config import Study  # and no more: `config` is Snakemake's own
 from finefit.study.plan import Plan
 from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
+from snakemake_logger_plugin_finefit import LogHandler
 
 # A file given by --configfile is the whole study: it is never merged with params.yaml.
 if not workflow.overwrite_configfiles:
@@ -46,7 +48,13 @@ ENVIRONMENT = "../envs/finefit.yaml"  # as every rules file sees it
 # one of the environment that Snakemake makes for them.
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 FINEFIT = f"{'python' if CONDA else shlex.quote(sys.executable)} -P -m finefit"
-JOBS = {job.marker.as_posix(): job for job in PLAN.jobs}
+DRAFTS = {draft.marker.as_posix(): draft for draft in turns.drafts(PLAN)}
+JOBS = {job.marker.as_posix(): job for job in PLAN.jobs} | {name: draft.report for name, draft in DRAFTS.items()}
+PLACES = {job.digest: number for number, job in enumerate(reversed(turns.order(PLAN)), start=1)}
+SHOWN = any(isinstance(one, LogHandler) and one.shows for one in workflow.logger_manager.get_log_handlers())
+
+if workflow.is_main_process:  # whoever shows the run takes up the plan here
+    logger.info(f"{STUDY.name}: {time_left.outlook(PLAN)}", extra={"plan": PLAN})
 
 
 async def no_clock(self, job, expanded_output) -> None:
@@ -67,12 +75,15 @@ def marker(kind: str) -> str:
 
     Rules flag them with `update`: when another run of the study has just published one, it is not deleted first.
     """
+    if kind == "draft":
+        return f"{turns.FOLDER}/{{artifact}}.drawn"
     return f"{PHASES[kind][1]}/{{artifact}}/provenance{DIGEST.get(kind, '')}.json"
 
 
 def log_of(kind: str) -> str:
     """Pattern of what was said while the artifacts of a kind were made."""
-    return f"logs/{PHASES[kind][1]}/{{artifact}}{DIGEST.get(kind, '')}.log"
+    folder = "drafts" if kind == "draft" else PHASES[kind][1]
+    return f"logs/{folder}/{{artifact}}{DIGEST.get(kind, '')}.log"
 
 
 def markers(jobs: Iterable[Job]) -> list:
@@ -82,6 +93,11 @@ def markers(jobs: Iterable[Job]) -> list:
     time, which every fresh clone scrambles, decides anything.
     """
     return [ancient(job.marker) for job in jobs]
+
+
+def drafts() -> list:
+    """Markers of the drafts that are due, as inputs."""
+    return [ancient(draft.marker) for draft in turns.due(PLAN)]
 
 
 def job_of(kind: str, wildcards) -> Job:
@@ -111,6 +127,11 @@ def needed(kind: str) -> Callable:
     return called(inputs)
 
 
+def place(kind: str) -> Callable:
+    """A rule's priority, from the place of each of its jobs in the order of work; a draft comes as soon as it can."""
+    return lambda wildcards: PLACES.get(job_of(kind, wildcards).digest, len(PLACES) + 1)
+
+
 def asked(kind: str) -> dict[str, Callable]:
     """A rule's resources, from the forecast of each of its jobs; more memory and minutes at each further attempt."""
     functions = {
@@ -122,14 +143,20 @@ def asked(kind: str) -> dict[str, Callable]:
 
 
 def command(kind: str) -> str:
-    """A rule's shell command. Progress and errors go to the terminal, each line with the job's name, and into the log.
+    """A rule's shell command."""
+    return run(f"{kind} $(dirname {{output}}) --study {STUDY_FILE}")
+
+
+def run(words: str, name: str = "{wildcards.artifact}") -> str:
+    """A shell command that calls finefit, its output in the rule's log.
+
+    Where no screen shows the run, the terminal has it too, each line with what it makes.
 
     SIGTERM is for finefit alone, which then keeps its state: it takes the shell's place, and the filters of its output
     do not hear the signal that a scheduler sends to the whole group. The shell's own loop names the lines, because a
     `sed` that does not wait for a full buffer is spelled differently on every system.
     """
-    named = 'while IFS= read -r line || [ -n "$line" ]; do printf \'%s\\n\' "{wildcards.artifact}: $line"; done'
-    return (
-        f"exec {FINEFIT} {kind} $(dirname {{output}}) --study {STUDY_FILE}"
-        f" > >(trap '' TERM; {named} | tee {{log}}) 2>&1"
-    )
+    if SHOWN:
+        return f"exec {FINEFIT} {words} >> {{log}} 2>&1"
+    named = f'while IFS= read -r line || [ -n "$line" ]; do printf \'%s\\n\' "{name}: $line"; done'
+    return f"exec {FINEFIT} {words} > >(trap '' TERM; {named} | tee {{log}}) 2>&1"

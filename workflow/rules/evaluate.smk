@@ -15,6 +15,7 @@ rule reference:
         log_of("reference"),
     wildcard_constraints:
         artifact=OTHERS["reference"],
+    priority: place("reference")
     conda:
         ENVIRONMENT
     resources:
@@ -35,6 +36,7 @@ rule judge:
         log_of("judge"),
     wildcard_constraints:
         artifact=OTHERS["judge"],
+    priority: place("judge")
     conda:
         ENVIRONMENT
     resources:
@@ -55,6 +57,7 @@ rule denoise:
         log_of("denoise"),
     wildcard_constraints:
         artifact=OTHERS["denoise"],
+    priority: place("denoise")
     conda:
         ENVIRONMENT
     resources:
@@ -75,6 +78,7 @@ rule evaluate:
         log_of("evaluate"),
     wildcard_constraints:
         artifact=rf"(?!({'|'.join(OTHERS.values())})/).+",
+    priority: place("evaluate")
     conda:
         ENVIRONMENT
     resources:
@@ -93,6 +97,7 @@ rule utility:
         update(marker("utility")),
     log:
         log_of("utility"),
+    priority: place("utility")
     conda:
         ENVIRONMENT
     resources:
@@ -111,6 +116,7 @@ rule report:
         update(marker("report")),
     log:
         log_of("report"),
+    priority: place("report")
     conda:
         ENVIRONMENT
     resources:
@@ -119,3 +125,24 @@ rule report:
         "report {wildcards.artifact}"
     shell:
         command("report")
+
+
+rule draft:
+    """The report of the first seeds, while the others are computed."""
+    input:
+        needed("draft"),
+    output:
+        update(marker("draft")),
+    log:
+        log_of("draft"),
+    priority: place("draft")
+    conda:
+        ENVIRONMENT
+    resources:
+        **asked("draft"),
+    params:
+        seeds=lambda wildcards, output: DRAFTS[str(output)].seeds,
+    message:
+        "draft {wildcards.artifact}"
+    shell:
+        run(f"report --seeds {{params.seeds}} --study {STUDY_FILE}")

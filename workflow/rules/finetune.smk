@@ -11,6 +11,7 @@ rule source:
         log_of("source"),
     wildcard_constraints:
         artifact=r"source/.+",
+    priority: place("source")
     conda:
         ENVIRONMENT
     resources:
@@ -31,6 +32,7 @@ rule finetune:
         log_of("finetune"),
     wildcard_constraints:
         artifact=r"(?!source/).+",  # what is no run, and stands in the same folder
+    priority: place("finetune")
     conda:
         ENVIRONMENT
     resources:
@@ -49,6 +51,7 @@ rule sample:
         update(marker("sample")),
     log:
         log_of("sample"),
+    priority: place("sample")
     conda:
         ENVIRONMENT
     resources:

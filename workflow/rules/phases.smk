@@ -1,4 +1,8 @@
-"""A target per phase of the study: what a stage of dvc.yaml asks for."""
+"""A target per phase of the study: what a stage of dvc.yaml asks for.
+
+Phases that go by seed ask for the drafts that are due too: so a stage of dvc that trains also draws and scores what the
+first seeds made, before it trains the last.
+"""
 
 for _phase in dict.fromkeys(phase for phase, _ in PHASES.values()):
 
@@ -7,6 +11,7 @@ for _phase in dict.fromkeys(phase for phase, _ in PHASES.values()):
             f"phase_{_phase}"
         input:
             markers(PLAN.phase(_phase)),
+            drafts() if turns.goes_by_seed(PLAN, _phase) else [],
         localrule: True
         message:
             f"{_phase}: complete"
@@ -26,4 +31,4 @@ rule rehearse:
     message:
         f"rehearsal of {STUDY.name}"
     shell:
-        f"{FINEFIT} rehearse {STUDY_FILE} > >(tee {{log}}) 2>&1"
+        run(f"rehearse {STUDY_FILE}", STUDY.name)

@@ -9,6 +9,7 @@ rule data:
         update(marker("data")),
     log:
         log_of("data"),
+    priority: place("data")
     conda:
         ENVIRONMENT
     resources:
@@ -27,6 +28,7 @@ rule hierarchy:
         update(marker("hierarchy")),
     log:
         log_of("hierarchy"),
+    priority: place("hierarchy")
     conda:
         ENVIRONMENT
     resources:
@@ -45,6 +47,7 @@ rule base:
         update(marker("base")),
     log:
         log_of("base"),
+    priority: place("base")
     conda:
         ENVIRONMENT
     resources:
@@ -63,6 +66,7 @@ rule latents:
         update(marker("latents")),
     log:
         log_of("latents"),
+    priority: place("latents")
     conda:
         ENVIRONMENT
     resources:
