@@ -189,6 +189,17 @@ def test_faults_that_are_no_jobs_are_shown_as_snakemake_says_them(plan):
     assert file.getvalue() == "params.yaml:3: seeds\n", "before there is a study"
 
 
+def test_what_snakemake_lists_is_shown_and_what_it_says_of_a_run_is_not(plan):
+    lists, runs = Run(plan, terminal=False), Run(plan, terminal=False)
+    for run, last in ((lists, {}), (runs, {"event": LogEvent.RUN_INFO})):
+        run.event("phase_data")
+        run.event("Job stats: ...", **last)
+        run.event("Select jobs to execute...")
+        run.display.close()
+    assert lists.said.splitlines()[1:] == ["phase_data", "Job stats: ...", "Select jobs to execute..."]
+    assert len(runs.said.splitlines()) == 1
+
+
 def test_the_address_of_a_draft_is_told_when_it_is_drawn(plan):
     run, (draft,) = Run(plan, terminal=True), turns.drafts(plan)
     run.info(50, "draft", draft.marker.stem)

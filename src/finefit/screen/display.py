@@ -32,6 +32,8 @@ class Display:
         self.console, self.now = console, now
         self.state: State | None = None
         self._live: Live | None = None
+        self._held: list[str] = []  # what Snakemake said; shown in the end where neither a job nor an error was
+        self._spoken = False
         self._drafts: dict[str, turns.Draft] = {}
 
     def handle(self, record: LogRecord) -> None:
@@ -43,7 +45,11 @@ class Display:
         elif event is None or self.state is None:
             if self.matters(record, text):
                 self.say(text)
+                self._spoken = True
+            elif event is None and not self._spoken:
+                self._held.append(text)
         elif event == "run_info":
+            self._spoken = True
             self.show()
         elif event == "job_info" and own["log"]:  # a rule without a log only gathers what others made
             artifact, (log, *_) = own["wildcards"].get("artifact", ""), own["log"]
@@ -54,6 +60,7 @@ class Display:
             self.failed(own["jobid"])
         elif event == "error" and not (self.state.failed and own["exception"] in OF_JOBS):
             self.say(text)
+            self._spoken = True
 
     def matters(self, record: LogRecord, text: str) -> bool:
         """Whether a line that is no event of a job is shown."""
@@ -104,7 +111,9 @@ class Display:
         self.console.print(Text(text, style), soft_wrap=True)
 
     def close(self) -> None:
-        """Take the screen away; what stays is how far the study is."""
+        """Take the screen away; what stays is how far the study is, or all that was said where no job was to run."""
+        for text in [] if self._spoken else self._held:
+            self.say(text)
         if self._live is not None and self.state is not None:
             self._live.stop()
             self._live = None
