@@ -227,6 +227,19 @@ def test_a_checkout_of_another_user_is_told_with_gits_own_remedy(tmp_path, monke
     assert verdict == "ok" and said.startswith("commit ")
 
 
+def test_what_stands_says_so_and_how_it_is_made_again(tmp_path, monkeypatch, capsys):
+    """What `snakemake -R` and `-F` come to."""
+    monkeypatch.chdir(tmp_path)
+    for kind, remedy in {
+        "finetune": "delete that folder to make it again",
+        "report": "`finefit report --rebuild`",
+    }.items():
+        job = Job(kind, "toy", {})
+        for _ in range(2):
+            store.produce(job, lambda job, out, scratch: (out / "a").write_text("a"))
+        assert f"{job.path}: stands; {remedy}" in capsys.readouterr().out
+
+
 # Kinds of jobs.
 
 STUDIES = ["params", *(file.stem for file in sorted((ROOT / "studies").glob("*.yaml")))]
