@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from PIL import Image
 
 from finefit.data import letters
 from finefit.sampling import grid, runs
+from finefit.sampling.trained import untouched
+from finefit.study import reading
+from finefit.study.plan import Plan
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_grid_shows_every_picture_unsmoothed_at_its_place():
@@ -93,3 +101,19 @@ def test_letters_are_those_of_a_font_that_has_them(fresh_letters, monkeypatch, t
     rows = {name: np.full((1, 8, 8, 3), 255, np.uint8) for name in ("鲤鱼", "class 3")}
     sheet = np.asarray(grid.grid(rows, []))
     assert (sheet[: sheet.shape[0] // 2] == 0).any(), "its letters are drawn"
+
+
+def test_the_shipped_base_draws_its_own_classes_without_any_job(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    plan = Plan(reading.load(Path("params.yaml")))
+    base = untouched(plan)
+    assert len(base.classes) == 1024 + 16, "fine classes and shapes: studies/base.yaml"
+    assert base.guidance == ("base",), "it has a null row to be guided away from"
+    (drawn,) = base.sample([base.classes[3]], steps=4)
+    again, other = base.sample([base.classes[3]] * 2, steps=4)
+    assert np.array_equal(drawn, again) and not np.array_equal(drawn, other)
+    grid.of_base(plan, [base.classes[3], "ring"], 2, 0, tmp_path / "sheet.png")
+    width, height = Image.open(tmp_path / "sheet.png").size
+    assert height == 2 * (96 + grid.MARGIN) + grid.MARGIN and width > 2 * 96
+    with pytest.raises(ValueError, match="no class 'curlew'"):
+        grid.of_base(plan, ["curlew"], 1, 0, tmp_path / "sheet.png")

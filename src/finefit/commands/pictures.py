@@ -21,16 +21,21 @@ ClassNames = Annotated[
 @app.command()
 def grid(
     file: Annotated[Path, typer.Argument(help="The picture to write, .png or .jpg.")],
-    classes: ClassNames,
-    method: Annotated[str, typer.Option(help="An entry of the study's methods.")],
+    classes: ClassNames = "",
+    method: Annotated[
+        str | None, typer.Option(help="An entry of the study's methods; the untouched base where left out.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="One of the study's seeds.")] = 0,
     count: Annotated[int, typer.Option(min=1, help="Pictures of each class.")] = 4,
     study: StudyFile = PARAMS,
 ) -> None:
-    """Draw pictures of some classes from one fine-tuned method, a labelled row for each."""
-    from finefit.sampling.grid import of_method
+    """Draw pictures of some classes, a labelled row for each, from one fine-tuned method or from the base itself."""
+    from finefit.sampling import grid
 
-    of_method(plan_of(study), method, split(classes), count, seed, file)
+    if method is None:
+        grid.of_base(plan_of(study), split(classes), count, seed, file)
+    else:
+        grid.of_method(plan_of(study), method, split(classes), count, seed, file)
     print(file)
 
 

@@ -12,10 +12,11 @@ from finefit.data.names import ids_of
 from finefit.jobs import store
 from finefit.jobs.faults import require_folder
 from finefit.sampling.runs import classes_of, job_of
-from finefit.sampling.trained import load
+from finefit.sampling.trained import load, untouched
 from finefit.study.plan import Plan
 
 PAPER, INK, MARGIN = "white", "black", 6
+FIRST = 8  # classes of a base that are drawn where none is named
 SMALLEST = 96  # pixels of a side in the grid, to which smaller pictures are enlarged without smoothing
 
 
@@ -81,6 +82,17 @@ def of_method(plan: Plan, entry: str, names: list[str], count: int, seed: int, f
     check_file(file)
     drawn = pictures(plan, entry, names, count, seed)
     grid(dict(zip(labels(plan, entry, names, seed), drawn, strict=True)), []).save(file)
+
+
+def of_base(plan: Plan, names: list[str], count: int, seed: int, file: Path) -> None:
+    """Write a grid of the untouched base: a row per class of its own training, the first ones where none is named."""
+    check_file(file)
+    base = untouched(plan)
+    shown = names or list(base.classes[:FIRST])
+    asked, classes = plan.study.sample, [name for name in shown for _ in range(count)]
+    drawn = base.sample(classes, seed, steps=asked.steps, scale=asked.scale)
+    rows = np.stack([np.asarray(picture) for picture in drawn]).reshape(len(shown), count, *np.shape(drawn[0]))
+    grid(dict(zip(shown, rows, strict=True)), []).save(file)
 
 
 def of_methods(plan: Plan, entries: list[str], names: list[str], seed: int, file: Path) -> None:

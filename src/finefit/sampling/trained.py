@@ -1,4 +1,7 @@
-"""A fine-tuned run opened from its folder alone, ready to draw: `finefit.load` and every command that draws use it."""
+"""A fine-tuned run opened from its folder alone, ready to draw: `finefit.load` and every command that draws use it.
+
+So is a study's base as it is before any fine-tuning.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,17 @@ from torch import Tensor
 
 from finefit import codecs, processes
 from finefit.codecs import Codec
-from finefit.data import names
+from finefit.data import names, sources
 from finefit.deltas.delta import load_delta
+from finefit.deltas.network import with_own_classes
 from finefit.jobs import store
 from finefit.jobs.devices import device_here
-from finefit.models.checkpoint import read_base
+from finefit.models.checkpoint import read_base, read_class_table
 from finefit.models.dit import DiT
+from finefit.models.shapes import Shape
 from finefit.sampling.networks import beside_base, frozen
 from finefit.sampling.sample import sample
+from finefit.study.plan import Plan
 
 Guidance = Literal["learned", "null", "superclass", "base", "none"]
 
@@ -158,6 +164,34 @@ def load(path: Path) -> Trained:
         precision,
         device,
         run["settings"]["network"],
+    )
+
+
+def untouched(plan: Plan) -> Trained:
+    """A study's base, which draws the classes that it was itself trained on; no job has to have run.
+
+    Raises:
+        ValueError: the study starts from none, or its file does not hold the network that the study says.
+    """
+    asked, latents = plan.study.base, plan.kind("latents")[0].settings
+    if asked.weights is None:
+        raise ValueError(f"study {plan.study.name!r} starts from no base; name one of its methods")
+    file, device = sources.fetch(asked.weights), device_here()
+    facts = codecs.CODECS[latents["codec"]["name"]]
+    shape = Shape(asked.size, asked.patch, latents["resolution"] // facts.factor, facts.channels)
+    model = with_own_classes(file, shape, asked.null_row)
+    pair = beside_base(model, file, asked.null_row)
+    known = read_class_table(file, asked.null_row).names or tuple(map(str, range(model.y_embedder.num_classes)))
+    return Trained(
+        file,
+        frozen(model, "auto", device),
+        pair and frozen(pair, "auto", device),
+        codecs.load(latents["codec"]).to(device),
+        known,
+        ("base",) if pair else (),
+        "auto",
+        device,
+        {"size": asked.size, "patch": asked.patch, "process": asked.weights_process or asked.process},
     )
 
 
