@@ -1,3 +1,4 @@
+# make first               pictures of what the shipped network knows, in first.png, before anything is trained
 # make study               the study of params.yaml, through dvc and snakemake; make study STUDY=smoke runs studies/smoke.yaml
 # make evidence            that study and the small ones beside it, which together test what the papers claim, then the ledger
 # make test                the tests
@@ -17,7 +18,10 @@ UNVERSIONED := $(if $(wildcard .git),,yes)
 PYTHON := $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: study evidence test test-long lint test-slurm sheet base base-flow base-photo
+.PHONY: first study evidence test test-long lint test-slurm sheet base base-flow base-photo
+
+first: .venv/ready
+	finefit grid first.png
 
 # Where the plan begins with no missing job, snakemake is not started to find that out once more.
 study: .venv/ready
@@ -26,6 +30,7 @@ study: .venv/ready
 	    set -x; dvc repro || { snakemake; false; })
 	$(if $(UNVERSIONED),@echo "No git here: no version of the artifacts is kept. For that: git init && git add -A && git commit && make study")
 	@echo "The report: reports/$$(sed -n 's/^name: *//p' $(STUDY_FILE))/index.html"
+	@echo "For finefit, snakemake and dvc by name in this terminal: . .venv/bin/activate"
 
 # What mini leaves open: each study answers one question (docs/studies.md), at most half an hour of two cores.
 EVIDENCE := depth rates factors resolution shift fewshot
@@ -78,19 +83,14 @@ base-photo: .venv/ready
 	snakemake phase_finetune --configfile studies/base-photo.yaml
 	finefit export-base data/base/photo-32.safetensors --study studies/base-photo.yaml
 
-# uv where it is installed (seconds), else pip (minutes). uv does not read pip's configuration, so it is told of the
-# local wheel folders that pip would search. The package itself is built by the pinned setuptools: nothing is fetched.
+# pip brings uv, and uv the packages, in parallel; where it cannot, pip does, which takes minutes. uv does not read pip's
+# configuration, so it is told of the local wheel folders that pip would search. The package itself is built by the
+# pinned setuptools: nothing is fetched.
 .venv/ready: requirements.lock pyproject.toml
-	@if command -v uv > /dev/null; then \
-	    wheels=$$($(PYTHON) -m pip config get global.find-links 2> /dev/null | sed 's/[^ ][^ ]*/--find-links &/g'); \
-	    set -x; \
-	    uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
-	    uv pip install --python .venv/bin/python $$wheels -r requirements.lock && \
-	    uv pip install --python .venv/bin/python --no-deps --no-build-isolation -e .; \
-	else \
-	    set -x; \
-	    $(PYTHON) -m venv .venv && \
-	    .venv/bin/pip install -r requirements.lock && \
-	    .venv/bin/pip install --no-deps --no-build-isolation -e .; \
-	fi
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --no-compile --constraint requirements.lock uv || true
+	wheels=$$(.venv/bin/pip config get global.find-links 2> /dev/null | sed 's/[^ ][^ ]*/--find-links &/g'); \
+	    .venv/bin/uv pip install --quiet --python .venv/bin/python $$wheels -r requirements.lock || \
+	    .venv/bin/pip install --no-compile -r requirements.lock
+	.venv/bin/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
