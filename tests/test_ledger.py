@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -109,8 +111,13 @@ def test_the_readmes_verdicts_are_the_ledgers(in_root):
     with pytest.raises(ValueError, match="no place for the table"):
         readme.replace_verdicts("# A page\n", file)
     lines = ledger.load(file)
-    lines[0]["verdict"] = "not reproduced"
-    assert readme.verdicts(lines) != readme.verdicts(ledger.load(file))
+    told = readme.verdicts(lines).splitlines()
+    assert [line[3 : line.index("]")] for line in told] == list(dict.fromkeys(one["paper"] for one in lines))
+    ours = Counter(one["verdict"] for one in lines if one["paper"] == "DiffFit")
+    (row,) = (line for line in told if line.startswith("- [DiffFit]"))
+    assert {name: int(number) for number, name in re.findall(r"(\d+) ((?:not |equal |incon|repro)[\w ]+)", row)} == ours
+    before, lines[0]["verdict"] = lines[0]["verdict"], "equal within the margin"
+    assert readme.verdicts(lines) != "\n".join(told) + "\n" and before != lines[0]["verdict"]
 
 
 def finding(mean: float, metric: str, seeds: int, half: float = 1.0) -> dict:

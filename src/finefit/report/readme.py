@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from finefit.analysis import kept
-from finefit.claims import ledger
+from finefit.claims import ledger, rules
 from finefit.claims.record import Record
 from finefit.report.text import cell, number, plural
 
@@ -56,20 +57,12 @@ def between(page: str, start: str, table: str, end: str) -> str:
 
 
 def verdicts(lines: list[Record]) -> str:
-    """The README's short table: the claims that a study tested, those about counts of parameters in one row."""
-    rows = ["| claim | paper | verdict | study |", "|---|---|---|---|"]
-    tested = [one for one in lines if one["studies"]]
-    for one in tested:
-        if one["rule"] != "prints_as":
-            names = one["studies"][0]["study"] if one["studies"][0]["findings"][0]["made"] else "calculation"
-            rows.append(f"| {one['claim']} | {one['paper']} | **{one['verdict']}** | {names} |")
-    counts = [one["verdict"] for one in tested if one["rule"] == "prints_as"]
-    if counts:
-        right = counts.count("reproduced")
-        rows.append(
-            f"| Trained parameters as printed ({plural(len(counts), 'claim')}) | both | "
-            f"{right} reproduced, {len(counts) - right} not | count |"
-        )
-    rest = len(lines) - len(tested)
-    rows.append(f"| {plural(rest, 'further claim')} | both | not run at this size | |")
+    """The README's verdicts: a line a paper, with how many of its claims have which."""
+    papers: dict[str, Counter[str]] = {}
+    for one in lines:
+        papers.setdefault(one["paper"], Counter())[one["verdict"]] += 1
+    rows = []
+    for paper, found in papers.items():
+        counted = ", ".join(f"{found[verdict]} {verdict}" for verdict in rules.VERDICTS if found[verdict])
+        rows.append(f"- [{paper}]({ledger.FOLDER.as_posix()}/ledger.html), {plural(found.total(), 'claim')}: {counted}")
     return "\n".join(rows) + "\n"
