@@ -31,7 +31,8 @@ METRICS = (
 RUN = ("trained_parameters", "total_parameters", "trained_share", "delta_bytes")
 COST = ("train_seconds", "train_peak_bytes", "sample_seconds")
 PUBLISHED = ("fid", "lpips")  # by the published networks
-OF_RUN = ("denoising_loss", "drift")  # scores that a run has by itself, the same however it is sampled
+# What a run has by itself, the same however it is sampled.
+OF_RUN = ("denoising_loss", "drift", "train_seconds")
 ROW = ["group", "variant", "entry", "guidance", "scale", "main"]  # what one row of `variants` is
 
 
