@@ -141,9 +141,11 @@ def test_tables_sort_and_copy(made_up_site, browser):
 
 def test_figures_come_as_vectors_and_bitmaps(made_up_site, browser):
     opened(browser, made_up_site / "index.html")
-    files = browser.execute_script(
-        "return [...document.querySelectorAll('figure a[download]')].map(a => [a.download, a.href])"
-    )
+    files = browser.execute_async_script("""
+        const links = [...document.querySelectorAll("figure a[download]")], done = arguments[0];
+        const content = async link => [link.download, link.download.endsWith("png") ? await bitmap(link) : link.href];
+        Promise.all(links.map(content)).then(done);
+    """)
     assert len(files) == 2 * len(browser.find_elements("css selector", "figure.chart")) > 0
     for name, address in files:
         content = base64.b64decode(address.partition(",")[2])
@@ -172,3 +174,67 @@ def test_it_prints(made_up_site, browser):
     opened(browser, made_up_site / "index.html")
     printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
     assert printed.startswith(b"%PDF") and len(printed) > 20_000
+
+
+def test_the_answer_comes_first_then_chart_pictures_and_tables(made_up_site, browser):
+    opened(browser, made_up_site / "index.html")
+    tops = browser.execute_script("""
+        const marks = ["h1", ".answers", "figure.chart", "table.pictures", "table.results", "table.matrix"];
+        return marks.map(mark => document.querySelector("main " + mark).getBoundingClientRect().top);
+    """)
+    assert tops == sorted(tops)
+    assert tops[1] < 900  # on the first screen
+    assert (made_up_site / "index.html").stat().st_size < 1_500_000
+    ends = browser.execute_script("return [...document.querySelectorAll('.answers strong')].map(e => e.innerText)")
+    assert ends[0] == "nearest pictures" and "smallest file" in ends
+
+
+def test_pairs_are_a_square_of_signs_and_the_table_waits_in_a_drawer(made_up_site, browser):
+    opened(browser, made_up_site / "index.html")
+    square = browser.execute_script("""
+        const table = document.querySelector("table.matrix");
+        const names = [...table.tBodies[0].rows].map(row => row.cells[0].innerText);
+        const heads = [...table.tHead.rows[0].cells].slice(1).map(cell => cell.innerText);
+        const unsaid = [...table.querySelectorAll("td:not(.self)")].filter(cell => !cell.title).length;
+        const others = [...table.querySelectorAll("td:not(.self)")];
+        const shades = new Set(others.map(cell => getComputedStyle(cell).backgroundColor));
+        const drawer = table.closest(".scroll").nextElementSibling.nextElementSibling;
+        const closed = drawer.getBoundingClientRect().height;
+        drawer.querySelector("summary").click();
+        return [names, heads, unsaid, [...shades], closed, drawer.getBoundingClientRect().height,
+                drawer.querySelectorAll("table.pairs tbody tr").length];
+    """)
+    names, heads, unsaid, shades, closed, opened_, rows = square
+    assert names == heads and len(names) == 4
+    assert unsaid == 0
+    assert "rgba(0, 0, 0, 0)" not in shades  # each has a colour of its own
+    assert closed < 60 < opened_ and rows == 6
+
+
+def test_sections_without_content_are_left_out_of_page_and_bar(made_up_site, browser):
+    opened(browser, made_up_site / "index.html")
+    links, heads = browser.execute_script("""
+        const text = element => element.innerText.replace("¶", "").trim();
+        const all = mark => [...document.querySelectorAll(mark)].map(text);
+        return [all("nav .sections a"), all("main h2")];
+    """)
+    assert links == heads
+    assert "Guidance" in links and "From data set to data set" not in links and "Learning rates" not in links
+
+
+def test_tables_of_text_stack_on_a_phone(made_up_site, browser):
+    seen = """
+        document.querySelectorAll("details.more").forEach(drawer => drawer.open = true);
+        const row = document.querySelector("table.pairs tbody tr");
+        const boxes = [...row.cells].map(cell => cell.getBoundingClientRect());
+        const label = getComputedStyle(row.cells[1], "::before").content;
+        return [boxes.map(box => box.left), boxes.map(box => box.top), label,
+                row.closest(".scroll").scrollWidth - row.closest(".scroll").clientWidth];
+    """
+    opened(browser, made_up_site / "index.html", 390)
+    lefts, tops, label, beyond = browser.execute_script(seen)
+    assert len(set(lefts)) == 1 and tops == sorted(set(tops))
+    assert label == '"difference in fd_probe"' and beyond <= 0
+    opened(browser, made_up_site / "index.html", 1280)
+    lefts, tops, label, _ = browser.execute_script(seen)
+    assert len(set(tops)) == 1 and lefts == sorted(set(lefts)) and label == "none"

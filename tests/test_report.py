@@ -26,13 +26,14 @@ from finefit.analysis.tables import metrics
 from finefit.claims import theory
 from finefit.exhibits import embeddings, factors, papers
 from finefit.report import (
+    answers,
     classes,
     costs,
     drawers,
     figures,
     further,
     guidance,
-    overview,
+    matrix,
     pairs,
     readme,
     sheets,
@@ -130,8 +131,8 @@ def test_what_is_missing_is_pending(made_up_study):
     for job in made_up_study.jobs:
         job.marker.unlink(missing_ok=True)
     found = collect.read("study.yaml")
-    parts = [tables.results, pairs.separations, figures.against_share, figures.guidance_curves, guidance.sweep]
-    parts += [figures.losses, sheets.compared, sheets.by_method, drawers.drawers, overview.findings, further.scores]
+    parts = [tables.results, pairs.separations, figures.against_cost, figures.guidance_curves, guidance.sweep]
+    parts += [figures.losses, sheets.compared, sheets.by_method, drawers.drawers, answers.which, further.scores]
     parts += [
         classes.comparison,
         costs.cost,
@@ -219,7 +220,8 @@ def test_classes_are_compared_as_blocks(made_up_study):
     assert difference.mean == pytest.approx((accuracy["flat"] - accuracy["full"]).mean())
     assert difference.freedom == 3 * (CLASSES - 1)
     shown = classes.comparison(found).data
-    assert text.measured(difference, "class_accuracy") in shown and shown.count("<tr>") == 1 + 6
+    assert text.measured(difference, "class_accuracy") in shown
+    assert between(shown, '<table class="classes">', "</table>").count("<tr>") == 1 + 6
 
 
 def test_a_method_that_failed_leaves_the_others_compared(made_up_study):
@@ -235,7 +237,11 @@ def test_a_method_that_failed_leaves_the_others_compared(made_up_study):
         "higher",
         "not separated",
     }
+<<<<<<< HEAD
     for part in (tables.results, pairs.separations, overview.findings, classes.comparison, figures.against_share):
+=======
+    for part in (tables.results, pairs.separations, answers.which, classes.comparison, figures.against_cost):
+>>>>>>> dd92dc8 (The page answers before it explains)
         assert part(found).data
 
 
@@ -245,6 +251,40 @@ def test_scale_factors_are_recovered_inside_the_family_only():
     more, fewer = (np.mean([theory.recovery(8, n, seed)[-1] for seed in range(8)]) for n in (16_000, 1_000))
     assert more == pytest.approx(fewer / 4, rel=0.4)  # the square root of sixteen
     assert theory.unexplained(8, 0, shear=0.0) < 1e-4 < 0.1 < theory.unexplained(8, 0, shear=0.4)
+
+
+def test_a_section_without_content_is_left_out_from_the_bar_too():
+    def ran(*outputs: str):
+        shown = [nbformat.v4.new_output("execute_result", {"text/html": text}) for text in outputs]
+        return nbformat.v4.new_code_cell("f()", outputs=shown, execution_count=1)
+
+    prose = nbformat.v4.new_markdown_cell
+    cells = [
+        prose("# Title"), ran("<p>first</p>"),
+        prose("## Silent\n\nNothing follows."), ran(""), ran(),
+        prose("## Half"), ran("<p>half</p>"), prose("### Silent part"), ran(""), prose("### Loud part"), ran("loud"),
+        prose("## Prose alone\n\nWords."),
+        prose("## Not reached"), nbformat.v4.new_code_cell("g()"),
+    ]  # fmt: skip
+    page = site.render(nbformat.v4.new_notebook(cells=cells), "study", "x")
+    bar = between(page, '<div class="sections">', "</nav>")
+    assert re.findall(r">([^<]+)</a>", bar) == ["Half", "Prose alone", "Not reached"]
+    assert "Silent" not in page and "Nothing follows" not in page
+    assert "half" in page and "Loud part" in page and "loud" in page
+
+
+def test_a_matrix_of_pairs_has_a_sign_and_a_sentence_for_each():
+    told = {("a", "b"): "lower", ("b", "a"): "higher", ("a", "c"): "equal within the margin"}
+    shown = matrix.matrix(told | {("b", "c"): "not separated"}, ["a", "b", "c"], "fd_probe")
+    cells = re.findall(r'<td class="(\w+)"(?: title="([^"]*)")?>(?:<span[^>]*>(.?)</span>)?</td>', shown)
+    assert [(shade, sign) for shade, _, sign in cells] == [
+        ("self", ""), ("good", "−"), ("equal", "="),
+        ("bad", "+"), ("self", ""), ("open", "·"),
+        ("open", ""), ("open", ""), ("self", ""),
+    ]  # fmt: skip
+    assert cells[1][1] == "a: lower than b" and cells[6][1] == "c: no interval beside a"
+    better = {shade: matrix.shade("higher", shade) for shade in ("lower", "higher", "neither")}
+    assert better == {"lower": "bad", "higher": "good", "neither": "apart"}
 
 
 def test_beside_a_failing_notebook_the_other_pages_stand(tmp_path, monkeypatch):

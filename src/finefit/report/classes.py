@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from html import escape
-from itertools import combinations
+from itertools import combinations, permutations
 
+import pandas as pd
 from IPython.display import HTML
 
 from finefit.analysis.blocks import Fit
 from finefit.analysis.classes import METRICS, by_class
 from finefit.analysis.collect import Results
-from finefit.analysis.decisions import verdict
+from finefit.analysis.decisions import Verdict, verdict
 from finefit.analysis.scores import key, of_group
-from finefit.report.text import PENDING, heading, measured, table
+from finefit.report.matrix import Better, drawer, matrix
+from finefit.report.pairs import by_mean
+from finefit.report.text import PENDING, heading, measured, plural, table
+
+BETTER: dict[str, Better] = {"class_accuracy": "higher", "superclass_accuracy": "higher", "diversity_probe": "neither"}
 
 
 def comparison(found: Results) -> HTML:
-    """Per group: every pair of methods at the main scale, its difference in each metric over the classes."""
+    """Per group: a matrix of all pairs of methods for each metric over the classes, and the differences in a drawer."""
     parts = []
     for group in found.groups:
         fits = {metric: by_class(found, group, metric) for metric in METRICS}
@@ -28,8 +33,24 @@ def comparison(found: Results) -> HTML:
             ]
             for first, second in combinations(rows, 2)
         ]
-        parts.append(heading(group, len(found.groups)) + table(["pair", *METRICS], body, "classes"))
+        if not body:
+            continue
+        parts.append(heading(group, len(found.groups)))
+        for metric, better in BETTER.items():
+            names = by_mean(found, group, metric)[:: -1 if better == "higher" else 1]
+            parts.append(f"<h4>{metric}</h4>{matrix(verdicts(fits[metric], rows, metric), names, metric, better)}")
+        told = f"Every pair: {plural(len(body), 'difference')} in each score, with intervals"
+        parts.append(drawer(told, table(["pair", *METRICS], body, "classes")))
     return HTML("".join(parts))
+
+
+def verdicts(fit: Fit, rows: list[pd.Series], metric: str) -> dict[tuple[str, str], Verdict]:
+    """What the classes support of every ordered pair of rows that both have the metric."""
+    known = [row for row in rows if key(row, metric) in fit.values.index]
+    return {
+        (first["variant"], second["variant"]): verdict(fit.difference(key(first, metric), key(second, metric)))
+        for first, second in permutations(known, 2)
+    }
 
 
 def cell(fit: Fit, first: str, second: str, metric: str) -> str:

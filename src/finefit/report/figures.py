@@ -9,67 +9,82 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from finefit.analysis.collect import Results
+from finefit.analysis.scores import Scores, of_group
 from finefit.report.drawers import made_from
 from finefit.report.style import FAINT, INK, LINES, chart, colour, marker, panels
-from finefit.report.text import duration, number
+from finefit.report.text import number
 
 NOT_DRAWN = HTML('<p class="pending">pending: nothing of this is made yet</p>')
-AREA = 420.0  # square points of the marker of the longest training
+COSTS = {"trained_parameters": "trained parameters", "train_seconds": "training time of a run (s)"}
 
 
-def against_share(found: Results) -> HTML:
-    """fd_probe against the share of trained parameters; a marker's area is training time, bars are intervals."""
-    shown = found.main[found.main["fd_probe"].map(lambda e: e.count > 0) & found.main["trained_share"].notna()]
+def against_cost(found: Results) -> HTML:
+    """The distance to real pictures over trained parameters and over training time, a row of two panels per group."""
+    shown = found.main[found.main[found.distance].map(lambda e: e.count > 0) & found.main["trained_parameters"].notna()]
     if shown.empty:
         return NOT_DRAWN
-    figure, axes = panels(shown["group"].nunique())
-    longest = max(row.mean for row in shown["train_seconds"])
-    for axis, (group, part) in zip(axes, shown.groupby("group", sort=False), strict=True):
-        repeated = part["entry"].duplicated(keep=False)
-        for (_, row), twice in zip(part.iterrows(), repeated, strict=True):
-            share, distance, own = 100 * row["trained_share"], row["fd_probe"], colour(found.plan.study, row["entry"])
-            half = None if math.isnan(distance.half) else distance.half
-            axis.errorbar(share, distance.mean, half, color=own, capsize=3, elinewidth=1.2)
-            fill = "none" if twice and row["guidance"] == "null" else to_rgba(own, 0.35)
-            area = AREA * row["train_seconds"].mean / longest
-            shape = {"marker": marker(found.plan.study, row["entry"]), "facecolors": fill, "edgecolors": own}
-            axis.scatter(share, distance.mean, area, **shape)
-        label_beside(axis, part)
-        floor_lines(axis, found.reference(group))
-        axis.set(xscale="log", xlabel="trained share of all parameters (%)", ylabel="fd_probe")
-        axis.set_title(group if len(axes) > 1 else "")
-        axis.set_xlim(min(50 * part["trained_share"].min(), 1), 130)
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        highest = max(row.mean for row in part["fd_probe"])  # two seeds' intervals can dwarf all else
-        axis.set_ylim(0, min(max(axis.get_ylim()[1], 1.15 * highest), 1.6 * highest))
+    groups = list(shown["group"].unique())
+    figure, axes = panels(len(COSTS), 3.9, len(groups))
+    for place, group in enumerate(groups):
+        for axis, cost in zip(axes[len(COSTS) * place :], COSTS, strict=False):
+            points(axis, found, of_group(shown, group), cost)
+            floor_lines(axis, found.reference(group), found.distance)
+            axis.set_title(group if len(groups) > 1 else "")
     return chart(
         figure,
-        "Distance to real pictures against the share of trained parameters, one marker per method",
-        f"Lower is nearer to real pictures, further left trains less. A marker's area is training time, the largest "
-        f"{duration(longest)}. Bars are 95 % intervals that hold together; one that meets the frame goes on beyond it.",
+        "Distance to real pictures over trained parameters and over training time, one marker per method",
+        "Lower is nearer to real pictures, further left costs less. Bars are 95 % intervals that hold together; one "
+        "that meets the frame goes on beyond it. Both costs are on logarithmic axes.",
         made_from(shown),
     )
 
 
-def label_beside(axis: Axes, part: pd.DataFrame) -> None:
-    """Name each point: to its right, or to its left near the right edge; names of close points are moved apart."""
-    ordered = sorted(part.to_dict("records"), key=lambda row: row["fd_probe"].mean)
-    gap, height = 0.06 * max(row["fd_probe"].mean for row in ordered), -math.inf
-    for row in ordered:
-        share, distance = 100 * row["trained_share"], row["fd_probe"].mean
-        height = max(distance, height + gap)
-        left = share > 20
-        at, side = (share * (0.8 if left else 1.25), height), "right" if left else "left"
-        axis.annotate(row["variant"], (share, distance), at, va="center", ha=side, color=INK)
+def points(axis: Axes, found: Scores, part: pd.DataFrame, cost: str, strong: str = "") -> None:
+    """A named point for each row of `part`: the distance, with its interval, over a cost.
+
+    Args:
+        strong: an entry that is drawn filled, and its name in bold.
+    """
+    repeated = part["entry"].duplicated(keep=False)
+    across = {place: row[cost] if cost == "trained_parameters" else row[cost].mean for place, row in part.iterrows()}
+    for (place, row), twice in zip(part.iterrows(), repeated, strict=True):
+        distance, own = row[found.distance], colour(found.study, row["entry"])
+        half = None if math.isnan(distance.half) else distance.half
+        axis.errorbar(across[place], distance.mean, half, color=own, capsize=3, elinewidth=1.2)
+        fill = own if row["entry"] == strong else "none" if twice and row["guidance"] == "null" else to_rgba(own, 0.35)
+        shape = {"marker": marker(found.study, row["entry"]), "facecolors": fill, "edgecolors": own}
+        axis.scatter(across[place], distance.mean, 55, **shape)
+    axis.set(xscale="log", xlabel=COSTS[cost], ylabel=found.distance)
+    least, most = min(across.values()), max(across.values())
+    room = max(most / least, 2.0) ** 0.55  # to the right of the last point, for its name
+    axis.set_xlim(least / room**0.2, most * room)
+    steps = (1.0, 2.0, 5.0) if most < 300 * least else (1.0,)
+    axis.xaxis.set_major_locator(LogLocator(subs=range(1, 10) if most < 8 * least else steps))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    highest = max(row.mean for row in part[found.distance])  # two seeds' intervals can dwarf all else
+    axis.set_ylim(0, min(max(axis.get_ylim()[1], 1.15 * highest), 1.6 * highest))
+    name_beside(axis, part, across, found.distance, strong)
 
 
-def floor_lines(axis: Axes, real: dict | None) -> None:
+def name_beside(axis: Axes, part: pd.DataFrame, across: dict, metric: str, strong: str) -> None:
+    """Name each point to its right; names of close points are moved apart."""
+    low, high = axis.get_ylim()
+    gap, height = 0.055 * (high - low), -math.inf
+    for place, row in sorted(part.iterrows(), key=lambda one: one[1][metric].mean):
+        height = max(row[metric].mean, height + gap)
+        weight = "bold" if row["entry"] == strong else "normal"
+        where = {"xytext": (9, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+        axis.annotate(row["variant"], (across[place], height), color=INK, fontweight=weight, **where)
+
+
+def floor_lines(axis: Axes, real: dict | None, metric: str = "fd_probe") -> None:
     """What can be reached: the distance of real pictures to real pictures, and of real pictures through the codec."""
-    for key, name, dash in (("fd_probe_floor", "real pictures", "-"), ("codec_fd_probe", "codec alone", ":")):
-        if real and not math.isnan(real[key]):
+    for key, name, dash in ((f"{metric}_floor", "real pictures", "-"), (f"codec_{metric}", "codec alone", ":")):
+        if real and not math.isnan(real.get(key, math.nan)):
             axis.axhline(real[key], color=FAINT, linestyle=dash, linewidth=1)
             where = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
             axis.annotate(f"{name} {number(real[key])}", (1, real[key]), (0, 2), ha="right", fontsize=8, **where)
@@ -81,7 +96,7 @@ def guidance_curves(found: Results) -> HTML:
     shown = found.variants[found.variants["entry"].isin(sweep)]
     shown = shown[shown["fd_probe"].map(lambda found: found.count > 0)]
     if shown.empty:
-        return NOT_DRAWN if sweep else HTML("<p>This study sweeps no guidance scale.</p>")
+        return NOT_DRAWN if sweep else HTML("")
     groups = list(shown["group"].unique())
     figure, axes = panels(2, 3.9, len(groups))
     for place, group in enumerate(groups):

@@ -64,7 +64,7 @@ def own_best(found: Results) -> HTML:
         differ = "Scores that choose different scales: " + "; ".join(unlike) + "." if unlike else ""
         note = f'<p class="note">{differ or "All scores choose the same scales."}</p>'
         parts.append(heading(group, len(found.groups)) + table(head, rows, "guidance") + note)
-    return HTML("".join(parts) or "<p>This study sweeps no guidance scale, or its samples make no two halves.</p>")
+    return HTML("".join(parts))
 
 
 def spoken(scales: list[float]) -> str:
@@ -77,7 +77,7 @@ def fidelity_and_variety(found: Results) -> HTML:
     rows = swept(found)
     rows = rows[rows["precision_probe"].map(lambda estimate: estimate.count > 0)]
     if rows.empty:
-        return NOT_DRAWN if len(swept(found)) else HTML("<p>This study sweeps no guidance scale.</p>")
+        return NOT_DRAWN if len(swept(found)) else HTML("")
     pairs = [(group, name) for group in rows["group"].unique() for name in found.study.judges()]
     figure, axes = panels(2, 3.9, len(pairs))
     for place, (group, name) in enumerate(pairs):

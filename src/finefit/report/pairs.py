@@ -1,4 +1,4 @@
-"""Which methods a study can tell apart: every pair of them, as a table of a page and as lines of a terminal."""
+"""Which methods a study can tell apart: every pair of them, as a square and a table of a page, and as lines of a terminal."""
 
 from __future__ import annotations
 
@@ -10,31 +10,52 @@ from IPython.display import HTML
 
 from finefit.analysis.blocks import PAIRS, Fit
 from finefit.analysis.collect import Results
+from finefit.analysis.decisions import Verdict
 from finefit.analysis.pairs import DECIDED, Pair, decided_by, pairs
-from finefit.analysis.scores import Scores
+from finefit.analysis.scores import Scores, of_group
+from finefit.report.matrix import drawer, matrix
 from finefit.report.text import PENDING, heading, measured, number, plural, probability, shown, table
+
+OPPOSITE: dict[Verdict, Verdict] = {"lower": "higher", "higher": "lower"}
 
 
 def separations(found: Results) -> HTML:
-    """Per group: how precise the study is, then every pair of methods at the main scale and what it supports."""
-    parts = []
+    """Per group: how precise the study is, a matrix of what every pair of methods supports, all pairs in a drawer."""
+    parts, metric = [], found.distance
     for group in found.groups:
-        every = pairs(found, group)
+        every = pairs(found, group, metric)
+        if not every:
+            continue
         rows = [
             [
                 f"{escape(pair.first['variant'])} − {escape(pair.second['variant'])}",
-                measured(pair.difference, "fd_probe"),
+                measured(pair.difference, metric),
                 "" if math.isnan(pair.difference.p) else probability(pair.difference.p),
-                sentence(pair),
+                sentence(pair, metric),
                 decided_by(pair),
             ]
             for pair in every
         ]
-        head = ["pair", "difference in fd_probe", "p<small>for all pairs together</small>", "what it supports"]
+        head = ["pair", f"difference in {metric}", "p<small>for all pairs together</small>", "what it supports"]
         head.append("seeds that would decide<small>in all</small>")
-        told = f'<p class="note">{precision(found.fit(group, "fd_probe", True), every)}</p>'
-        parts.append(heading(group, len(found.groups)) + told + table(head, rows, "pairs"))
+        told = f'<p class="note">{precision(found.fit(group, metric, True), every)}</p>'
+        square = matrix(verdicts(every), by_mean(found, group, metric), metric)
+        all_pairs = drawer(f"Every pair: {plural(len(every), 'difference')} with intervals", table(head, rows, "pairs"))
+        parts += [heading(group, len(found.groups)), told, square, all_pairs]
     return HTML("".join(parts))
+
+
+def verdicts(every: Sequence[Pair]) -> dict[tuple[str, str], Verdict]:
+    """What is supported of every ordered pair of variants."""
+    there = {(pair.first["variant"], pair.second["variant"]): pair.verdict for pair in every}
+    return there | {(second, first): OPPOSITE.get(told, told) for (first, second), told in there.items()}
+
+
+def by_mean(found: Scores, group: str, metric: str) -> list[str]:
+    """Variants of a group at the main scale, the lowest mean first; those without one last."""
+    known = of_group(found.main, group)
+    order = known[metric].map(lambda estimate: estimate.mean).sort_values(kind="stable", na_position="last")
+    return list(known.loc[order.index, "variant"])
 
 
 def precision(fit: Fit, every: Sequence[Pair]) -> str:
@@ -54,14 +75,14 @@ def precision(fit: Fit, every: Sequence[Pair]) -> str:
     return text + f"Decided: {decided} of {plural(len(every), 'pair')}."
 
 
-def sentence(pair: Pair) -> str:
+def sentence(pair: Pair, metric: str) -> str:
     """A pair's verdict in words."""
     supported = pair.verdict
     if supported in ("lower", "higher"):
         nearer = pair.first if supported == "lower" else pair.second
         return f"<strong>{escape(nearer['variant'])}</strong> is nearer to real pictures"
     if supported == "equal within the margin":
-        return f"equal within {shown(pair.margin, 'fd_probe')}"
+        return f"equal within {shown(pair.margin, metric)}"
     told = {
         "one seed": "one seed in common: no interval, no ranking",
         "no interval": "runs are missing, or seeds give the same: no interval, no ranking",

@@ -23,7 +23,7 @@ from finefit.jobs.job import Job
 from finefit.report.tables import named
 from finefit.report.text import PENDING, heading, link
 
-CLASSES, REAL, SAMPLES = 16, 3, 8  # shown at most: classes of a sheet, real pictures and samples of a class
+CLASSES, REAL, SAMPLES = 16, 2, 6  # shown at most: classes of a sheet, real pictures and samples of a class
 QUALITY = 65  # of WebP, which is lossy: the pictures are for looking at, and their numbers stand in the artifacts
 ACROSS = 64  # pixels on the screen that a small picture is enlarged to
 

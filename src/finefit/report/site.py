@@ -154,6 +154,7 @@ def render(
         pages: the site's notebooks with their titles; those of a study's report where left out.
     """
     pages = PAGES if pages is None else pages
+    content = with_content(content)
     exporter = TemplateExporter(template_file=str(TEMPLATE))
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     resources = {
@@ -167,6 +168,34 @@ def render(
     }
     text, _ = exporter.from_notebook_node(content, resources)
     return text
+
+
+def with_content(content: NotebookNode) -> NotebookNode:
+    """A notebook without the sections, and the parts of sections, whose cells all ran and display nothing."""
+    head, *sections = parts(content.cells, "## ")
+    kept = [*head]
+    for section in filter(displays, sections):
+        own, *further = parts(section, "### ")
+        kept += own + [cell for part in filter(displays, further) for cell in part]
+    return nbformat.v4.new_notebook(cells=kept, metadata=content.metadata)
+
+
+def parts(cells: list[NotebookNode], mark: str) -> list[list[NotebookNode]]:
+    """Cells in parts, each but the first of which begins with a heading of a level, such as "## "."""
+    found: list[list[NotebookNode]] = [[]]
+    for cell in cells:
+        if cell.cell_type == "markdown" and cell.source.startswith(mark):
+            found.append([])
+        found[-1].append(cell)
+    return found
+
+
+def displays(cells: list[NotebookNode]) -> bool:
+    """Whether there is anything to see: some cell's output, or prose alone; a cell that did not run counts as such."""
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    outputs = [output for cell in code for output in cell.outputs]
+    shown = [text for output in outputs for text in output.get("data", {}).values() if str(text).strip()]
+    return bool(shown) or not code or any(cell.execution_count is None for cell in code)
 
 
 def section(cell: NotebookNode) -> str:

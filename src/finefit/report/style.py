@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 from html import escape
@@ -13,7 +12,6 @@ matplotlib.use("Agg")
 from IPython.display import HTML  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
-from PIL import Image  # noqa: E402
 
 from finefit.analysis.scores import slug  # noqa: E402
 from finefit.study.config import Study  # noqa: E402
@@ -77,10 +75,7 @@ def chart(figure: Figure, description: str, caption: str, made: str = "") -> HTM
     with matplotlib.rc_context({"svg.hashsalt": description}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     name = slug(description)[:60]
-    keep = (
-        f'<a download="{name}.svg">SVG</a> '  # the page's script fills it with the drawing, which is there already
-        f'<a download="{name}.png" href="data:image/png;base64,{base64.b64encode(bitmap(figure)).decode()}">PNG</a>'
-    )
+    keep = f'<a download="{name}.svg">SVG</a> <a download="{name}.png">PNG</a>'  # made by the page's script when asked
     drawing = re.sub(r"^.*?<svg ", "<svg ", buffer.getvalue(), flags=re.DOTALL).replace(INK, "currentColor")
     drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
     width = f"--width: {figure.get_figwidth() * 7.2:.0f}rem"
@@ -90,12 +85,3 @@ def chart(figure: Figure, description: str, caption: str, made: str = "") -> HTM
         f'<figure class="chart"><div class="scroll" tabindex="0">{drawing}</div><figcaption>{caption}</figcaption>'
         f'<div class="tools figure-tools">{keep}</div>{drawer if made else ""}</figure>'
     )
-
-
-def bitmap(figure: Figure) -> bytes:
-    """A figure as PNG of 256 colours, which charts have fewer of: a third of the bytes."""
-    drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=200, metadata={"Software": None})
-    with Image.open(drawn) as picture:
-        picture.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE).save(packed, "png", optimize=True)
-    return packed.getvalue()

@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from finefit.analysis.collect import Results
-from finefit.analysis.scores import PUBLISHED, anchor, of_group
+from finefit.analysis.scores import PUBLISHED, Scores, anchor, of_group
 from finefit.report.drawers import reference_anchor
 from finefit.report.judging import grey
 from finefit.report.style import colour
@@ -103,10 +103,10 @@ def without(row: pd.Series, metric: str = "") -> str:
     return DASH if row["failure"] and not row["done"] else ""
 
 
-def named(found: Results, row: pd.Series) -> str:
+def named(found: Scores, row: pd.Series) -> str:
     """A method's name with its colour, and its guidance below."""
     guidance = "no guidance" if row["guidance"] == "none" else f"{row['guidance']} guidance × {row['scale']:g}"
-    mark = f'<span class="key" style="--key:{colour(found.plan.study, row["entry"])}"></span>'
+    mark = f'<span class="key" style="--key:{colour(found.study, row["entry"])}"></span>'
     return f'{mark}{escape(row["entry"])}<small class="under">{guidance}</small>'
 
 

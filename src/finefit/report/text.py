@@ -32,9 +32,13 @@ CAPTIONS = {  # for those who hear the page
     "tuning": "Learning rates that were chosen",
     "claims": "Claims and their verdicts",
     "exhibits": "Tables and figures of the papers",
+    "words": "Words of the field and what they mean here",
+    "differences": "Differences between the method and every kept one",
+    "machine": "One kept run made again",
     "published": "Published values beside this study's",
     "orders": "The order of methods in the paper and here",
 }
+STACKED = ("claims", "exhibits", "gathered", "pairs", "words", "context")  # of text: on a phone a row's cells stack
 SHARES = ("class_accuracy", "superclass_accuracy", "precision_", "recall_", "coverage_", "memorised_")  # begin so
 
 
@@ -125,14 +129,19 @@ def link(anchor: str, content: str) -> str:
 
 
 def table(head: list[str], body: list[list[str]], kind: str) -> str:
-    """An HTML table that scrolls sideways where it must; the first cell of each row is its head. All texts are HTML."""
+    """An HTML table that scrolls sideways where it must; the first cell of each row is its head. All texts are HTML.
+
+    On a phone the cells of a kind in `STACKED` stand one below the other, each under its column's head.
+    """
     heads = "".join(f'<th scope="col">{text}</th>' for text in head)
+    stacks = kind in STACKED
+    above = [f' data-head="{text.partition("<")[0]}"' if stacks else "" for text in head]
     rows = []
     for first, *rest in body:
-        cells = "".join(f"<td>{text}</td>" for text in rest)
+        cells = "".join(f"<td{label}>{text}</td>" for label, text in zip(above[1:], rest, strict=False))
         rows.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
     return (
-        f'<div class="scroll" tabindex="0"><table class="{kind}">'
+        f'<div class="scroll" tabindex="0"><table class="{kind}{" stacks" if stacks else ""}">'
         f'<caption class="unseen">{CAPTIONS.get(kind, kind)}</caption><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -28,7 +28,7 @@ WIDE = 8.0  # values that span more than this many times are drawn on a logarith
 def curves(found: Results) -> HTML:
     """A panel per score, a line per method: means over seeds with intervals that hold together at each value."""
     if (axis_of := varied(found.study)) is None:
-        return HTML("<p>The data sets of this study do not differ in one number.</p>")
+        return HTML("")
     option, values = axis_of
     shown = found.main[found.main[RANKED_BY].map(lambda estimate: estimate.count > 0)]
     if shown.empty:

@@ -26,7 +26,7 @@ def choices(found: Results) -> HTML:
         known = tried(found, group)
         body = [cells(known, best) for _, best in chosen(found, group).iterrows()]
         parts.append(heading(group, len(found.groups)) + table(HEAD, body, "tuning") if body else "")
-    return HTML("".join(parts) or "<p>This study compares no learning rates of one method.</p>")
+    return HTML("".join(parts))
 
 
 def cells(known: pd.DataFrame, best: pd.Series) -> list[str]:

@@ -51,11 +51,7 @@ def bands(found: Results) -> HTML:
             parts.append(heading(group, len(found.groups)) + f"<p>{PENDING}</p>")
             continue
         band = pd.cut(counts, [*BANDS, np.inf], right=False)
-        if band.nunique() == 1:
-            told = (
-                f"Every class has between {counts.min():,} and {counts.max():,} training pictures: no tail to look at."
-            )
-            parts.append(heading(group, len(found.groups)) + f'<p class="note">{told}</p>')
+        if band.nunique() == 1:  # no tail to look at
             continue
         body = []
         for _, row in of_group(found.main, group).iterrows():
