@@ -237,11 +237,7 @@ def test_a_method_that_failed_leaves_the_others_compared(made_up_study):
         "higher",
         "not separated",
     }
-<<<<<<< HEAD
-    for part in (tables.results, pairs.separations, overview.findings, classes.comparison, figures.against_share):
-=======
     for part in (tables.results, pairs.separations, answers.which, classes.comparison, figures.against_cost):
->>>>>>> dd92dc8 (The page answers before it explains)
         assert part(found).data
 
 

@@ -44,7 +44,7 @@ def equivalence(difference: Estimate, margin: float) -> float:
     """
     if math.isnan(difference.error) or not margin > 0:
         return math.nan
-    room = margin - abs(difference.mean)
+    room = margin - abs(difference.mean) - difference.shift
     if difference.error == 0:
         return float(room <= 0)
     return min(1.0, difference.tests * float(stdtr(difference.freedom, -room / difference.error)))
@@ -63,7 +63,7 @@ def seeds_to_decide(difference: Estimate, margin: float = 0.0) -> int | None:
     def decides(seeds: int) -> bool:
         freedom = difference.freedom * (seeds - 1) / (difference.count - 1)
         error = difference.error * math.sqrt(difference.count / seeds)
-        half = later(difference, freedom) * error
+        half = later(difference, freedom) * error + difference.shift
         found = half + float(stdtrit(freedom, POWER)) * error <= abs(difference.mean)
         return found or abs(difference.mean) + half < margin
 

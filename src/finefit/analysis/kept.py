@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -25,10 +26,14 @@ class Kept(Scores):
     folder: Path
 
     @cached_property
+    def record(self) -> dict[str, Any]:
+        """The report's provenance."""
+        return store.read_json(sorted(self.folder.glob("provenance-*.json"))[-1], RESTORE)
+
+    @cached_property
     def study(self) -> Study:
         """The study as the report's provenance states it; sections that today's code cannot read are left out."""
-        record = sorted(self.folder.glob("provenance-*.json"))[-1]
-        return reading.well_formed(store.read_json(record, RESTORE)["settings"]["study"])
+        return reading.well_formed(self.record["settings"]["study"])
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:

@@ -27,6 +27,8 @@ class Estimate:
         count: over how many seeds (or classes); 0 is nothing known, 1 has no interval.
         tests: the level of interval and p-value is shared by so many tests (Bonferroni).
         methods: of how many means this is one of all pairwise differences (Tukey's range); 2 is a difference by itself.
+        shift: by how much it may be off whatever is repeated, such as by what another machine makes of the same run;
+            the interval is so much wider on either side.
     """
 
     mean: float
@@ -35,13 +37,14 @@ class Estimate:
     count: int
     tests: float = 1.0
     methods: int = 2
+    shift: float = 0.0
 
     @property
     def half(self) -> float:
         """Half the 95 % interval; nan below two seeds."""
         if math.isnan(self.error):
             return math.nan
-        return critical(ALPHA / self.tests, self.methods, self.freedom) * self.error
+        return critical(ALPHA / self.tests, self.methods, self.freedom) * self.error + self.shift
 
     @property
     def low(self) -> float:
@@ -58,9 +61,10 @@ class Estimate:
         """Two-sided p-value of a true value of zero, below 5 % exactly where the interval leaves zero out."""
         if math.isnan(self.error):
             return math.nan
+        beyond = max(0.0, abs(self.mean) - self.shift)
         if self.error == 0:
-            return float(self.mean == 0)
-        return min(1.0, self.tests * tail(abs(self.mean) / self.error, self.methods, self.freedom))
+            return float(beyond == 0)
+        return min(1.0, self.tests * tail(beyond / self.error, self.methods, self.freedom))
 
     def among(self, tests: int) -> Estimate:
         """The same estimate as one of several that are told together (Bonferroni)."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typer
 
-from finefit.commands import data, jobs, networks, pictures, rehearse, reports, study, unets  # noqa: F401 (data adds its commands to jobs' group)
+from finefit.commands import bench, data, jobs, networks, pictures, rehearse, reports, study, unets  # noqa: F401 (data adds its commands to jobs' group)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-for part in (jobs, reports, study, rehearse, networks, pictures, unets):
+for part in (jobs, reports, study, rehearse, networks, pictures, bench, unets):
     app.add_typer(part.app)

@@ -11,7 +11,7 @@ from IPython.display import HTML
 from finefit.analysis.answer import Answer, End, answers, nearest_row
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import OF_RUN, RUN, Scores, anchor
-from finefit.report.judging import failures, grey
+from finefit.report.judging import grey
 from finefit.report.text import PENDING, duration, heading, link, measured, number, size
 
 LEADS: dict[End, str] = {
@@ -26,7 +26,7 @@ def which(found: Results) -> HTML:
     """Per group: a sentence for every end that the study has measured."""
     parts = []
     for group in found.groups:
-        told = [sentence(found, one, failures(found, group)) for one in answers(found, group)]
+        told = [sentence(found, one, found.failures(group)) for one in answers(found, group)]
         lines = "".join(f"<li>{line}</li>" for line in told)
         body = f'<ul class="answers">{lines}</ul>' if told else f'<p class="answers">{alone(found, group)}</p>'
         parts.append(heading(group, len(found.groups)) + body)

@@ -1,4 +1,4 @@
-"""Which methods a study can tell apart: every pair of them, as a square and a table of a page, and as lines of a terminal."""
+"""Which methods a study can tell apart: every pair, as a square and a table of a page, as lines of a terminal."""
 
 from __future__ import annotations
 
