@@ -12,6 +12,7 @@ from finefit import judges
 from finefit.analysis.blocks import Fit
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import key, of_group
+from finefit.jobs import readers
 
 METRICS = ("class_accuracy", "superclass_accuracy", "diversity_probe")
 DISTANCE = judges.column("kd", judges.OWN)
@@ -36,5 +37,5 @@ def training_counts(found: Results, group: str) -> pd.Series | None:
     data = found.references[group].inputs["data"]
     if not (data.path / "index.csv").exists():
         return None
-    index = pd.read_csv(data.path / "index.csv")
+    index = readers.table(data.path / "index.csv")
     return index[index["split"] == "train"].groupby("class_id").size()

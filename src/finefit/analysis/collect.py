@@ -16,7 +16,7 @@ import pandas as pd
 from finefit import judges
 from finefit.analysis.scores import COST, RUN, Scores
 from finefit.hierarchy.superclasses import read_hierarchy
-from finefit.jobs import store
+from finefit.jobs import readers, store
 from finefit.jobs.job import Job
 from finefit.study import reading
 from finefit.study.config import Study
@@ -64,7 +64,7 @@ class Results(Scores):
             if run.digest in runs and run.marker.exists():
                 group = group_of(runs[run.digest].inputs["reference"])
                 labels = {"group": group, "entry": entry_of(run, group), "seed": run.settings["seed"]}
-                parts.append(pd.read_csv(run.path / "losses.csv").assign(**labels))
+                parts.append(readers.table(run.path / "losses.csv").assign(**labels))
         return pd.concat(parts) if parts else pd.DataFrame(columns=["step", "loss", "group", "entry", "seed"])
 
     def judging(self, group: str) -> dict[str, Job]:
@@ -98,7 +98,7 @@ class Results(Scores):
     def class_scores(self, row: pd.Series) -> pd.DataFrame | None:
         """Scores of each class, a row per `class_id`, means over the seeds of a row of `variants`; None if pending."""
         files = [job.path / "classes.csv" for job in row["jobs"] if job.marker.exists()]
-        frames = [pd.read_csv(path) for path in files if path.exists()]
+        frames = [readers.table(path) for path in files if path.exists()]
         return pd.concat(frames).groupby("class_id").mean() if frames else None
 
     def _evaluation(self, job: Job) -> dict:
@@ -147,7 +147,7 @@ def content(job: Job, file: str) -> dict:
     Raises:
         ValueError: it is damaged.
     """
-    return store.read_json(job.path / file) if job.marker.exists() else {}
+    return readers.content(job.path / file) if job.marker.exists() else {}
 
 
 def failure(job: Job) -> str:

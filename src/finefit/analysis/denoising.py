@@ -7,6 +7,7 @@ import pandas as pd
 
 from finefit.analysis.collect import Results, content
 from finefit.analysis.scores import of_group
+from finefit.jobs import readers
 from finefit.jobs.job import Job
 
 METRIC = "denoising_loss"
@@ -28,5 +29,5 @@ def by_band(jobs: list[Job]) -> pd.Series | None:
     files = [job.path / "denoising.csv" for job in jobs if (job.path / "denoising.csv").exists()]
     if not files:
         return None
-    table_ = pd.concat([pd.read_csv(path) for path in files])
+    table_ = pd.concat([readers.table(path) for path in files])
     return table_.groupby(np.ceil((table_["from"] + table_["to"]) / 2))["loss"].mean()

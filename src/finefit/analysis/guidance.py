@@ -10,6 +10,7 @@ import pandas as pd
 
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import Scores
+from finefit.jobs import readers
 
 PER_CURVE = ["entry", "guidance"]
 
@@ -23,7 +24,7 @@ def halves(found: Results, group: str) -> pd.DataFrame:
     for _, row in found.variants[found.variants["group"] == group].iterrows():
         for job in row["jobs"]:
             if (job.path / "halves.csv").exists():
-                part = pd.read_csv(job.path / "halves.csv")
+                part = readers.table(job.path / "halves.csv")
                 parts.append(part.assign(entry=row["entry"], guidance=row["guidance"], scale=row["scale"]))
     if not parts:
         return pd.DataFrame(columns=[*PER_CURVE, "scale", "score", "half", "value"])

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from finefit.analysis.scores import COST, ROW, RUN, Scores
-from finefit.jobs import store
+from finefit.jobs import readers
 from finefit.study import reading
 from finefit.study.config import Study
 
@@ -28,7 +28,7 @@ class Kept(Scores):
     @cached_property
     def record(self) -> dict[str, Any]:
         """The report's provenance."""
-        return store.read_json(sorted(self.folder.glob("provenance-*.json"))[-1], RESTORE)
+        return readers.content(sorted(self.folder.glob("provenance-*.json"))[-1], RESTORE)
 
     @cached_property
     def study(self) -> Study:

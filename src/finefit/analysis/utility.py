@@ -14,6 +14,7 @@ import pandas as pd
 from finefit.analysis.blocks import Fit
 from finefit.analysis.collect import Results
 from finefit.analysis.statistics import NOTHING, Estimate
+from finefit.jobs import readers
 
 REAL, SAMPLES = "real", "samples"
 BANDS = ("rare", "middle", "common")
@@ -33,7 +34,7 @@ def results(found: Results) -> pd.DataFrame:
                 run = job.inputs["sample"].inputs["run"]
                 entry = run.name.partition("/")[2].removesuffix(f"-s{run.settings['seed']}")
             known = {"group": job.name.partition("/")[0], "entry": entry, "seed": job.settings["seed"]}
-            parts.append(pd.read_csv(job.path / "utility.csv").assign(**known))
+            parts.append(readers.table(job.path / "utility.csv").assign(**known))
     keys = ["group", "entry", "seed", "trained_on", "class_id"]
     if not parts:
         return pd.DataFrame(columns=[*keys, "train", "pictures", "right"])

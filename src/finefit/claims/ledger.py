@@ -13,7 +13,7 @@ from pathlib import Path
 from finefit.analysis import kept
 from finefit.claims import domains, record, rules, verdicts
 from finefit.claims.record import Record
-from finefit.jobs import store
+from finefit.jobs import readers
 
 FOLDER = Path("docs/results")
 
@@ -101,4 +101,4 @@ def write(lines: list[Record], out: Path) -> Path:
 
 def load(file: str | Path) -> list[Record]:
     """The ledger as `write` wrote it."""
-    return store.read_json(Path(file), "run `finefit ledger`, which writes it anew")
+    return readers.content(Path(file), "run `finefit ledger`, which writes it anew")

@@ -11,7 +11,7 @@ from finefit.analysis.decisions import seeds_to_decide
 from finefit.analysis.scores import Scores, anchor
 from finefit.claims.rules import Verdict
 from finefit.claims.verdicts import Judged, Tested, judge, views
-from finefit.jobs import store
+from finefit.jobs import readers
 
 FILE = "verdicts.json"
 
@@ -64,4 +64,4 @@ def write(found: Scores, folder: Path) -> None:
 def read(folder: Path) -> list[Record] | None:
     """A report's verdicts as it wrote them; None where it wrote none."""
     file = folder / FILE
-    return store.read_json(file, "restore the kept report") if file.exists() else None
+    return readers.content(file, "restore the kept report") if file.exists() else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from finefit.jobs import borders
 from finefit.jobs.finite import require_finite
 from finefit.jobs.torchvision_shim import importable_torchvision
 
@@ -77,12 +78,17 @@ class SDVAE(nn.Module):
 
 
 def load(weights: Path) -> SDVAE:
-    """The codec whose safetensors file, in diffusers' form of then or now, is `weights`."""
+    """The codec whose safetensors file, in diffusers' form of then or now, is `weights`.
+
+    Raises:
+        ValueError: it holds another network, or is damaged.
+    """
     kind = autoencoder_kind()
     with TemporaryDirectory() as folder:  # from_pretrained translates the names of old files, and reads folders only
         kind(**SHAPE).save_config(folder)
         (Path(folder) / "diffusion_pytorch_model.safetensors").symlink_to(weights.absolute())
-        return SDVAE(kind.from_pretrained(folder, local_files_only=True).eval())
+        with borders.reading(weights, "no weights of the codec sd_vae"):
+            return SDVAE(kind.from_pretrained(folder, local_files_only=True).eval())
 
 
 def stand_in(file: Path, row: str) -> None:

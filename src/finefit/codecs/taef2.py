@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from finefit.jobs import borders
 from finefit.jobs.torchvision_shim import importable_torchvision
 
 if TYPE_CHECKING:
@@ -93,8 +94,9 @@ def batch(side: int) -> int:
 def load(encoder: Path, decoder: Path) -> TAEF2:
     """The codec whose published files (half precision, tensors alone) these are; every tensor has to have its place."""
     codec = TAEF2()
-    codec.encoder.load_state_dict(torch.load(encoder, map_location="cpu", weights_only=True))
-    codec.decoder.load_state_dict(torch.load(decoder, map_location="cpu", weights_only=True))
+    for part, file in ((codec.encoder, encoder), (codec.decoder, decoder)):
+        with borders.reading(file, "no weights of the codec taef2"):
+            part.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     return codec.eval().requires_grad_(False)
 
 

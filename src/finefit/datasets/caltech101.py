@@ -18,6 +18,7 @@ import pandas as pd
 
 from finefit.data.listings import read  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Draw, Published
+from finefit.jobs import readers
 
 PUBLISHED = Published("Caltech-101", 101, None, 3_030, 5_647, "WordNet (ours: data/taxonomies)")
 TRAIN_PER_CLASS = 30
@@ -85,4 +86,4 @@ def stand_in(root: Path, draw: Draw) -> None:
 
 def _superclasses() -> pd.Series:
     """Superclass of every class, by its name."""
-    return pd.read_csv(TAXONOMY, keep_default_na=False).set_index("class_name")["superclass"]
+    return readers.table(TAXONOMY, readers.SHIPPED, keep_default_na=False).set_index("class_name")["superclass"]

@@ -14,6 +14,7 @@ import pandas as pd
 
 from finefit.data.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Draw, Published
+from finefit.jobs import readers
 
 PUBLISHED = Published("CUB-200-2011", 200, None, 5_994, 5_794, "families (ours: data/taxonomies); order")
 FAMILIES = Path("data/taxonomies/cub-families.csv")
@@ -48,7 +49,7 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
 
 def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per species in the archive's order: `class_name`, `superclass` (family), `order`."""
-    families = pd.read_csv(FAMILIES, keep_default_na=False).set_index("name")
+    families = readers.table(FAMILIES, readers.SHIPPED, keep_default_na=False).set_index("name")
     names = list(_names(only(root, "CUB_200_2011")).values())
     known = [name if name in families.index else name.split()[-1] for name in names]
     missing = sorted(set(known) - set(families.index))
@@ -62,7 +63,7 @@ def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
 
 def stand_in(root: Path, draw: Draw) -> None:
     """Write the layout with every species, and two pictures of each in either split."""
-    folder, known = root / "CUB_200_2011", pd.read_csv(FAMILIES, keep_default_na=False)["name"]
+    folder, known = root / "CUB_200_2011", readers.table(FAMILIES, readers.SHIPPED, keep_default_na=False)["name"]
     last = [name for name in known if " " not in name]
     names = [f"{n + 1:03d}.Kind_{n + 1}_{last[n % len(last)]}" for n in range(PUBLISHED.classes)]
     rows = [(names[place // 4], place // 4 + 1, place % 4) for place in range(4 * len(names))]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from finefit.data.listings import only, read  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Draw, Published
+from finefit.jobs import readers
 
 PUBLISHED = Published("DF20-Mini", 182, None, 32_753, 3_640, "its families; ranks from phylum to genus")
 TABLES = {"train": "DF20M-train_metadata_PROD.csv", "test": "DF20M-public_test_metadata_PROD.csv"}
@@ -65,9 +66,9 @@ def stand_in(root: Path, draw: Draw) -> None:
 
 def _metadata(root: Path) -> pd.DataFrame:
     parts = [
-        pd.read_csv(only(root, f"**/{name}"), low_memory=False, keep_default_na=False, na_values=[""]).assign(
-            split=split
-        )
+        readers.table(
+            only(root, f"**/{name}"), readers.UNPACKED, low_memory=False, keep_default_na=False, na_values=[""]
+        ).assign(split=split)
         for split, name in TABLES.items()
     ]
     return pd.concat(parts, ignore_index=True)

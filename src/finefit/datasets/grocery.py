@@ -16,6 +16,7 @@ import pandas as pd
 from finefit.data.listings import only
 from finefit.data.pictures import read_files
 from finefit.datasets import Published
+from finefit.jobs import readers
 
 PUBLISHED = Published("Grocery Store", 81, 43, 2_936, 2_485, "its coarse classes")
 ARCHIVES = {"grocery-128": 128, "grocery": None}  # the shortest side where photographs were scaled
@@ -53,8 +54,9 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
     names = _classes(root)["Class Name (str)"]
     lists = []
     for name, split in SPLIT_OF_LIST.items():
-        rows = pd.read_csv(
+        rows = readers.table(
             folder(root) / f"{name}.txt",
+            readers.UNPACKED,
             header=None,
             names=["key", "fine", "coarse"],
             skipinitialspace=True,
@@ -83,7 +85,11 @@ def read(rows: pd.DataFrame, resolution: int, settings: Settings, root: Path) ->
 
 
 def _classes(root: Path) -> pd.DataFrame:
-    return pd.read_csv(folder(root) / "classes.csv", keep_default_na=False).set_index("Class ID (int)").sort_index()
+    return (
+        readers.table(folder(root) / "classes.csv", readers.UNPACKED, keep_default_na=False)
+        .set_index("Class ID (int)")
+        .sort_index()
+    )
 
 
 def folder(root: Path) -> Path:

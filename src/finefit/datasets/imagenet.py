@@ -16,6 +16,7 @@ import pandas as pd
 
 from finefit.data.listings import matlab, only, read  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Draw, Published
+from finefit.jobs import borders, readers
 
 PUBLISHED = Published("ImageNet (ILSVRC 2012)", 1000, None, 1_281_167, 50_000, "WordNet: the synset above, or a depth")
 DEPTHS = tuple(f"depth_{depth}" for depth in range(1, 9))  # 0 is "entity", above everything
@@ -45,7 +46,9 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
         for wnid, name in sorted(zip(leaves["wnid"], leaves["class_name"], strict=True))
         for path in sorted((root / wnid).glob("*.JPEG"))
     ]
-    numbers = np.loadtxt(only(root, "**/ILSVRC2012_validation_ground_truth.txt"), dtype=int, ndmin=1)
+    truth = only(root, "**/ILSVRC2012_validation_ground_truth.txt")
+    with borders.reading(truth, readers.DAMAGED, readers.UNPACKED):
+        numbers = np.loadtxt(truth, dtype=int, ndmin=1)
     validation = sorted(path.name for path in root.glob("ILSVRC2012_val_*.JPEG"))
     if len(validation) != len(numbers):
         raise ValueError(f"{root}: {len(validation)} validation pictures, but {len(numbers)} labels in the devkit")

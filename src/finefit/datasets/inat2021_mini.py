@@ -15,6 +15,7 @@ import pandas as pd
 
 from finefit.data.listings import only, read  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Draw, Published
+from finefit.jobs import readers
 
 PUBLISHED = Published("iNaturalist 2021 mini", 10_000, 11, 500_000, 100_000, "its supercategory; ranks to genus")
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
@@ -80,4 +81,4 @@ def stand_in(root: Path, draw: Draw) -> None:
 
 
 def _json(root: Path, name: str) -> dict:
-    return json.loads(only(root, f"{name}.json").read_text(encoding="utf-8"))
+    return readers.content(only(root, f"{name}.json"), readers.UNPACKED)

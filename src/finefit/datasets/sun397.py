@@ -14,6 +14,7 @@ import pandas as pd
 
 from finefit.data.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Draw, Published
+from finefit.jobs import readers
 
 PUBLISHED = Published("SUN397", 397, 16, 19_850, 19_850, "the second level of its hierarchy; the first has 3 groups")
 LISTS = {"Training_01": "train", "Testing_01": "test"}
@@ -48,7 +49,7 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
 
 def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per class in alphabetical order of its path: `class_name`, `superclass`, `setting`."""
-    table = pd.read_excel(only(root, "**/three_levels.xlsx"), sheet_name="SUN397", header=1)
+    table = readers.table(only(root, "**/three_levels.xlsx"), readers.UNPACKED, sheet_name="SUN397", header=1)
     paths = table.iloc[:, 0].str.strip("'\" ")
     marks = table.iloc[:, 1:].fillna(0).astype(float)
     levels = {"superclass": marks.iloc[:, COARSE:], "setting": marks.iloc[:, :COARSE]}

@@ -17,6 +17,7 @@ import pandas as pd
 
 from finefit.data.listings import only, read, words  # noqa: F401 (read is part of a reader's interface)
 from finefit.datasets import Published
+from finefit.jobs import readers
 
 PUBLISHED = Published("Tiny ImageNet", 200, None, 100_000, 10_000, "WordNet (ours: data/taxonomies); a depth")
 ARCHIVES = {"tiny-imagenet": 500, "tiny-imagenet-first250": 250}  # training pictures of a class
@@ -75,7 +76,7 @@ def index(settings: Settings, root: Path) -> pd.DataFrame:
 def taxonomy(settings: Settings, root: Path) -> pd.DataFrame:
     """One row per class in the order of WordNet ids: `class_name`, `superclass`, `parent`, `depth_2` to 8, `wnid`."""
     names = _names(root)
-    table = pd.read_csv(TAXONOMY).set_index("wnid")
+    table = readers.table(TAXONOMY, readers.SHIPPED).set_index("wnid")
     if missing := sorted(set(names) - set(table.index)):
         raise ValueError(f"{TAXONOMY}: no row for {', '.join(missing)}; add one for each")
     found = table.loc[list(names), list(RANKS)].rename_axis("wnid").reset_index()

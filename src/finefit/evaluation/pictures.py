@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from finefit.hierarchy.index import read_index, read_pictures
+from finefit.jobs import readers
 from finefit.jobs.arrays import OnDisk
 from finefit.jobs.job import Job
 from finefit.metrics.probe import Images
@@ -65,7 +66,7 @@ def of_split(data: Job, split: str, resolution: int) -> tuple[Images, Tensor]:
 def of_samples(sample: Job) -> tuple[Images, Tensor]:
     """Pictures of a "sample" job, uint8 `[n, r, r, 3]`, read when asked for, and their class ids, int64 `[n]`."""
     images = OnDisk(sample.path / "images.npy")
-    return Pictures(len(images), images.__getitem__), torch.from_numpy(np.load(sample.path / "labels.npy"))
+    return Pictures(len(images), images.__getitem__), torch.from_numpy(readers.array(sample.path / "labels.npy"))
 
 
 def chosen(*parts: tuple[Images | np.ndarray, Tensor | np.ndarray]) -> Pictures:

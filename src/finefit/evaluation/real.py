@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finefit.jobs import arrays
+from finefit.jobs import arrays, readers
 from finefit.jobs.arrays import OnDisk, Rows
 from finefit.metrics import head, manifold
 from finefit.metrics.head import Head
@@ -39,5 +39,5 @@ class Real:
         """What `save` wrote; an artifact of an earlier version has no gaps, which are then taken here."""
         features, train = (OnDisk(folder / f"{name}.npy") for name in ("features", "train-features"))
         kept = folder / "gaps.npy"
-        gaps = np.load(kept) if kept.exists() else manifold.gaps(features, train)
-        return cls(features, np.load(folder / "labels.npy"), train, head.load(folder / "head.npz"), gaps)
+        gaps = readers.array(kept) if kept.exists() else manifold.gaps(features, train)
+        return cls(features, readers.array(folder / "labels.npy"), train, head.load(folder / "head.npz"), gaps)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from finefit.evaluation.pictures import chosen, of_samples, of_split
+from finefit.jobs import readers
 from finefit.jobs.job import Job
 from finefit.metrics import probe
 from finefit.metrics.probe import Images
@@ -50,7 +51,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
                 table = by_class(right, test_labels, counts).assign(trained_on=name, classifier=number)
                 table.to_csv(part.with_suffix(".partial"), index=False)
                 part.with_suffix(".partial").rename(part)
-            tables.append(pd.read_csv(part))
+            tables.append(readers.table(part))
     pd.concat(tables).to_csv(out / "utility.csv", index=False)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from IPython.display import HTML
-from safetensors import safe_open
 from sklearn.manifold import TSNE
 
 from finefit.analysis.collect import Results
+from finefit.jobs import tensors
 from finefit.jobs.job import Job
 from finefit.models.shapes import CLASS_TABLE
 from finefit.report.drawers import made_from
@@ -51,7 +51,7 @@ def label_embeddings(found: Results) -> HTML:
 
 def class_rows(run: Job, classes: int) -> np.ndarray:
     """Rows of the trained class table that belong to classes, `[classes, d]`."""
-    with safe_open(run.path / "delta.safetensors", "np") as file:
+    with tensors.opened(run.path / "delta.safetensors", "np") as file:
         return file.get_tensor(CLASS_TABLE)[:classes].astype(np.float64)
 
 

@@ -9,17 +9,17 @@ from html import escape
 from pathlib import Path
 
 import pandas as pd
-import yaml
 from IPython.display import HTML
 
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import anchor
 from finefit.claims.selection import select
+from finefit.jobs import readers
 from finefit.outlook import counts
 from finefit.report.figures import NOT_DRAWN
 from finefit.report.text import link, measured, number, table
 from finefit.study.config import Study
-from finefit.study.reading import load
+from finefit.study.reading import load, read
 
 SCORES, EXHIBITS = Path("data/published/scores.csv"), Path("data/published/exhibits.yaml")
 STAND_IN = {"fid": "fd_probe", "lpips": "diversity_probe"}  # what a study without the published network has
@@ -89,7 +89,7 @@ def exhibits(results: Results, paper: str | None = None) -> HTML:
     studies = sizes()
     head = ["what it shows", "paper", "exhibit", *(escape(name) for name in studies), "where"]
     body = []
-    for exhibit in yaml.safe_load(EXHIBITS.read_text(encoding="utf-8")):
+    for exhibit in read(EXHIBITS)[0]:
         if paper in (None, exhibit["paper"]):
             where = exhibit.get("where", "")
             if where:
@@ -132,7 +132,7 @@ def superclasses(results: Results) -> HTML:
         columns, size = {}, 0
         for _, row in results.main[results.main["group"] == group].iterrows():
             files = [job.path / "superclasses.csv" for job in row["jobs"] if job.marker.exists()]
-            frames = [pd.read_csv(path) for path in files if path.exists()]
+            frames = [readers.table(path) for path in files if path.exists()]
             if frames and len(frames[0]):
                 size = int(frames[0]["pictures"].iloc[0])
                 columns[row["variant"]] = (anchor(row), pd.concat(frames).groupby("superclass_id")["fd_probe"].mean())

@@ -16,7 +16,7 @@ from finefit import datasets, processes
 from finefit.analysis.collect import Results, group_of
 from finefit.analysis.tables import flat
 from finefit.data import letters, sources
-from finefit.jobs import store
+from finefit.jobs import readers
 from finefit.report.text import cell, number, plural
 from finefit.sampling import grid
 from finefit.sampling.runs import sample_of
@@ -90,7 +90,7 @@ def write(plan: Plan, run: Job, folder: Path) -> None:
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     latents = run.inputs["latents"]
     data, names = latents.inputs["data"], list(index["id2label"].values())
-    counts = store.read_json(run.path / "run.json")
+    counts = readers.content(run.path / "run.json")
     network, method, used = run.settings["network"], run.settings["method"], licences(run)
     draw_sheet(plan, run, names, folder / SHEET)
     metadata = {
@@ -149,7 +149,7 @@ def title_of(data: Job) -> str:
 
 def training_pictures(latents: Job) -> int:
     """How many pictures the run was trained on."""
-    return store.read_json(latents.path / "index.json")["count"]
+    return readers.content(latents.path / "index.json")["count"]
 
 
 def scores(plan: Plan, run: Job) -> str:
@@ -180,7 +180,7 @@ def scores(plan: Plan, run: Job) -> str:
 
 def made(plan: Plan, run: Job) -> dict[str, str]:
     """How the run was made: method, base, codec, training, code."""
-    record = store.read_json(run.marker)
+    record = readers.content(run.marker)
     train, settings = dict(run.settings["train"]), run.settings["method_settings"]
     steps, batch = train.pop("steps"), train.pop("batch_size")
     base = run.inputs.get("base")

@@ -20,7 +20,7 @@ from finefit import codecs, processes
 from finefit.deltas.delta import load_run
 from finefit.deltas.merge import merged
 from finefit.export import card
-from finefit.jobs import modes, store, tensors
+from finefit.jobs import borders, modes, store, tensors
 from finefit.jobs.empty_weights import empty_weights
 from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.models import diffusers_layout
@@ -54,18 +54,27 @@ def export(plan: Plan, run: Job, folder: Path) -> None:
     store.require(run)
     importable_torchvision()
     model, settings = load_run(run), sample_of(plan, run).settings
-    plain = merged(model)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    with borders.writing(folder):
+        partial.mkdir(parents=True)
+        write_parts(model, run, settings, partial)
+        card.write(plan, run, partial)
+        modes.by_umask(partial)  # diffusers writes with safetensors, too
+        partial.rename(folder)
+
+
+def write_parts(model: DiT, run: Job, settings: dict[str, Any], folder: Path) -> None:
+    """Write network, codec and scheduler, the pipeline's code, and the index that names them."""
+    plain = merged(model)
     names = class_names(run.inputs["latents"].inputs["data"].path)
-    write_transformer(plain.state_dict(), plain.shape, partial / "transformer")
-    library, kind = write_codec(settings["codec"], partial / "vae")
+    write_transformer(plain.state_dict(), plain.shape, folder / "transformer")
+    library, kind = write_codec(settings["codec"], folder / "vae")
     process = processes.of(settings)
     settings = as_scheduled(process, settings)
     scheduler = scheduler_of(process, settings["sampler"])
-    scheduler.save_pretrained(partial / "scheduler")
-    shutil.copyfile(PIPELINE, partial / PIPELINE.name)
+    scheduler.save_pretrained(folder / "scheduler")
+    shutil.copyfile(PIPELINE, folder / PIPELINE.name)
     index = {
         "_class_name": [PIPELINE.stem, "FineFitPipeline"],
         "transformer": ["diffusers", "DiTTransformer2DModel"],
@@ -73,10 +82,7 @@ def export(plan: Plan, run: Job, folder: Path) -> None:
         "scheduler": ["diffusers", type(scheduler).__name__],
     }
     index |= conditions(model, names, settings) | {"velocity": process.VELOCITY}
-    (partial / "model_index.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    card.write(plan, run, partial)
-    modes.by_umask(partial)  # diffusers writes with safetensors, too
-    partial.rename(folder)
+    (folder / "model_index.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def conditions(model: DiT, names: tuple[str, ...], settings: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from PIL.PngImagePlugin import PngInfo
 import finefit
 from finefit.data.names import ids_of
 from finefit.hierarchy.index import read_index
-from finefit.jobs import stopping, store
+from finefit.jobs import borders, readers, stopping
 from finefit.jobs.job import Job
 from finefit.jobs.locks import claimed
 from finefit.jobs.progress import progress
@@ -134,7 +134,7 @@ def claim(folder: Path, made: dict[str, Any]) -> None:
     """
     file = folder / MADE
     if file.exists():
-        before = store.read_json(file, f"delete it if the pictures are of {made['run']}, or name another folder")
+        before = readers.content(file, f"delete it if the pictures are of {made['run']}, or name another folder")
         apart = [f"{key} {before.get(key)!r}, not {value!r}" for key, value in made.items() if before.get(key) != value]
         if apart:
             raise ValueError(f"{folder}: holds pictures made with {', '.join(apart)}; name another folder")
@@ -195,7 +195,8 @@ def write(file: Path, image: Image.Image, source: dict[str, Any]) -> None:
 def publish(file: Path, save: Any) -> None:
     """Have `save(path)` write beside a file, then put it in its place."""
     partial = file.with_name(f".{file.name}.{os.getpid()}")
-    save(partial)
+    with borders.writing(file):
+        save(partial)
     partial.replace(file)
 
 

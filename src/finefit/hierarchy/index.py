@@ -12,6 +12,7 @@ import pandas as pd
 
 from finefit import datasets
 from finefit.data import archives, sources
+from finefit.jobs import readers
 from finefit.jobs.job import Job
 from finefit.jobs.trial import few_classes
 
@@ -110,8 +111,8 @@ def opened(data: Job) -> tuple[ModuleType, Any, Path | None]:
 def read_index(data: Job, split: str | None = None) -> pd.DataFrame:
     """The pictures of one split (None: of all), in index order: columns `key`, `class_name`, `class_id`, `split`."""
     text = {"key": str, "class_name": str}
-    index = pd.read_csv(data.path / "index.csv", dtype=text, keep_default_na=False)
-    names = pd.read_csv(data.path / "classes.csv", dtype=text, keep_default_na=False)["class_name"]
+    index = readers.table(data.path / "index.csv", dtype=text, keep_default_na=False)
+    names = readers.table(data.path / "classes.csv", dtype=text, keep_default_na=False)["class_name"]
     index["class_name"] = names[index["class_id"]].to_numpy()
     return index[index["split"] == split].reset_index(drop=True) if split else index
 

@@ -11,6 +11,7 @@ import pandas as pd
 from finefit import datasets
 from finefit.hierarchy import clustered, taxonomy_file
 from finefit.hierarchy.index import read_index, read_pictures
+from finefit.jobs import readers
 from finefit.jobs.job import Job
 
 
@@ -20,7 +21,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     Superclasses that were derived from pictures come with `hierarchy.json`: how, and how many were chosen by what.
     """
     data, wanted = job.inputs["data"], job.settings["superclass"]
-    classes = pd.read_csv(data.path / "classes.csv", dtype=str, keep_default_na=False)
+    classes = readers.table(data.path / "classes.csv", dtype=str, keep_default_na=False)
     order = getattr(datasets.find(data.settings["reader"]), "SUPERCLASSES", None)
     if wanted == "derived":
         rows = read_index(data, "train")
@@ -41,7 +42,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
 def read_hierarchy(hierarchy: Job) -> pd.DataFrame:
     """A row per class: `class_id`, `class_name`, `superclass_id`, `superclass`. Names are text, "NA" and "null" too."""
     text = {"class_name": str, "superclass": str}
-    return pd.read_csv(hierarchy.path / "hierarchy.csv", dtype=text, keep_default_na=False)
+    return readers.table(hierarchy.path / "hierarchy.csv", dtype=text, keep_default_na=False)
 
 
 def superclass_of(hierarchy: Job) -> np.ndarray:

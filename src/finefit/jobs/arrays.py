@@ -141,13 +141,12 @@ def append(path: Path, rows: np.ndarray, count: int, first: bool) -> None:
 def whole_batches(partial: Path, batch: int) -> int:
     """How many batches all files of a folder have whole; what lies beyond is cut off."""
     heads = {}
-    names = partial / NAMES
-    for path in [partial / f"{name}.npy" for name in json.loads(names.read_text())] if names.exists() else []:
-        try:
+    try:
+        for path in [partial / f"{name}.npy" for name in json.loads((partial / NAMES).read_text())]:
             shape, _, dtype, offset = head(path)
             heads[path] = (offset, batch * dtype.itemsize * math.prod(shape[1:]))
-        except (ValueError, EOFError, FileNotFoundError):  # cut off within the first batch
-            return 0
+    except (ValueError, EOFError, FileNotFoundError):  # cut off within the first batch
+        return 0
     whole = min(((path.stat().st_size - offset) // size for path, (offset, size) in heads.items()), default=0)
     for path, (offset, size) in heads.items():
         os.truncate(path, offset + whole * size)

@@ -7,8 +7,8 @@ below us is a bug of ours, as is everything else that nobody expected.
 from __future__ import annotations
 
 import errno
-import getpass
 import os
+import pwd
 import re
 import shutil
 import tempfile
@@ -122,7 +122,7 @@ def of_system(error: OSError) -> str:
         owner, here = owner_of(nearest), Path.cwd()
         inside = nearest.absolute().relative_to(here).parts if nearest.absolute().is_relative_to(here) else ()
         return (
-            f"{path}: {nearest} belongs to {owner} and {getpass.getuser()} may not do that; copy the project, "
+            f"{path}: {nearest} belongs to {owner} and {name_of(os.getuid())} may not do that; copy the project, "
             f"or have {owner} run `chmod -R g+w {inside[0] if inside else nearest}`"
         )
     if error.errno == errno.EROFS:
@@ -135,11 +135,16 @@ def of_system(error: OSError) -> str:
 
 
 def owner_of(path: Path) -> str:
-    """Name of a file's owner, the number where it has none here."""
+    """Name of a file's owner."""
+    return name_of(path.stat().st_uid)
+
+
+def name_of(user: int) -> str:
+    """Name of a user of this machine, the number where it has none."""
     try:
-        return path.owner()
+        return pwd.getpwuid(user).pw_name
     except KeyError:
-        return f"user {path.stat().st_uid}"
+        return f"user {user}"
 
 
 def written_down(error: BaseException) -> str:

@@ -15,9 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from finefit.jobs import faults, modes, parts, progress, stopping
+from finefit.jobs import faults, modes, parts, progress, readers, stopping
 from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
 from finefit.jobs.locks import only_one
@@ -114,7 +113,7 @@ def check(job: Job) -> dict:
         ValueError: the artifact is missing, is another job's, or a file of it was altered.
     """
     require(job)
-    provenance = read_json(job.marker)
+    provenance = readers.content(job.marker)
     if provenance["digest"] != job.digest:
         raise ValueError(f"{job.path}: belongs to job {provenance['digest']}, not {job.digest}; delete it and repeat")
     for name, recorded in provenance["files"].items():
@@ -129,18 +128,6 @@ def require(job: Job) -> None:
     """Raise ValueError where a job's artifact is not published."""
     if not job.marker.exists():
         raise ValueError(f"{job.path}: not made yet; run `snakemake {job.marker}` first")
-
-
-def read_json(file: Path, remedy: str = "") -> Any:
-    """A JSON file of an artifact, or another, where `remedy` says what to do about it.
-
-    Raises:
-        ValueError: it was cut off or altered.
-    """
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file}: damaged ({error}); {remedy or f'delete {file.parent} and repeat'}") from None
 
 
 def write_provenance(job: Job, out: Path, seconds: float) -> None:

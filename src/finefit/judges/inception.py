@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from finefit.jobs import borders
 from finefit.judges import Facts
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def load(name: str, file: Path) -> Features:
     device = device_here()
     with tempfile.TemporaryDirectory() as folder:  # clean-fid takes a folder and insists on the file's name
         (Path(folder) / "inception-2015-12-05.pt").symlink_to(file.resolve(strict=True))
-        network = InceptionV3W(folder, download=False, resize_inside=False).to(device).eval()
+        with borders.reading(file, "no weights of Inception as clean-fid has them"):
+            network = InceptionV3W(folder, download=False, resize_inside=False).to(device).eval()
     resize = make_resizer("PIL", False, "bicubic", (SIDE, SIDE))
 
     @torch.no_grad()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finefit.jobs import borders
 from finefit.judges import Facts
 
 if TYPE_CHECKING:
@@ -78,10 +79,8 @@ def pooled_features(model: str, file: Path, **options: Any) -> Features:
     if not timm.is_model(model):
         raise ValueError(f"timm/{model}: timm {timm.__version__} has no network {model.partition('.')[0]!r}")
     given = {"file": str(file), "custom_load": False}  # so that nothing is downloaded, and every tensor has its place
-    try:
+    with borders.reading(file, f"not the weights of {model}"):
         network = timm.create_model(model, pretrained=True, pretrained_cfg_overlay=given, **options)
-    except (RuntimeError, KeyError) as error:
-        raise ValueError(f"{file}: not the weights of {model}: {error}"[:500]) from None
     network.reset_classifier(0)
     device = device_here()
     network.to(device).eval().requires_grad_(False)

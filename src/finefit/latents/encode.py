@@ -21,6 +21,7 @@ import torch
 
 from finefit import codecs
 from finefit.codecs import Codec
+from finefit.jobs import borders
 from finefit.jobs.devices import device_here
 from finefit.jobs.finite import require_finite
 from finefit.jobs.locks import claimed
@@ -130,12 +131,13 @@ def encode_shard(
 
 def put_aside_if_cut_off(shard: Path) -> None:
     """Take away a shard that is shorter than its head says, as after a power failure, and tell."""
+    if not shard.exists():
+        return
     try:
-        np.load(shard, mmap_mode="r")
-    except FileNotFoundError:
-        pass
-    except (ValueError, EOFError) as error:
-        print(f"{shard}: cut off ({error}); it is encoded anew", file=sys.stderr)
+        with borders.reading(shard, "cut off", "it is encoded anew"):
+            np.load(shard, mmap_mode="r")
+    except ValueError as error:
+        print(error, file=sys.stderr)
         shard.unlink()
 
 

@@ -8,7 +8,6 @@ still in the processor's cache.
 
 from __future__ import annotations
 
-import json
 import math
 from io import FileIO
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finefit.jobs import readers
 from finefit.jobs.checksums import checksum
 
 VIEWS_AT_ONCE = 32
@@ -39,9 +39,9 @@ class Pack:
     """
 
     def __init__(self, folder: Path):
-        index = json.loads((folder / "index.json").read_text())
+        index = readers.content(folder / "index.json")
         self.folder, self.count, self.shard_rows = folder, index["count"], index["shard_rows"]
-        self.labels = torch.from_numpy(np.load(folder / "labels.npy"))
+        self.labels = torch.from_numpy(readers.array(folder / "labels.npy"))
         self.shards = [self.open(path) for path in sorted(folder.glob("latents-*.npy"))]
         if len(self.shards) != (wanted := -(-self.count // self.shard_rows)):
             raise ValueError(f"{folder}: {len(self.shards)} shards instead of {wanted}; delete it and repeat")
@@ -55,10 +55,7 @@ class Pack:
         Raises:
             ValueError: it is damaged or shorter than its head says.
         """
-        try:
-            content = np.load(path, mmap_mode="r")
-        except ValueError as error:
-            raise ValueError(f"{path}: damaged ({error}); delete {self.folder} and repeat") from None
+        content = readers.array(path, mapped=True)
         return Shard(FileIO(path), content.shape[1:], content.offset)
 
     def sample(self, rows: np.ndarray, flips: np.ndarray, noise: Tensor) -> Tensor:
@@ -97,6 +94,6 @@ class Pack:
             ValueError: it was altered.
         """
         path = self.folder / f"latents-{shard:05d}.npy"
-        recorded = json.loads((self.folder / "provenance.json").read_text())["files"]
+        recorded = readers.content(self.folder / "provenance.json")["files"]
         if checksum(path) != recorded[path.name]:
             raise ValueError(f"{path}: altered since it was published; delete {self.folder} and repeat")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from finefit.jobs import readers
 from finefit.jobs.arrays import Rows
 from finefit.metrics import PART_BYTES, in_parts
 
@@ -109,5 +110,5 @@ def save(head: Head, path: Path) -> None:
 
 def load(path: Path) -> Head:
     """The head that `save` wrote to `path`."""
-    with np.load(path) as arrays:
+    with readers.arrays(path) as arrays:
         return Head(**arrays)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from finefit.jobs import borders
 from finefit.jobs.torchvision_shim import importable_torchvision
 from finefit.metrics.diversity import Distance
 
@@ -28,9 +29,11 @@ def lpips_distance(backbone_weights: Path, device: str = "cpu") -> Distance:
     import lpips
 
     network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)  # any other backbone is downloaded
-    state = torch.load(backbone_weights, map_location="cpu", weights_only=True)
-    # lpips cuts torchvision's `features` into slices that keep layers' numbers: slice2.3.weight is features.3.weight
-    network.net.load_state_dict({name: state["features." + name.split(".", 1)[1]] for name in network.net.state_dict()})
+    with borders.reading(backbone_weights, "no weights of AlexNet"):
+        state = torch.load(backbone_weights, map_location="cpu", weights_only=True)
+        # lpips cuts `features` into slices that keep layers' numbers: slice2.3.weight is features.3.weight
+        names = {name: "features." + name.split(".", 1)[1] for name in network.net.state_dict()}
+        network.net.load_state_dict({name: state[theirs] for name, theirs in names.items()})
     network = network.to(device).eval()
 
     @torch.no_grad()

@@ -6,14 +6,13 @@ stores no positions: they follow from the size of the latent, which its config.j
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from finefit.jobs import tensors
+from finefit.jobs import readers, tensors
 from finefit.models.embedders import position_embedding
 from finefit.models.shapes import CLASS_TABLE, Shape
 
@@ -129,7 +128,7 @@ def told(file: Path, known: dict[str, int]) -> int:
     """
     if not file.is_file():
         return SAMPLE_SIZE
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = readers.content(file, "give the one that belongs to the weights")
     for key, value in known.items():
         if content.get(key, value) != value:
             raise ValueError(f"{file}: {key} is {content[key]}, but the tensors beside it have {value}")

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from finefit.data import sources
-from finefit.jobs import machine
+from finefit.jobs import machine, readers
 from finefit.jobs.job import PHASES, Job
-from finefit.jobs.store import read_json
 from finefit.outlook import cost, facts, rates, work
 from finefit.outlook.rates import Rate
 from finefit.study.plan import Plan
@@ -149,7 +148,7 @@ def siblings(job: Job) -> Iterator[dict[str, Any]]:
         if name.startswith(stem) and len(name.removeprefix(stem).removesuffix(".json")) == 8:
             path = folder / name if job.kind == "report" else folder / name / "provenance.json"
             if path.exists():
-                yield read_json(path)
+                yield readers.content(path)
 
 
 @lru_cache(maxsize=256)

@@ -6,10 +6,10 @@ file lies; what dvc.lock records; and what a running job works on. Reports keep 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from finefit.jobs import readers
 from finefit.jobs.job import PHASES
 from finefit.jobs.locks import claimed
 from finefit.jobs.store import SCRATCH
@@ -57,7 +57,7 @@ def listed(out: dict) -> Iterator[Path]:
     if not manifest.exists():
         yield Path(out["path"])
         return
-    for entry in json.loads(manifest.read_text()) if out["md5"].endswith(".dir") else []:
+    for entry in readers.content(manifest, "run `dvc fetch`, or delete it") if out["md5"].endswith(".dir") else []:
         yield (Path(out["path"]) / entry["relpath"]).parent
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from finefit.jobs import readers
 from finefit.jobs.job import Job
 from finefit.jobs.machine import cores
-from finefit.jobs.store import read_json
 from finefit.outlook import cost, forecast
 from finefit.study.plan import Plan
 
@@ -35,7 +35,7 @@ class Pace:
         self._ratios: dict[str, list[float]] = {}  # by kind: what jobs took over what they were forecast to take
         for job in jobs:
             if job.marker.exists():
-                self.ended(job, read_json(job.marker)["seconds"])
+                self.ended(job, readers.content(job.marker)["seconds"])
 
     def ended(self, job: Job, seconds: float) -> None:
         """Note what a job took."""

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finefit.jobs import machine
+from finefit.jobs import machine, readers
 from finefit.jobs.job import Job
-from finefit.jobs.store import read_json
 from finefit.outlook import forecast, needs
 from finefit.study.plan import Plan
 
@@ -143,7 +142,7 @@ def failure(ended: Running) -> str:
 
 def outcome(task: Task, folder: Path, reason: str) -> Outcome:
     """What became of a job that was made, or was not for a reason."""
-    return Outcome(task.job, None if reason else read_json(folder / task.job.marker), reason, task.counted)
+    return Outcome(task.job, None if reason else readers.content(folder / task.job.marker), reason, task.counted)
 
 
 def told(over: Outcome) -> str:

@@ -9,6 +9,7 @@ from IPython.display import HTML
 
 from finefit import judges
 from finefit.analysis.collect import Results, content
+from finefit.jobs import readers
 from finefit.jobs.job import Job
 from finefit.report.text import PENDING, heading, number, plural, table
 
@@ -65,7 +66,7 @@ def steps_seen(job: Job) -> str:
     result = content(job, "judge.json")
     if not result:
         return f"<p>{PENDING}</p>"
-    seen = pd.read_csv(job.path / "seen.csv", keep_default_na=False)
+    seen = readers.table(job.path / "seen.csv", keep_default_na=False)
     told = f"A head on its features names {number(100 * result['known'])} % of held-out real pictures; at least "
     told += (
         f"{100 * result['wanted']:g} % are asked for. Seen at {plural(result['pictures'], 'picture')} beside as many. "

@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 
 from finefit.analysis import kept
 from finefit.claims import ledger
+from finefit.jobs import borders
 from finefit.report import site
 
 Sections = list[tuple[str, list[NotebookNode]]]
@@ -35,7 +36,7 @@ def keep(report: Path, pages: Iterable[str], without: Iterable[str] = (), result
         raise ValueError(f"{report}: no finished report; `make study` makes it")
     if missing := [name for name, file in notebooks.items() if not file.exists()]:
         raise ValueError(f"{report}: no page {', '.join(missing)}; name some of {', '.join(made(report))}")
-    parts = {name: sections(nbformat.read(file, as_version=4)) for name, file in notebooks.items()}
+    parts = {name: sections(notebook_in(file)) for name, file in notebooks.items()}
     titles = {title for found in parts.values() for title, _ in found}
     if unknown := [title for title in without if title not in titles]:
         raise ValueError(f"{report}: no section {', '.join(unknown)} in {', '.join(notebooks)}")
@@ -57,6 +58,16 @@ def keep(report: Path, pages: Iterable[str], without: Iterable[str] = (), result
                     shutil.copyfile(file, folder / file.name)
         folder.rename(target)
     return target
+
+
+def notebook_in(file: Path) -> NotebookNode:
+    """A report's executed notebook.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    with borders.reading(file, "damaged", "run `finefit report --rebuild`"):
+        return nbformat.read(file, as_version=4)
 
 
 def made(report: Path) -> list[str]:

@@ -17,6 +17,7 @@ from finefit import judges
 from finefit.analysis.collect import Results, content
 from finefit.analysis.scores import of_group
 from finefit.claims.verdicts import judge
+from finefit.jobs import readers
 from finefit.jobs.job import Job
 from finefit.report.sheets import gallery, job_of, sheet, strip, strips
 from finefit.report.tables import named
@@ -82,7 +83,7 @@ def beside_nearest(found: Results) -> str:
         if not file.exists():
             parts.append(f"<p>{PENDING}</p>")
             continue
-        with np.load(file) as kept:
+        with readers.arrays(file) as kept:
             known = {name: kept[name] for name in kept.files}
         classes = found.classes(group)
         if "first_classes" not in known or classes is None:
@@ -202,7 +203,7 @@ def told(found: Results, group: str, row: pd.Series) -> Told | None:
     file, result = judging.path / "known.csv", content(judging, "judge.json")
     if classes is None or scores is None or column not in scores or not result or not file.exists():
         return None
-    real = pd.read_csv(file).set_index("class_id")["known"]
+    real = readers.table(file).set_index("class_id")["known"]
     shares = classes.assign(real=classes["class_id"].map(real), samples=classes["class_id"].map(scores[column]))
     return Told(row, result["known"], result["wanted"], shares)
 

@@ -19,6 +19,7 @@ from PIL import Image
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import anchor
 from finefit.data.pictures import SHOWN, reduced
+from finefit.jobs import readers
 from finefit.jobs.job import Job
 from finefit.report.tables import named
 from finefit.report.text import PENDING, heading, link
@@ -95,7 +96,7 @@ def gallery(found: Results, group: str, count: int) -> Strips:
     reference = found.references[group]
     if not reference.marker.exists():
         return lambda label: PENDING
-    pictures = np.load(reference.path / "gallery.npy", mmap_mode="r")
+    pictures = readers.array(reference.path / "gallery.npy", mapped=True)
     return lambda label: strip(pictures[label, :count], "real pictures of {class}")
 
 
@@ -103,7 +104,7 @@ def strips(sample: Job, count: int) -> Strips:
     """A strip of a class's first samples by a job; pending where there are none."""
     if not sample.marker.exists():
         return lambda label: PENDING
-    images, labels = (np.load(sample.path / f"{name}.npy", mmap_mode="r") for name in ("images", "labels"))
+    images, labels = (readers.array(sample.path / f"{name}.npy", mapped=True) for name in ("images", "labels"))
 
     def column(label: int) -> str:
         places = np.flatnonzero(labels == label)[:count]

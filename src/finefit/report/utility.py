@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-import pandas as pd
 from IPython.display import HTML
 
 from finefit.analysis.collect import Results
@@ -24,6 +23,7 @@ from finefit.analysis.utility import (
     questions,
     ways,
 )
+from finefit.jobs import readers
 from finefit.report.text import PENDING, heading, measured, table
 
 ACCURACY = "class_accuracy"
@@ -154,5 +154,5 @@ def classes(found: Results) -> HTML:
 
 def published() -> HTML:
     """What others found, as context: other networks, pictures and generators."""
-    rows = pd.read_csv(PUBLISHED, dtype=str)
+    rows = readers.table(PUBLISHED, readers.SHIPPED, dtype=str)
     return HTML(table([*rows], [[escape(cell) for cell in row] for row in rows.to_numpy().tolist()], "context"))

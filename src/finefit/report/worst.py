@@ -12,6 +12,7 @@ from finefit import judges
 from finefit.analysis.classes import DISTANCE, class_distances, training_counts
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import of_group
+from finefit.jobs import readers
 from finefit.report.sheets import gallery, job_of, sheet, strip, strips
 from finefit.report.tables import named
 from finefit.report.text import PENDING, heading, number, shown, table
@@ -83,7 +84,7 @@ def neighbours(found: Results) -> HTML:
                 if not file.exists():
                     cells.append(PENDING)
                     continue
-                with np.load(file) as kept:
+                with readers.arrays(file) as kept:
                     above = strip(kept["samples"], "samples, the nearest to training pictures first")
                     below = strip(kept["train"], "training pictures nearest to the samples above them")
                 share = row[judges.column("memorised", name)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finefit.jobs import ranks, stopping
+from finefit.jobs import borders, ranks, readers, stopping
 from finefit.jobs.arrays import append
 from finefit.jobs.progress import earlier_seconds, keep_seconds, progress
 
@@ -55,10 +53,10 @@ def whole(path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        with np.load(path) as batch:
+        with borders.reading(path, "cut off", "it is sampled anew"), np.load(path) as batch:
             return len({len(batch[name]) for name in batch.files}) == 1
-    except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        print(f"{path}: cut off ({error}); it is sampled anew", file=sys.stderr)
+    except ValueError as error:
+        print(error, file=sys.stderr)
         path.unlink()
         return False
 
@@ -68,8 +66,8 @@ def join(scratch: Path, name: str, out: Path) -> None:
     paths = sorted(scratch.glob("batch-*.npz"))
     count = 0
     for path in paths:
-        with np.load(path) as batch:
+        with readers.arrays(path) as batch:
             count += len(batch["labels"])  # the least of its arrays
     for number, path in enumerate(paths):
-        with np.load(path) as batch:
+        with readers.arrays(path) as batch:
             append(out / f"{name}.npy", batch[name], count, first=number == 0)

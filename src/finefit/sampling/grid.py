@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from finefit.data import letters
 from finefit.data.names import ids_of
-from finefit.jobs import store
+from finefit.jobs import borders, store
 from finefit.jobs.faults import require_folder
 from finefit.sampling.runs import classes_of, job_of
 from finefit.sampling.trained import load, untouched
@@ -81,7 +81,9 @@ def of_method(plan: Plan, entry: str, names: list[str], count: int, seed: int, f
     """Write a grid of one method: a row per class."""
     check_file(file)
     drawn = pictures(plan, entry, names, count, seed)
-    grid(dict(zip(labels(plan, entry, names, seed), drawn, strict=True)), []).save(file)
+    named = labels(plan, entry, names, seed)
+    with borders.writing(file):
+        grid(dict(zip(named, drawn, strict=True)), []).save(file)
 
 
 def of_base(plan: Plan, names: list[str], count: int, seed: int, file: Path) -> None:
@@ -99,7 +101,9 @@ def of_methods(plan: Plan, entries: list[str], names: list[str], seed: int, file
     """Write a grid of methods side by side: a row per class, a column per method, the same noise along a row."""
     check_file(file)
     drawn = np.concatenate([pictures(plan, entry, names, 1, seed) for entry in entries], axis=1)
-    grid(dict(zip(labels(plan, entries[0], names, seed), drawn, strict=True)), entries).save(file)
+    named = labels(plan, entries[0], names, seed)
+    with borders.writing(file):
+        grid(dict(zip(named, drawn, strict=True)), entries).save(file)
 
 
 def labels(plan: Plan, entry: str, names: list[str], seed: int) -> list[str]:

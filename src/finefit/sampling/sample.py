@@ -14,7 +14,7 @@ from finefit import codecs, processes
 from finefit.diffusion import guidance
 from finefit.diffusion.predict import guided, told
 from finefit.diffusion.taylorseer import forecasting
-from finefit.jobs import ranks
+from finefit.jobs import ranks, readers
 from finefit.jobs.devices import device_here, uses_bfloat16
 from finefit.jobs.finite import require_finite
 from finefit.jobs.parts import timed
@@ -80,7 +80,7 @@ def forecast_loss(job: Job, out: Path) -> dict[str, float]:
     labels, numbers = batches(model, settings, COMPARED)[0]
     latents = sample(model, labels, numbers, settings, precision, device, pair)
     whole = codecs.load(settings["codec"]).to(device).decode(latents).cpu().numpy()
-    differences = whole.astype(np.float64) - np.load(out / "images.npy", mmap_mode="r")[: len(whole)]
+    differences = whole.astype(np.float64) - readers.array(out / "images.npy", mapped=True)[: len(whole)]
     return {"pictures": len(whole), "rms": float(np.sqrt(np.mean(differences**2)))}
 
 

@@ -22,7 +22,7 @@ from finefit.codecs import Codec
 from finefit.data import names, sources
 from finefit.deltas.delta import load_delta
 from finefit.deltas.network import with_own_classes
-from finefit.jobs import store
+from finefit.jobs import readers
 from finefit.jobs.devices import device_here
 from finefit.models.checkpoint import read_base, read_class_table
 from finefit.models.dit import DiT
@@ -214,7 +214,7 @@ def provenance(path: Path) -> dict[str, Any]:
     file = path / "provenance.json"
     if not file.is_file():
         raise ValueError(f"{path}: no published artifact here (no provenance.json); give a folder of runs/")
-    return store.read_json(file)
+    return readers.content(file)
 
 
 def input_of(artifact: dict[str, Any], role: str) -> Path:

@@ -18,6 +18,7 @@ import yaml
 from finefit import datasets
 from finefit.data import contents
 from finefit.jobs.store import SCRATCH
+from finefit.study import reading
 from finefit.study.config import Study
 
 FOLDER = SCRATCH / "studies"
@@ -58,7 +59,7 @@ def newest() -> dict[Path, Path]:
 
 def changes(before: Path | None, content: dict[str, Any]) -> Iterator[str]:
     """What of its folders' pictures changed since a study last ran, a line for each folder."""
-    earlier = dict(listings(yaml.safe_load(before.read_text(encoding="utf-8")))) if before else {}
+    earlier = dict(listings(reading.read(before)[0])) if before else {}
     for folder, listing in listings(content):
         if earlier.get(folder, listing) != listing:
             old, new = (contents.read(contents.place(name)) for name in (earlier[folder], listing))

@@ -8,14 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from finefit import objectives, processes
 from finefit.deltas.beside import share
 from finefit.deltas.delta import save_delta
 from finefit.deltas.network import described, network, unconditional
-from finefit.jobs import ranks
+from finefit.jobs import ranks, readers
 from finefit.jobs.devices import device_here
 from finefit.latents.pack import Pack
 from finefit.models.checkpoint import base_of
@@ -91,7 +90,7 @@ def objective_of(job: Job, model: DiT, device: str) -> tuple[plain.Objective, Di
     settings = module.Settings(**{key: value for key, value in asked.items() if key != "name"})
     source = None
     if "source" in job.inputs:
-        source = torch.from_numpy(np.load(job.inputs["source"].path / "latents.npy")).float().to(device)
+        source = torch.from_numpy(readers.array(job.inputs["source"].path / "latents.npy")).float().to(device)
     process = processes.of(job.settings["network"])
     material = objectives.Material(job.settings["train"]["steps"], model.y_embedder.null_row, source, process)
     untouched = None

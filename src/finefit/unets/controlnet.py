@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from finefit.jobs import borders
 from finefit.unets import methods, pipelines, training
 from finefit.unets.edges import edges
 
@@ -74,7 +75,8 @@ def controlnet(
     if not (work / "before.png").exists():
         pipelines.sheet([drawn(steered, prompts, shown, request.sample_steps)]).save(work / "before.png")
     training.fit(request, work, {"controlnet": steering}, loss)
-    with Image.open(work / "before.png") as before:
+    before_it = work / "before.png"
+    with borders.reading(before_it, "damaged", "delete it and repeat"), Image.open(before_it) as before:
         after = pipelines.sheet([drawn(steered, prompts, shown, request.sample_steps)])
         pipelines.sheet([[pipelines.sheet(row)], [before.convert("RGB")], [after]]).save(work / "samples.png")
     training.publish(work, request.out)

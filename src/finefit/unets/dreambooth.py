@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from finefit.jobs import borders
 from finefit.unets import methods, pipelines, training
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def dreambooth(
     training.fit(request, work, parts, loss)
     from PIL import Image
 
-    with Image.open(work / "before.png") as before:
+    before_it = work / "before.png"
+    with borders.reading(before_it, "damaged", "delete it and repeat"), Image.open(before_it) as before:
         after = pipelines.sheet([pipelines.draw(pipe, prompt, SAMPLES, request.sample_steps)])
         pipelines.sheet([[before.convert("RGB")], [after]]).save(work / "samples.png")
     training.publish(work, request.out)

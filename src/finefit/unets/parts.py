@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from finefit.jobs import borders
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -60,7 +62,8 @@ def rows(file: Path = PUBLISHED) -> list[Row]:
 
     if not file.is_file():
         raise ValueError(f"{file}: no facts to count from; counts are made from the repository's root")
-    facts = yaml.safe_load(file.read_text(encoding="utf-8"))
+    with borders.reading(file, "not readable as YAML", "restore it by `git checkout`"):
+        facts = yaml.safe_load(file.read_text(encoding="utf-8"))
     networks = {name: build(fact["class"], fact["config"]) for name, fact in facts["networks"].items()}
     counted = []
     for row in facts["rows"]:

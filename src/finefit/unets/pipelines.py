@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from finefit.data.pictures import ENDINGS
+from finefit.jobs import borders
 from finefit.jobs.torchvision_shim import importable_torchvision
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def open_pipeline(folder: Path, device: str) -> DiffusionPipeline:
     from diffusers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    pipe = DiffusionPipeline.from_pretrained(folder, local_files_only=True)
+    with borders.reading(folder, "no pipeline that diffusers opens", "save it anew, with all its parts"):
+        pipe = DiffusionPipeline.from_pretrained(folder, local_files_only=True)
     if missing := [name for name in NEEDED if getattr(pipe, name, None) is None]:
         raise ValueError(f"{folder}: {missing[0]}: missing from its model_index.json; training needs {NEEDED}")
     if pipe.unet.config.addition_embed_type or "prediction_type" not in pipe.scheduler.config:
@@ -54,11 +56,8 @@ def pictures(folder: Path) -> list[Path]:
 
 def read(file: Path, side: int) -> Image.Image:
     """A picture as RGB, scaled and cropped about its centre to a square of `side` pixels; ValueError if it is none."""
-    try:
-        with Image.open(file) as opened:
-            return ImageOps.fit(ImageOps.exif_transpose(opened).convert("RGB"), (side, side), Image.Resampling.BICUBIC)
-    except OSError as error:
-        raise ValueError(f"{file}: no picture that can be read: {error}; mend or remove it") from None
+    with borders.reading(file, "no picture that can be read", "mend or remove it"), Image.open(file) as opened:
+        return ImageOps.fit(ImageOps.exif_transpose(opened).convert("RGB"), (side, side), Image.Resampling.BICUBIC)
 
 
 def side_of(pipe: DiffusionPipeline) -> int:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from finefit.jobs import states, stopping, store
+from finefit.jobs import readers, states, stopping
 from finefit.jobs.finite import require_finite
 from finefit.jobs.progress import progress
 from finefit.unets import deltas, methods
@@ -71,7 +71,7 @@ def begin(request: Request, told: dict) -> Path:
     work = request.out.with_name(f"{request.out.name}.partial")
     kept = work / "recipe.json"
     if kept.exists():
-        earlier = store.read_json(kept)
+        earlier = readers.content(kept)
         if changed := [key for key in earlier | recipe if earlier.get(key) != recipe.get(key)]:
             raise ValueError(
                 f"{kept}: {changed[0]}: was {earlier.get(changed[0])}, now {recipe.get(changed[0])}; "
@@ -140,7 +140,7 @@ def fit(request: Request, work: Path, parts: dict[str, nn.Module], loss: Callabl
         "delta_bytes": (work / "delta.safetensors").stat().st_size,
         "fixed_loss": {"before": state["before"], "after": fixed()},
         "seconds": round(time.monotonic() - begun, 2),
-        "recipe": json.loads((work / "recipe.json").read_text()),
+        "recipe": readers.content(work / "recipe.json"),
     }
     write(work / "run.json", json.dumps(facts, indent=1) + "\n")
 
