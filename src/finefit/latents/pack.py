@@ -56,7 +56,7 @@ class Pack:
             ValueError: it is damaged or shorter than its head says.
         """
         content = readers.array(path, mapped=True)
-        return Shard(FileIO(path), content.shape[1:], content.offset)
+        return Shard(FileIO(path), content.shape[1:], content.offset)  # type: ignore[attr-defined]  # of a memory map
 
     def sample(self, rows: np.ndarray, flips: np.ndarray, noise: Tensor) -> Tensor:
         """Posterior samples of the given rows and flips (0 or 1): float32 `[n, c, h, w]`, `noise` of the same shape."""

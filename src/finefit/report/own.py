@@ -84,7 +84,7 @@ def beside_nearest(found: Results) -> str:
             parts.append(f"<p>{PENDING}</p>")
             continue
         with readers.arrays(file) as kept:
-            known = {name: kept[name] for name in kept.files}
+            known = {name: kept[name] for name in kept}
         classes = found.classes(group)
         if "first_classes" not in known or classes is None:
             parts.append('<p class="note">Evaluated before these pictures were kept; evaluate it anew to see them.</p>')
