@@ -28,7 +28,7 @@ from finefit import codecs
 from finefit.data import contents, pictures, sources
 from finefit.datasets import folder
 from finefit.hierarchy import index, superclasses
-from finefit.jobs import faults, store
+from finefit.jobs import faults, readers, store
 from finefit.latents import encode
 from finefit.study import reading, snapshots
 from finefit.study.plan import Plan
@@ -266,7 +266,7 @@ def is_of_its_listing(plan: Plan, held: dict[str, bytes]) -> None:
     codec = codecs.load(latents.settings["codec"])
     stored = np.load(latents.path / "latents-00000.npy")
     assert np.array_equal(stored, encode.encode_flips(codec, np.stack(expected), "cpu"))
-    assert store.read_json(latents.path / "index.json")["count"] == len(train)
+    assert readers.content(latents.path / "index.json")["count"] == len(train)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from IPython.display import HTML
 from finefit.analysis.scores import anchor
 from finefit.bench import told
 from finefit.bench.beside import Beside, Standing
-from finefit.jobs import store
+from finefit.jobs import readers
 from finefit.report import drawers, figures, sheets
 from finefit.report.style import chart, panels
 from finefit.report.tables import named
@@ -130,7 +130,7 @@ def machine(found: Beside) -> HTML:
 
 def hardware(found: Beside) -> str:
     """The machines, the versions and the commits of both."""
-    record = store.read_json(found.control_run["job"].inputs["sample"].inputs["run"].marker)
+    record = readers.content(found.control_run["job"].inputs["sample"].inputs["run"].marker)
     parts = []
     for name, one in (("kept report", found.asked.kept.record), ("control here", record)):
         machine_ = ", ".join(f"{key}: {value}" for key, value in one["hardware"].items())
