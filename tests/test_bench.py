@@ -34,7 +34,7 @@ STUDY = {
     "train": {"steps": 2, "batch_size": 2},
     "methods": {"full": {}, "bitfit": {"lr": 0.01}, "labels": {}},
     "sample": {"steps": 2, "per_class": 2, "sweep": {"bitfit": [1.0]}},
-    "evaluate": {"probe_steps": 2},
+    "evaluate": {"probe_steps": 2, "judges": []},
 }
 MEANS = {"full": 2.0, "bitfit": 3.0, "labels": 4.0}
 SIZES = {"full": 4_000_000, "bitfit": 20_000, "labels": 3_000}

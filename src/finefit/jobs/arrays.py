@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from finefit.jobs import borders
 from finefit.jobs.progress import earlier_seconds, keep_seconds, progress
 
 BATCH = 256  # rows made at once
@@ -34,10 +35,8 @@ class OnDisk:
     def __init__(self, path: Path):
         self.path = path
         self.shape: tuple[int, ...]
-        try:
+        with borders.reading(path, "damaged", f"delete {path.parent} and repeat"):
             self.shape, fortran, self.dtype, self.offset = head(path)
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{path}: damaged ({error}); delete {path.parent} and repeat") from None
         self.row_bytes = self.dtype.itemsize * math.prod(self.shape[1:])
         if fortran or path.stat().st_size < self.offset + len(self) * self.row_bytes:
             raise ValueError(f"{path}: damaged (cut off, or in another order); delete {path.parent} and repeat")
