@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -35,8 +36,10 @@ class OnDisk:
     def __init__(self, path: Path):
         self.path = path
         self.shape: tuple[int, ...]
-        with borders.reading(path, "damaged", f"delete {path.parent} and repeat"):
+        try:
             self.shape, fortran, self.dtype, self.offset = head(path)
+        except (ValueError, EOFError, SyntaxError, TokenError) as error:  # numpy reads a head as Python
+            raise ValueError(f"{path}: damaged ({borders.why(error)}); delete {path.parent} and repeat") from None
         self.row_bytes = self.dtype.itemsize * math.prod(self.shape[1:])
         if fortran or path.stat().st_size < self.offset + len(self) * self.row_bytes:
             raise ValueError(f"{path}: damaged (cut off, or in another order); delete {path.parent} and repeat")
