@@ -13,7 +13,7 @@ import pytest
 import small
 from typer.testing import CliRunner
 
-from finefit import cli
+from finefit.commands import app as cli
 from finefit.commands.jobs import builder
 from finefit.data import sources
 from finefit.jobs import faults, store
