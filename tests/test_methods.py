@@ -201,7 +201,9 @@ def test_an_exported_base_tells_its_classes_and_its_null_row(tmp_path):
     )
     (tmp_path / "provenance.json").write_text("{}")
     latents = SimpleNamespace(inputs={"data": SimpleNamespace(path=tmp_path)})
-    run = SimpleNamespace(digest="abc", marker=tmp_path / "provenance.json", inputs={"latents": latents})
+    run = SimpleNamespace(
+        digest="abc", marker=tmp_path / "provenance.json", inputs={"latents": latents}, settings={"network": {}}
+    )
     file = tmp_path / "base.safetensors"
     export_base(run, file, model)
     assert file.with_suffix(".provenance.json").read_text() == "{}"

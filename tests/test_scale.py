@@ -264,4 +264,7 @@ def test_a_gpu_is_asked_for_by_jobs_with_large_networks(monkeypatch):
     assert on_gpu(paper("smoke", monkeypatch)) == always
     large = paper("finediffusion", monkeypatch)
     assert on_gpu(large) == always | {"reference", "judge", "evaluate"}
-    assert {job.settings["judge"] for job in large.kind("judge") if cost.uses_gpu(job)} == {"inception"}
+    assert {job.settings["judge"] for job in large.kind("judge") if cost.uses_gpu(job)} == {
+        "inception",
+        "efficientnet-lite1",
+    }

@@ -129,8 +129,15 @@ def test_a_job_that_was_killed_is_its_commands_failure(starter, tmp_path):
 def test_a_request_to_stop_reaches_the_job_and_its_answer_comes_back(starter, tmp_path):
     asked = command(tmp_path, "finetune", "waits")
     assert asked.stdout.readline() and asked.stdout.readline() == "locked\n"
+    assert eventually(lambda: hears_sigterm(asked.pid))
     asked.terminate()
     assert asked.wait() == 75
+
+
+def hears_sigterm(pid: int) -> bool:
+    """Whether a process has a handler of SIGTERM."""
+    caught = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])

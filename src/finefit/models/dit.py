@@ -77,7 +77,8 @@ class Block(nn.Module):
         """All tokens through attention and perceptron."""
         condition = self.adaLN_modulation(c)[:, None].to(x.dtype)  # 1 + scale would lose most of a bfloat16 scale
         shift1, scale1, gate1, shift2, scale2, gate2 = condition.chunk(6, dim=-1)
-        gate1 = scaled(scaled(gate1, self.gamma1), self.attn.gamma_proj)
+        # Beside another network the attention may be a pair, which has no factors where the block has none.
+        gate1 = scaled(scaled(gate1, self.gamma1), getattr(self.attn, "gamma_proj", None))
         gate2 = scaled(gate2, self.gamma2)
         x = x + gate1 * self.attn(modulate(self.norm1(x), shift1, scale1))
         return x + gate2 * self.mlp(modulate(self.norm2(x), shift2, scale2))

@@ -11,7 +11,7 @@ from finefit.jobs.progress import clock
 from finefit.outlook.time_left import told
 from finefit.screen.state import State
 
-BAR = 16  # columns
+BAR = 24  # columns
 
 
 def screen(state: State, now: float) -> RenderableType:
@@ -54,9 +54,9 @@ def jobs(state: State, now: float) -> Table:
     """A row for each running job: what it makes, how much of it is done, at what it is, and since when."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="ellipsis")  # the only one that gives way on a narrow terminal: a name has no blanks
+    table.add_column(overflow="ellipsis", no_wrap=True)
     table.add_column(width=BAR)
-    table.add_column(no_wrap=True)
+    table.add_column(overflow="ellipsis", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     for running in state.running.values():
         share, what = state.share(running, now)
