@@ -376,6 +376,18 @@ def test_a_superclass_without_pictures_is_a_dash_in_its_row(made_up_study):
     assert 0 < first.count("–") == first.count("<td")
 
 
+def test_of_many_classes_the_embeddings_show_some_of_every_superclass(made_up_study, monkeypatch):
+    """Classes come superclass by superclass, so the first of them would be those of few."""
+    found, laid = collect.read("study.yaml"), []
+    monkeypatch.setattr(embeddings, "flattened", lambda rows: laid.append(len(rows)) or rows[:, :2])
+    assert "drawn" not in embeddings.label_embeddings(found).data
+    monkeypatch.setattr(embeddings, "MOST", 4)
+    text = embeddings.label_embeddings(found).data
+    assert set(laid) == {4, CLASSES}
+    assert f"4 of {CLASSES} drawn" in text
+    assert np.array_equal(embeddings.spread(10), [0, 3, 6, 9])
+
+
 def test_a_sheet_encodes_the_pictures_that_it_shows(made_up_study, monkeypatch):
     """Of 10,000 classes sixteen are shown: encoding all of them took minutes."""
     from finefit.analysis import collect

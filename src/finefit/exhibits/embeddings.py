@@ -14,7 +14,7 @@ from finefit.report.drawers import made_from
 from finefit.report.figures import NOT_DRAWN
 from finefit.report.style import COLOURS, MARKERS, chart, panels
 
-MOST = 2000  # classes shown
+MOST = 600  # classes shown: as many points as a panel holds apart, and t-SNE's time grows faster than they do
 NAMED = 12  # superclasses that get a name in the legend
 
 
@@ -28,10 +28,11 @@ def label_embeddings(found: Results) -> HTML:
     if classes is None or not runs or len(classes) < 4:
         return NOT_DRAWN
     figure, axes = panels(2, 2.4, -(-len(runs) // 2))
-    supers = classes["superclass"].tolist()[:MOST]
+    shown = spread(len(classes))
+    supers = classes["superclass"].iloc[shown].tolist()
     order = list(dict.fromkeys(supers))
     for axis, (name, run) in zip(axes, runs.items(), strict=False):
-        places = flattened(class_rows(run, len(classes))[:MOST])
+        places = flattened(class_rows(run, len(classes))[shown])
         for number, superclass in enumerate(order):
             chosen = np.array([one == superclass for one in supers])
             style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number // len(COLOURS) % len(MARKERS)]}
@@ -40,13 +41,19 @@ def label_embeddings(found: Results) -> HTML:
         axis.set(title=name, xticks=[], yticks=[])
     for axis in axes[len(runs) :]:
         axis.set_axis_off()
+    part = f", {len(shown)} of {len(classes):,} drawn" if len(shown) < len(classes) else ""
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     return chart(
         figure,
         "Rows of the class table in two dimensions, a panel per method, coloured by superclass",
-        "Each point is a class. t-SNE keeps neighbours together; distances between far groups mean nothing.",
+        f"Each point is a class{part}. t-SNE keeps neighbours together; distances between far groups mean nothing.",
         made_from(rows),
     )
+
+
+def spread(classes: int) -> np.ndarray:
+    """At most `MOST` class ids, evenly from all: data sets number the classes of a superclass one after the other."""
+    return np.linspace(0, classes - 1, min(classes, MOST)).round().astype(np.int64)
 
 
 def class_rows(run: Job, classes: int) -> np.ndarray:
