@@ -1,5 +1,6 @@
 """The study of this run, its plan, and what all rules share."""
 
+import gc
 import inspect
 import shlex
 import sys
@@ -11,11 +12,17 @@ from finefit.outlook import cost, needs, time_left
 from finefit.study import reading, snapshots, turns
 from finefit.study.config import Study  # and no more: `config` is Snakemake's own
 from finefit.study.plan import Plan
+from snakemake.common import overwrite_function_params
 from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.resources import Resource
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 from snakemake_logger_plugin_finefit import LogHandler
+
+# Snakemake's graph holds millions of objects, and keeps them. To look for unused ones among them as often as a program of
+# few objects does takes a quarter of the time in which it is built.
+gc.set_threshold(100_000, 20, 100)
 
 # A file given by --configfile is the whole study: it is never merged with params.yaml.
 if not workflow.overwrite_configfiles:
@@ -49,6 +56,7 @@ ENVIRONMENT = "../envs/finefit.yaml"  # as every rules file sees it
 CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
 FINEFIT = f"{'python' if CONDA else shlex.quote(sys.executable)} -P -m finefit"
 DRAFTS = {draft.marker.as_posix(): draft for draft in turns.drafts(PLAN)}
+DUE = turns.due(PLAN)
 JOBS = {job.marker.as_posix(): job for job in PLAN.jobs} | {name: draft.report for name, draft in DRAFTS.items()}
 PLACES = {job.digest: number for number, job in enumerate(reversed(turns.order(PLAN)), start=1)}
 SHOWN = any(isinstance(one, LogHandler) and one.shows for one in workflow.logger_manager.get_log_handlers())
@@ -97,7 +105,7 @@ def markers(jobs: Iterable[Job]) -> list:
 
 def drafts() -> list:
     """Markers of the drafts that are due, as inputs."""
-    return [ancient(draft.marker) for draft in turns.due(PLAN)]
+    return [ancient(draft.marker) for draft in DUE]
 
 
 def job_of(kind: str, wildcards) -> Job:
@@ -109,9 +117,12 @@ def job_of(kind: str, wildcards) -> Job:
 
 
 def called(function: Callable) -> Callable:
-    """A function with its signature noted: Snakemake finds it out anew at each of several calls for every job."""
-    function.__signature__ = inspect.signature(function)
+    """A function with its parameters noted: Snakemake finds them out anew at each of several calls for every job."""
+    overwrite_function_params(function, inspect.signature(function).parameters)
     return function
+
+
+called(Resource.evaluate)  # through which Snakemake calls every resource of every job
 
 
 def needed(kind: str) -> Callable:
@@ -129,7 +140,7 @@ def needed(kind: str) -> Callable:
 
 def place(kind: str) -> Callable:
     """A rule's priority, from the place of each of its jobs in the order of work; a draft comes as soon as it can."""
-    return lambda wildcards: PLACES.get(job_of(kind, wildcards).digest, len(PLACES) + 1)
+    return called(lambda wildcards: PLACES.get(job_of(kind, wildcards).digest, len(PLACES) + 1))
 
 
 def asked(kind: str) -> dict[str, Callable]:

@@ -8,6 +8,7 @@ order is a wish and never a wait: on a cluster all that can run is submitted at 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from finefit.jobs.job import PHASES, Job
@@ -41,8 +42,12 @@ def order(plan: Plan) -> list[Job]:
     return sorted(plan.jobs, key=lambda job: (turn[job.digest], kinds.index(job.kind)))
 
 
+@lru_cache(maxsize=1)  # every phase asks
 def turns(plan: Plan) -> dict[str, int]:
-    """The turn of each job, by its digest: twice its seed's place in the study, and one more where a draft can wait."""
+    """The turn of each job, by its digest: twice its seed's place in the study, and one more where a draft can wait.
+
+    Not to be changed.
+    """
     found: dict[str, int] = {plan.report.digest: 2 * len(plan.study.seeds)}
     scales: dict[str, set[float]] = {}  # of each run's scored samples
     for job in plan.kind("evaluate"):
@@ -82,8 +87,12 @@ def can_wait(scored: Job, main: float, scales: dict[str, set[float]]) -> bool:
     return sample.settings["scale"] != main and main in scales[sample.inputs["run"].digest]
 
 
+@lru_cache(maxsize=1)  # a digest of a draft covers the whole study
 def drafts(plan: Plan) -> list[Draft]:
-    """The drafts of a study: of its first seed, of its first two, and so on; none of a study with one seed."""
+    """The drafts of a study: of its first seed, of its first two, and so on; none of a study with one seed.
+
+    Not to be changed.
+    """
     turn, found = turns(plan), []
     for seeds in range(1, len(plan.study.seeds)):
         fewer = plan.study.model_copy(update={"seeds": plan.study.seeds[:seeds]})
