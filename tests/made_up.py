@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +15,8 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
-from finefit.analysis import classes, scores
+from finefit.analysis import scores
+from finefit.analysis.classes import METRICS as OF_CLASSES
 from finefit.data import sources
 from finefit.jobs import store
 from finefit.jobs.job import Job
@@ -54,7 +58,27 @@ class MadeUpScores(scores.Scores):
         self.study, self.evaluations = study, evaluations
 
 
-def finished(root: Path, patch: pytest.MonkeyPatch):
+@dataclass(frozen=True)
+class Size:
+    """How large a made-up study is.
+
+    Attributes:
+        classes: and `supers` superclasses.
+        side: of a picture, in pixels.
+        width: numbers in a class's row of the class table.
+        bands: of timesteps, which the denoising loss is told for.
+    """
+
+    classes: int = CLASSES
+    supers: int = CLASSES // 2
+    side: int = SIDE
+    width: int = 4
+    bands: int = 2
+
+
+def finished(
+    root: Path, patch: pytest.MonkeyPatch, study: dict[str, Any] = STUDY, size: Size = Size()
+) -> Iterator[Plan]:
     """A repository's root with a finished study; it is the working directory while the generator stands."""
     patch.chdir(root)
     patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
@@ -64,24 +88,26 @@ def finished(root: Path, patch: pytest.MonkeyPatch):
     Path("data/sources.csv").write_text(
         "name,file,url,bytes,checksum,licence,terms\nsome-codec,codec.safetensors,,1,sha256:00,none,none\n"
     )
-    Path("study.yaml").write_text(yaml.safe_dump(STUDY))
+    Path("study.yaml").write_text(yaml.safe_dump(study))
     sources.table.cache_clear()
     plan = Plan(reading.load(Path("study.yaml")))
     random = np.random.default_rng(0)
     for job in plan.jobs:
         if job.kind != "report":
-            fake(job, random)
+            fake(job, random, size)
     yield plan
     sources.table.cache_clear()
 
 
-def fake(job: Job, random: np.random.Generator) -> None:
+def fake(job: Job, random: np.random.Generator, size: Size = Size()) -> None:
     """Write an artifact of the right form."""
+    classes, side = size.classes, size.side
     job.path.mkdir(parents=True)
     files: dict[str, dict] = {}
     if job.kind == "hierarchy":
-        names, supers = [f"class <{i}>" for i in range(CLASSES)], [i // 2 for i in range(CLASSES)]
-        table = {"class_id": range(CLASSES), "class_name": names, "superclass_id": supers, "superclass": supers}
+        names = [f"class <{i}>" for i in range(classes)]
+        supers = [i * size.supers // classes for i in range(classes)]
+        table = {"class_id": range(classes), "class_name": names, "superclass_id": supers, "superclass": supers}
         pd.DataFrame(table).astype({"superclass": str}).to_csv(job.path / "hierarchy.csv", index=False)
     if job.kind == "finetune":
         files["run.json"] = {
@@ -91,46 +117,48 @@ def fake(job: Job, random: np.random.Generator) -> None:
             "delta_bytes": 5000,
         }
         pd.DataFrame({"step": range(20), "loss": random.random(20)}).to_csv(job.path / "losses.csv", index=False)
-        save_file({CLASS_TABLE: random.random((CLASSES + 1, 4), np.float32)}, job.path / "delta.safetensors")
+        save_file({CLASS_TABLE: random.random((classes + 1, size.width), np.float32)}, job.path / "delta.safetensors")
     if job.kind == "sample":
-        np.save(job.path / "images.npy", random.integers(0, 256, (2 * CLASSES, SIDE, SIDE, 3), np.uint8))
-        np.save(job.path / "labels.npy", np.repeat(np.arange(CLASSES), 2))
+        np.save(job.path / "images.npy", random.integers(0, 256, (2 * classes, side, side, 3), np.uint8))
+        np.save(job.path / "labels.npy", np.repeat(np.arange(classes), 2))
     if job.kind == "reference":
         files["reference.json"] = REAL
-        np.save(job.path / "gallery.npy", random.integers(0, 256, (CLASSES, 4, SIDE, SIDE, 3), np.uint8))
+        np.save(job.path / "gallery.npy", random.integers(0, 256, (classes, 4, side, side, 3), np.uint8))
     if job.kind == "data":
-        index = {"key": range(CLASSES), "class_id": range(CLASSES), "split": "train"}
+        index = {"key": range(classes), "class_id": range(classes), "split": "train"}
         pd.DataFrame(index).to_csv(job.path / "index.csv", index=False)
     if job.kind == "judge":
         files["judge.json"] = {"judge": "probe", "known": 0.9, "wanted": 0.75, "copies": 1, "pictures": 12}
         files["judge.json"]["failures"] = {"precision": "plain noise scores 0.85, real pictures 0.87"}
         seen = [("blur", "fd", "1 pixels", True), ("blur", "precision", "", False)]
-        known = {"class_id": range(CLASSES), "pictures": 4, "known": [1.0, 0.75, 0.5, 0.25, 1.0, 0.75]}
+        share = np.resize([1.0, 0.75, 0.5, 0.25, 1.0, 0.75], classes)
+        known = {"class_id": range(classes), "pictures": 4, "known": share}
         pd.DataFrame(known).to_csv(job.path / "known.csv", index=False)
         columns = ["degradation", "score", "mildest", "rises"]
         pd.DataFrame(seen, columns=columns).to_csv(job.path / "seen.csv", index=False)
     if job.kind == "denoise":
         files["denoising.json"] = {"denoising_loss": random.random()}
-        bands = [{"from": low, "to": low + 499, "loss": random.random()} for low in (0, 500)]
-        table = pd.DataFrame([band | {"class_id": name, "pictures": 4} for name in range(CLASSES) for band in bands])
+        wide = 1000 // size.bands
+        bands = [{"from": low, "to": low + wide - 1, "loss": random.random()} for low in range(0, 1000, wide)]
+        table = pd.DataFrame([band | {"class_id": name, "pictures": 4} for name in range(classes) for band in bands])
         table.to_csv(job.path / "denoising.csv", index=False)
     if job.kind == "evaluate":
         apart = ("fid", "lpips", *scores.OF_RUN)
         values = {metric: random.random() for metric in scores.METRICS if metric not in apart}
         files["metrics.json"] = {"samples": 12, "lpips": None} | values
         files["metrics.json"]["fd_probe"] += 10
-        supers = {"superclass_id": range(CLASSES // 2), "pictures": 4, "fd_probe": random.random(CLASSES // 2)}
+        supers = {"superclass_id": range(size.supers), "pictures": 4, "fd_probe": random.random(size.supers)}
         pd.DataFrame(supers).to_csv(job.path / "superclasses.csv", index=False)
-        by_class = {name: random.random(CLASSES) for name in (*classes.METRICS, "kid_probe")}
-        by_class["class_accuracy_probe"] = np.array([1.0, 0.5, 0.0, 0.0, 0.0, 0.25])
-        pair = random.integers(0, 256, (2, 3, SIDE, SIDE, 3), np.uint8)
+        by_class = {name: random.random(classes) for name in (*OF_CLASSES, "kid_probe")}
+        by_class["class_accuracy_probe"] = np.resize([1.0, 0.5, 0.0, 0.0, 0.0, 0.25], classes)
+        pair = random.integers(0, 256, (2, 3, side, side, 3), np.uint8)
         nearest = {"samples": pair[0], "train": pair[1], "distances": random.random(3)}
         nearest |= {"first_classes": np.arange(3), "first_samples": pair[0], "first_train": pair[1]}
         np.savez(job.path / "neighbours-probe.npz", **nearest)
         rows = [("probe", half, score, random.random()) for half in (0, 1) for score in ("fd_probe", "kid_probe")]
         halves = pd.DataFrame(rows, columns=["judge", "half", "score", "value"])
         halves.to_csv(job.path / "halves.csv", index=False)
-        pd.DataFrame({"class_id": range(CLASSES)} | by_class).to_csv(job.path / "classes.csv", index=False)
+        pd.DataFrame({"class_id": range(classes)} | by_class).to_csv(job.path / "classes.csv", index=False)
     for name, values in files.items():
         (job.path / name).write_text(json.dumps(values))
     store.write_provenance(job, job.path, 12.5)
