@@ -122,17 +122,19 @@ def test_forward_in_float32_equals_diffusers(reference):
 def test_attention_in_bfloat16_is_the_exact_one_within_its_rounding(tokens):
     """Output and gradients beside float64's: 1 % in norm, where a single rounding (2^-9) gives 0.2 %."""
     generator = torch.Generator().manual_seed(2)
-    qkv = torch.randn(3, 2, 3, tokens, 32, generator=generator).bfloat16()
-    pulled = torch.randn(2, 3, tokens, 32, generator=generator).bfloat16()
+    qkv = torch.randn(2, tokens, 3 * 3 * 32, generator=generator).bfloat16()
+    pulled = torch.randn(2, tokens, 3 * 32, generator=generator).bfloat16()
     found = []
     for kind in (torch.bfloat16, torch.float64):
-        q, k, v = parts = [part.to(kind).requires_grad_() for part in qkv]
+        packed = qkv.clone().to(kind).requires_grad_()
         if kind == torch.float64:
-            output = (q @ k.transpose(2, 3) / math.sqrt(32)).softmax(-1) @ v
+            q, k, v = packed.view(2, tokens, 3, 3, 32).permute(2, 0, 3, 1, 4)
+            weights = (q @ k.transpose(2, 3) / math.sqrt(32)).softmax(-1)
+            output = (weights @ v).transpose(1, 2).reshape(pulled.shape)
         else:
-            output = attend(q, k, v)
+            output = attend(packed, 3)
         output.backward(pulled.to(kind))
-        found.append([output.detach().double(), *(part.grad.double() for part in parts)])
+        found.append([output.detach().double(), *packed.grad.double().chunk(3, dim=-1)])
     for rounded, exact in zip(*found, strict=True):
         assert 0 < (rounded - exact).norm() / exact.norm() < 0.01
 

@@ -13,6 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -25,6 +26,7 @@ from benchmarks.speed.measuring import machine
 from finefit.cli import keep_freed_memory
 from finefit.models.dit import attend
 from finefit.models.gelu import gelu
+from finefit.models.passes import split
 
 # (pictures, heads, tokens, channels of a head): mini's step, its guided sampling, DiT-S/2, XL/2, XL/2 at 512 pixels
 ATTENTION = [(24, 6, 64, 32), (128, 6, 64, 32), (16, 6, 256, 64), (4, 16, 256, 72), (1, 16, 1024, 72)]
@@ -32,9 +34,10 @@ GELU = [(24, 64, 768), (16, 256, 1536)]  # hidden layers of mini's and S/2's ste
 ROUNDS = 6
 
 
-def in_float32(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """torch's fused kernel in float32, between casts."""
-    return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).bfloat16()
+def fused(qkv: Tensor, heads: int, kind: torch.dtype) -> Tensor:
+    """torch's fused kernel in a precision, of what the network has: `[n, tokens, 3 * dim]` to `[n, tokens, dim]`."""
+    out = F.scaled_dot_product_attention(*(part.to(kind) for part in split(qkv, heads))).to(qkv.dtype)
+    return out.transpose(1, 2).reshape(*qkv.shape[:2], -1)
 
 
 def passes(function: Callable[..., Tensor], inputs: list[Tensor]) -> dict[str, Callable[[], object]]:
@@ -66,13 +69,17 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(0)
     keep_freed_memory()
-    attention = {"fused in float32": in_float32, "fused": F.scaled_dot_product_attention, "ours": attend}
     kernels = {"torch": lambda x: F.gelu(x, approximate="tanh"), "ours": gelu}
     found: dict = {"machine": machine("cpu"), "attention": [], "gelu": []}
     for shape in ATTENTION:
         n, heads, tokens, dim = shape
-        qkv = torch.randn(n, tokens, 3, heads, dim).bfloat16().permute(2, 0, 3, 1, 4)  # as the network has them
-        found["attention"].append({"shape": shape, "milliseconds": least(attention, list(qkv))})
+        attention = {
+            "fused in float32": partial(fused, heads=heads, kind=torch.float32),
+            "fused": partial(fused, heads=heads, kind=torch.bfloat16),
+            "ours": partial(attend, heads=heads),
+        }
+        qkv = torch.randn(n, tokens, 3 * heads * dim).bfloat16()
+        found["attention"].append({"shape": shape, "milliseconds": least(attention, [qkv])})
         print(found["attention"][-1], flush=True)
     for shape in GELU:
         found["gelu"].append({"shape": shape, "milliseconds": least(kernels, [torch.randn(shape).bfloat16()])})

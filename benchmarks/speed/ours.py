@@ -35,7 +35,7 @@ AVERAGE_DECAY = 0.9999
 def resolved(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The parsed command line with `size`, `patch` (of its `model`), `latent` (its side) and `device` added."""
     given = parser.parse_args()
-    given.latent = LATENT
+    given.latent = getattr(given, "latent", LATENT)
     given.size, _, patch = given.model.removeprefix("DiT-").partition("/")
     if given.size not in SIZES or not patch.isdigit():
         parser.error(f"--model {given.model}: use DiT-SIZE/PATCH, a size of {', '.join(SIZES)}")
@@ -71,28 +71,33 @@ def awake(model: nn.Module) -> nn.Module:
 class Latents:
     """A pack of noise in memory, as fast as a pack can be."""
 
-    def __init__(self, count: int, classes: int, side: int = LATENT):
+    def __init__(self, count: int, classes: int, side: int = LATENT, clock: Callable[[], float] = time.perf_counter):
         generator = torch.Generator().manual_seed(0)
         self.count, self.shape = count, (4, side, side)
         self.labels = torch.randint(classes, (count,), generator=generator)
         self.values = torch.randn(count, *self.shape, generator=generator)
-        self.asked = 0.0
+        self.asked, self.clock = 0.0, clock
 
     def sample(self, rows, flips, noise: Tensor) -> Tensor:
         """Latents of the given rows; `asked` is the moment of the first such call."""
-        self.asked = self.asked or time.perf_counter()
+        self.asked = self.asked or self.clock()
         return self.values[rows]
 
 
 def training(
-    model: DiT, method: str, given: argparse.Namespace, precision: str = "auto", recompute: bool = False
+    model: DiT,
+    method: str,
+    given: argparse.Namespace,
+    precision: str = "auto",
+    recompute: bool = False,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Callable[[int], tuple[float, list[float]]]:
     """Our training: a function that makes so many steps; gives the moment the first one began, and recorded losses.
 
     What a training does once (moments, averages) is before that moment; no state is kept, which may take a twentieth.
     """
     finefit.training.train.SECONDS_BETWEEN_STATES = math.inf
-    pack = Latents(4 * given.batch, model.y_embedder.num_classes, given.latent)
+    pack = Latents(4 * given.batch, model.y_embedder.num_classes, given.latent, clock)
     references = list(methods.find(method).Settings().guidance)
 
     def steps(count: int) -> tuple[float, list[float]]:

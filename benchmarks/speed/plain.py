@@ -1,16 +1,20 @@
-"""Steps to compare ours with: a plain one, which the published network takes too, and ours with a dense class table."""
+"""What to compare ours with: a plain step, which the published network takes too, ours with a dense class table, and
+autograd's own operators in the place of `finefit.models.passes`."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.speed.ours import AVERAGE_DECAY, CLASSES, Latents
 from finefit.jobs.devices import store_frozen_as_bfloat16, uses_bfloat16
+from finefit.models import dit
 from finefit.models.dit import DiT
+from finefit.models.passes import split
 from finefit.processes.ddpm import Diffusion
 
 Steps = Callable[[int], object]
@@ -85,3 +89,38 @@ def loop(
             loss.item()
 
     return steps
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """As `finefit.models.passes.modulate`."""
+    return torch.addcmul(shift, x, 1 + scale)
+
+
+def gated(x: Tensor, gate: Tensor, y: Tensor) -> Tensor:
+    """As `finefit.models.passes.gated`."""
+    return x + gate * y
+
+
+def attended(qkv: Tensor, heads: int) -> Tensor:
+    """As `finefit.models.passes.attended`."""
+    q, k, v = split(qkv, heads)
+    with torch.autocast("cpu", enabled=False):
+        x = (q * q.shape[3] ** -0.5 @ k.transpose(2, 3)).softmax(-1) @ v
+    return x.transpose(1, 2).reshape(*qkv.shape[:2], -1)
+
+
+FORMS = (modulate, gated, attended)
+
+
+@contextmanager
+def autograds_own() -> Iterator[None]:
+    """Let the network compute by autograd's own operators."""
+    names = [form.__name__ for form in FORMS]
+    before = [getattr(dit, name) for name in names]
+    for form in FORMS:
+        setattr(dit, form.__name__, form)
+    try:
+        yield
+    finally:
+        for name, form in zip(names, before, strict=True):
+            setattr(dit, name, form)

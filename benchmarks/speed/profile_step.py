@@ -58,8 +58,12 @@ def main() -> None:
         given.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def profiled(act: Act, steps: int, device: str) -> dict:
-    """Milliseconds of one step by group, of an act of so many steps; the act runs once before."""
+def profiled(act: Act, steps: int, device: str, shown: int = SHOWN) -> dict:
+    """Milliseconds of one step by group, of an act of so many steps; the act runs once before.
+
+    Args:
+        shown: operators named in each group.
+    """
     seconds(act, device)
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device == "cuda" else [])]
     with profile(activities=activities) as recorded:
@@ -75,7 +79,7 @@ def profiled(act: Act, steps: int, device: str) -> dict:
         group: {
             "milliseconds": sum(operators.values()),
             "share": sum(operators.values()) / wall,
-            "most": {name: taken for name, taken in operators.most_common(SHOWN) if taken},
+            "most": {name: taken for name, taken in operators.most_common(shown) if taken},
         }
         for group, operators in times.items()
     }

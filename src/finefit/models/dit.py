@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from finefit.models.embedders import LabelEmbedder, TimestepEmbedder, position_embedding
 from finefit.models.factors import scaled_linear
 from finefit.models.gelu import gelu
+from finefit.models.passes import attended, gated, modulate, split
 from finefit.models.shapes import Shape
 
 FUSED_FROM = 1025  # tokens
@@ -32,10 +33,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens to tokens, without `gamma_proj`: the block has it in its gate."""
-        n, tokens, dim = x.shape
         qkv = self.qkv(x) if self.gamma_qkv is None else scaled_linear(x, self.qkv, self.gamma_qkv)
-        x = attend(*qkv.view(n, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4))
-        return self.proj(x.transpose(1, 2).reshape(n, tokens, dim))
+        return self.proj(attend(qkv, self.heads))
 
 
 class Mlp(nn.Module):
@@ -80,8 +79,8 @@ class Block(nn.Module):
         # Beside another network the attention may be a pair, which has no factors where the block has none.
         gate1 = scaled(scaled(gate1, self.gamma1), getattr(self.attn, "gamma_proj", None))
         gate2 = scaled(gate2, self.gamma2)
-        x = x + gate1 * self.attn(modulate(self.norm1(x), shift1, scale1))
-        return x + gate2 * self.mlp(modulate(self.norm2(x), shift2, scale2))
+        x = gated(x, gate1, self.attn(modulate(self.norm1(x), shift1, scale1)))
+        return gated(x, gate2, self.mlp(modulate(self.norm2(x), shift2, scale2)))
 
 
 class FinalLayer(nn.Module):
@@ -174,24 +173,22 @@ class DiT(nn.Module):
         return x.reshape(n, channels, grid * patch, grid * patch)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Scaled dot-product attention of `[n, heads, tokens, dim]`; on a CPU in bfloat16 by plain matrix products.
+def attend(qkv: Tensor, heads: int) -> Tensor:
+    """Scaled dot-product attention of `[n, tokens, 3 * dim]`, `[n, tokens, dim]`; on a CPU in bfloat16 by plain matrix
+    products (`finefit.models.passes`).
 
     Forward and backward, torch's fused kernel takes one and a half to six times as long there. What the products keep
     grows with the square of the tokens: from `FUSED_FROM` on the kernel takes over, in float32, since its backward
     pass in bfloat16 is ten times slower on some processors.
     """
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
+    if qkv.device.type != "cpu" or qkv.dtype != torch.bfloat16:
+        out = F.scaled_dot_product_attention(*split(qkv, heads))
+    elif qkv.shape[1] < FUSED_FROM:
+        return attended(qkv, heads)
+    else:
         with torch.autocast("cpu", enabled=False):
-            if q.shape[2] >= FUSED_FROM:
-                return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
-            return (q * q.shape[3] ** -0.5 @ k.transpose(2, 3)).softmax(-1) @ v
-    return F.scaled_dot_product_attention(q, k, v)
-
-
-def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """`x * (1 + scale) + shift`, the condition `[n, 1, dim]` shared by all tokens."""
-    return torch.addcmul(shift, x, 1 + scale)
+            out = F.scaled_dot_product_attention(*split(qkv, heads).float()).to(qkv.dtype)
+    return out.transpose(1, 2).reshape(*qkv.shape[:2], -1)
 
 
 def scaled(gate: Tensor, gamma: Tensor | None) -> Tensor:
