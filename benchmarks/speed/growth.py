@@ -36,9 +36,9 @@ from finefit.jobs.machine import hardware  # noqa: E402
 CLASSES = made_up.Size(classes=10_000, supers=8, side=32, width=1152, bands=10)  # the width of DiT-XL's class table
 SEEDS, METHODS = 3, ("full", "bitfit", "difffit", "finediffusion")
 MANY_SEEDS, ENTRIES = 10, 100  # of the study of many jobs: a thousand runs, each sampled at two scales
-ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
-}  # as users have it
+# Acts run this tree's code, and keep compiled bytecode as they do for users.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+ENVIRONMENT["PYTHONPATH"] = str(ROOT / "src")
 EVERY = 0.05  # seconds between looks at the memory
 FINEFIT, SNAKEMAKE = [sys.executable, "-m", "finefit"], [sys.executable, "-m", "snakemake"]
 ACTS = {  # by part

@@ -92,6 +92,40 @@ def operators(found: dict) -> list[Row]:
     ]
 
 
+def methods(found: dict) -> list[Row]:
+    """Ratios of methods' steps, their medians and ranges over rounds."""
+    return [{"seconds of a step": name} | spread(ratio) for name, ratio in found["ratios"].items()]
+
+
+def passes(found: dict) -> list[Row]:
+    """Each method's step by plain forms over ours."""
+    told = {True: "yes", False: "**no**", None: "not compared"}
+    return [
+        {"method": name, "same bits": told[part.get("same bits")]} | spread(part["plain over ours"])
+        for name, part in found.items()
+        if isinstance(part, dict) and "plain over ours" in part
+    ]
+
+
+def spread(ratio: dict) -> Row:
+    """Median and range over rounds of a ratio."""
+    return {"median": f"{ratio['median']:.3f}", "range": f"{ratio['least']:.3f} to {ratio['greatest']:.3f}"}
+
+
+def growth(found: dict) -> list[Row]:
+    """What each act of a large study took."""
+    acts = [(f"{part}: {name}", took) for part in ("classes", "jobs") for name, took in found.get(part, {}).items()]
+    return [
+        {
+            "what": name,
+            "seconds": f"{took['seconds']:.1f}",
+            "of the processor": f"{took['processor_seconds']:.1f}",
+            "megabytes": shown(round(took["peak_bytes"] / 1e6)),
+        }
+        for name, took in acts
+    ]
+
+
 def holes(found: dict) -> list[Row]:
     """Each superclass: how far mini's classes lie from the source's, and those from each other."""
 
@@ -144,7 +178,21 @@ def shown(value: object) -> str:
 
 TABLES = {
     table.__name__: table
-    for table in (speed, profile, samplers, precision, packs, memory, operators, holes, shift, codecs)
+    for table in (
+        speed,
+        profile,
+        samplers,
+        precision,
+        packs,
+        memory,
+        operators,
+        methods,
+        passes,
+        growth,
+        holes,
+        shift,
+        codecs,
+    )
 }
 
 
