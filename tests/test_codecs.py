@@ -137,7 +137,7 @@ def test_a_file_that_lacks_a_tensor_of_taef2_is_refused(small, tmp_path):
     state = small.decoder.state_dict()
     del state["19.bias"]
     torch.save(state, tmp_path / "cut.pth")
-    with pytest.raises(ValueError, match=r"cut\.pth: no weights of the codec taef2"):
+    with pytest.raises(ValueError, match=r"cut\.pth: no weights of the codec taef2 \(.*19\.bias"):
         taef2.load(tmp_path / "taef2-encoder.pth", tmp_path / "cut.pth")
 
 

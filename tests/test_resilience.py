@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
+import time
 
 import pytest
 from clones import Clone
+
+from finefit.jobs import locks
 
 STOPS = f"""
 import os, sys
@@ -51,18 +55,23 @@ def test_a_job_out_of_minutes_says_that_it_is_to_be_continued(smoke):
 
 @pytest.mark.workflow
 def test_two_runs_at_once_make_each_artifact_once(smoke):
+    """Both find that the first job of each is being made, here by this process."""
     files = smoke.files()
+    (run,) = smoke.root.glob("runs/embedded-32/finediffusion-s0-*")
+    lock = smoke.root / f"scratch/{json.loads((run / 'provenance.json').read_text())['digest']}.lock"
     remove(
         smoke,
         "runs/embedded-32/finediffusion-s0-*",
         "samples/embedded-32/bitfit-s0-*",
         "samples/embedded-32/difffit-s0-*",
     )
-    runs = [smoke.start("snakemake") for _ in range(2)]
+    with locks.only_one(lock, "the run"):
+        runs = [smoke.start("snakemake") for _ in range(2)]
+        while not any("; waiting" in log.read_text(encoding="utf-8") for log in smoke.root.glob("logs/runs/*/*.log")):
+            assert [run.poll() for run in runs] == [None, None]
+            time.sleep(0.1)
     said = [run.communicate()[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], "\n".join(said)
-    logs = [log.read_text(encoding="utf-8") for log in (smoke.root / "logs").rglob("*.log")]
-    assert any("another process is making it; waiting" in text for text in logs)
     assert smoke.files() == files
 
 

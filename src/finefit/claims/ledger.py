@@ -1,7 +1,7 @@
 """One ledger for all kept studies: each claim, what every study found, and the verdict of the strongest test.
 
-Which test is the strongest is a matter of its design and never of its outcome: the paper's own metric before a
-stand-in, then more seeds, then the narrower interval beside the value that it is compared with.
+Which test is the strongest is a matter of its design and never of its outcome: the metric that its claim
+names first, then more seeds, then the narrower interval beside the value that it is compared with.
 """
 
 from __future__ import annotations

@@ -52,5 +52,8 @@ def writing(file: Path) -> Iterator[None]:
 
 
 def why(error: Exception) -> str:
-    """An error's first line, or what it is called; without torch's advice."""
-    return (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0] or type(error).__name__
+    """An error's first line, with the next where it announces one, or what it is called; without torch's advice."""
+    first, *rest = str(error).splitlines() or [""]
+    if first.endswith(":") and rest:
+        first = f"{first} {rest[0].strip()}"
+    return first.partition(". ")[0] or type(error).__name__

@@ -14,8 +14,8 @@ RECIPES = {
     "sample": 2,
     "reference": 4,
     "denoise": 2,
-    "judge": 2,
-    "evaluate": 5,
+    "judge": 3,
+    "evaluate": 6,
     "utility": 2,
     "report": 4,
 }

