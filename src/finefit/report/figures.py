@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator
 
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import Scores, of_group
@@ -63,7 +63,7 @@ def points(axis: Axes, found: Scores, part: pd.DataFrame, cost: str, strong: str
     axis.set_xlim(least / room**0.2, most * room)
     steps = (1.0, 2.0, 5.0) if most < 300 * least else (1.0,)
     axis.xaxis.set_major_locator(LogLocator(subs=range(1, 10) if most < 8 * least else steps))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
     highest = max(row.mean for row in part[found.distance])  # two seeds' intervals can dwarf all else
     axis.set_ylim(0, min(max(axis.get_ylim()[1], 1.15 * highest), 1.6 * highest))
@@ -71,13 +71,15 @@ def points(axis: Axes, found: Scores, part: pd.DataFrame, cost: str, strong: str
 
 
 def name_beside(axis: Axes, part: pd.DataFrame, across: dict, metric: str, strong: str) -> None:
-    """Name each point to its right; names of close points are moved apart."""
+    """Name each point to its right; names of close points are moved up, and a line leads to each from its point."""
     low, high = axis.get_ylim()
     gap, height = 0.055 * (high - low), -math.inf
     for place, row in sorted(part.iterrows(), key=lambda one: one[1][metric].mean):
         height = max(row[metric].mean, height + gap)
         weight = "bold" if row["entry"] == strong else "normal"
         where = {"xytext": (9, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+        line = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
+        axis.annotate("", (across[place], row[metric].mean), (across[place], height), arrowprops=line)
         axis.annotate(row["variant"], (across[place], height), color=INK, fontweight=weight, **where)
 
 

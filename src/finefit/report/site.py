@@ -193,8 +193,10 @@ def parts(cells: list[NotebookNode], mark: str) -> list[list[NotebookNode]]:
 def displays(cells: list[NotebookNode]) -> bool:
     """Whether there is anything to see: some cell's output, or prose alone; a cell that did not run counts as such."""
     code = [cell for cell in cells if cell.cell_type == "code"]
-    outputs = [output for cell in code for output in cell.outputs]
-    shown = [text for output in outputs for text in output.get("data", {}).values() if str(text).strip()]
+    forms = [output.get("data", {}) for cell in code for output in cell.outputs]
+    # Beside HTML stands the plain text "<IPython.core.display.HTML object>", also where the HTML is empty.
+    texts = [form["text/html"] if "text/html" in form else "".join(map(str, form.values())) for form in forms]
+    shown = [text for text in texts if text.strip()]
     return bool(shown) or not code or any(cell.execution_count is None for cell in code)
 
 
