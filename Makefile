@@ -17,6 +17,8 @@ STUDY_FILE := $(if $(STUDY),studies/$(STUDY).yaml,params.yaml)
 UNVERSIONED := $(if $(wildcard .git),,yes)
 PYTHON := $(shell command -v python3.11 || command -v python3)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Bytecode is kept, whatever this shell says: without it every job would compile torch anew, which takes longer than most.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: first study evidence test test-long lint test-slurm sheet base base-flow base-photo
 
@@ -90,7 +92,7 @@ base-photo: .venv/ready
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --no-compile --constraint requirements.lock uv || true
 	wheels=$$(.venv/bin/pip config get global.find-links 2> /dev/null | sed 's/[^ ][^ ]*/--find-links &/g'); \
-	    .venv/bin/uv pip install --quiet --python .venv/bin/python $$wheels -r requirements.lock || \
-	    .venv/bin/pip install --no-compile -r requirements.lock
+	    .venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python $$wheels -r requirements.lock || \
+	    .venv/bin/pip install -r requirements.lock
 	.venv/bin/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
