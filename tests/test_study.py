@@ -12,6 +12,7 @@ import yaml
 
 from finefit.jobs import recipes, store
 from finefit.jobs.job import Job
+from finefit.jobs.quantities import duration
 from finefit.outlook import cost, forecast
 from finefit.outlook.time_left import Pace, outlook
 from finefit.study import reading
@@ -237,7 +238,7 @@ def test_time_left_is_the_forecast_before_anything_ran(in_root, tmp_path, monkey
     sources = Path("data").resolve()
     monkeypatch.chdir(tmp_path)
     Path("data").symlink_to(sources)
-    middle, least, most = map(forecast.duration, sums)
+    middle, least, most = map(duration, sums)
     told = f"0 of {len(planned.jobs)} jobs done, about {middle} left ({least} to {most})"
     assert outlook(planned) == told
 

@@ -13,10 +13,11 @@ from finefit.analysis.scores import anchor
 from finefit.bench import told
 from finefit.bench.beside import Beside, Standing
 from finefit.jobs import readers
+from finefit.jobs.quantities import duration, size
 from finefit.report import drawers, figures, sheets
 from finefit.report.style import chart, panels
 from finefit.report.tables import named
-from finefit.report.text import DASH, duration, link, measured, number, size, table
+from finefit.report.text import DASH, link, measured, number, table
 from finefit.study.config import Study
 
 SOURCE = Path("src/finefit/methods")

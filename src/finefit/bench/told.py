@@ -7,9 +7,8 @@ import math
 import pandas as pd
 
 from finefit.analysis.decisions import Verdict
-from finefit.analysis.statistics import Estimate
 from finefit.bench.beside import Beside, Standing
-from finefit.report.text import DASH, in_percent, number, shown
+from finefit.report.text import DASH, in_percent, mean_and_half, number, shown
 
 SHOWN = ("diversity_probe", "class_accuracy", "superclass_accuracy", "denoising_loss", "drift")  # beside the distance
 GROUPS: dict[str, tuple[Verdict, ...]] = {
@@ -34,7 +33,8 @@ def lines(found: Beside) -> list[str]:
     for row in found.rows:
         told.append(f"{row['variant']}, seeds {', '.join(map(str, row['seeds']))}, beside {asked.kept.folder}:")
         for metric in metrics(found):
-            told.append(f"  {metric} {value(row[metric], metric)}: {standing(found, row, metric)}")
+            value = mean_and_half(row[metric].mean, row[metric].half, metric)
+            told.append(f"  {metric} {value}: {standing(found, row, metric)}")
         told.append(f"  {size(row)}; {time(found, row)}")
     told.append(f"What this machine makes of {asked.control}, seed {asked.seed} (every interval is wider by it):")
     told += [f"  {line}" for line in machine(found)]
@@ -49,15 +49,6 @@ def standing(found: Beside, row: pd.Series, metric: str) -> str:
         if names := [str(one.other["variant"]) for one in every if one.verdict in verdicts]:
             parts.append(f"{words} {', '.join(names)}")
     return "; ".join(parts) or "nothing to compare with"
-
-
-def value(estimate: Estimate, metric: str) -> str:
-    """An estimate as text: "3.12 ± 0.27", "93.5 % ± 2.0"."""
-    if math.isnan(estimate.half):
-        return shown(estimate.mean, metric)
-    if in_percent(metric):
-        return f"{shown(estimate.mean, metric)} ± {100 * estimate.half:.1f}"
-    return f"{number(estimate.mean, beside=estimate.half)} ± {number(estimate.half, beside=estimate.mean)}"
 
 
 def size(row: pd.Series) -> str:

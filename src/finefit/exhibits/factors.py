@@ -11,10 +11,11 @@ from IPython.display import HTML
 from finefit.analysis.collect import Results
 from finefit.analysis.factors import FACTORS, METRICS, Effect, effects, pairs_of
 from finefit.analysis.scores import anchor
+from finefit.jobs.quantities import plural
 from finefit.report.drawers import made_from
 from finefit.report.sheets import compared_rows
 from finefit.report.style import FAINT, chart, panels
-from finefit.report.text import PENDING, heading, link, measured, plural, probability, table
+from finefit.report.text import PENDING, heading, link, measured, probability, table
 
 NAMES = {
     "embedder": "tiered embedder",

@@ -10,7 +10,8 @@ from IPython.display import HTML
 from finefit.claims import rules, verdicts
 from finefit.claims.record import Record
 from finefit.exhibits.claims import badge, counted, open_yet, published, source
-from finefit.report.text import number, plural, probability, table
+from finefit.jobs.quantities import plural
+from finefit.report.text import number, probability, table
 
 
 def overview(lines: list[Record]) -> HTML:

@@ -22,7 +22,8 @@ from finefit.analysis.scores import Scores, anchor
 from finefit.analysis.statistics import Estimate
 from finefit.claims.selection import select
 from finefit.exhibits.papers import published
-from finefit.report.text import DASH, PENDING, heading, link, number, plural, table
+from finefit.jobs.quantities import plural
+from finefit.report.text import DASH, PENDING, heading, link, number, table
 
 COMMON = "fid"  # the metric of the paper's columns
 

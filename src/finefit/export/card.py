@@ -17,7 +17,8 @@ from finefit.analysis.collect import Results, group_of
 from finefit.analysis.tables import flat
 from finefit.data import letters, sources
 from finefit.jobs import readers
-from finefit.report.text import cell, number, plural
+from finefit.jobs.quantities import plural
+from finefit.report.text import cell, number
 from finefit.sampling import grid
 from finefit.sampling.runs import sample_of
 from finefit.sampling.trained import load

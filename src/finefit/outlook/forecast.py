@@ -14,6 +14,7 @@ from typing import Any
 from finefit.data import sources
 from finefit.jobs import machine, readers
 from finefit.jobs.job import PHASES, Job
+from finefit.jobs.quantities import duration, size
 from finefit.outlook import cost, facts, rates, work
 from finefit.outlook.rates import Rate
 from finefit.study.plan import Plan
@@ -25,7 +26,7 @@ COLUMNS = "{:<10} {:>5} {:>5}   {:>30}   {:>30}   {:>9}"
 
 def lines(plan: Plan) -> Iterator[str]:
     """The forecast, line by line: each missing job and why it runs, a row per phase, what the numbers rest on."""
-    missing = [job for job in plan.jobs if not job.marker.exists()]
+    missing = plan.missing()
     for job in missing:
         yield f"missing  {job.phase:<9}  {job.path}  {reason(job)}"
     yield from table(plan)
@@ -60,8 +61,7 @@ def table(plan: Plan) -> Iterator[str]:
             cost.seconds(job, here),
             cost.disk(job),
         )
-        for job in plan.jobs
-        if not job.marker.exists()
+        for job in plan.missing()
     ]
     for phase in dict.fromkeys(phase for phase, _ in PHASES.values()):
         yield row(phase, len(plan.phase(phase)), [one for one in costs if one.phase == phase], cores)
@@ -83,23 +83,6 @@ def total(seconds: list[tuple[float, float, float]], devices: int = 1) -> str:
     return f"{middle} ({least} to {most})"
 
 
-def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
-    for limit, unit, length in ((90, "s", 1), (5400, "min", 60), (36e6, "h", 3600)):
-        if seconds < limit:
-            return f"{seconds / length:,.{int(unit == 'h' and seconds < 36000)}f} {unit}"
-    return f"{seconds / 3600 / 8766:,.1f} years"
-
-
-def size(count: float) -> str:
-    """Bytes as kB to TB, two digits or more."""
-    for unit in ("kB", "MB", "GB"):
-        count /= 1000
-        if count < 1000:
-            return f"{count:.0f} {unit}" if count >= 10 else f"{count:.1f} {unit}"
-    return f"{count / 1000:.1f} TB"
-
-
 def rates_used(jobs: list[Job], here: str) -> set[Rate]:
     """Rates behind the hours of some jobs."""
     found, gpu = set(), rates.gpu()
@@ -118,7 +101,7 @@ def check_disk(plan: Plan, rows: set[str]) -> str:
     Raises:
         ValueError: they do not fit.
     """
-    missing = [job for job in plan.jobs if not job.marker.exists()]
+    missing = plan.missing()
     artifacts = sum(map(cost.disk, missing))
     state = max(map(cost.state, missing), default=0.0)
     wanted = [source for source in map(sources.find, sorted(rows)) if not source.place.exists()]

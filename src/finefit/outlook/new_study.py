@@ -22,6 +22,7 @@ from finefit.data.pictures import Unreadable, opened
 from finefit.datasets import folder as reader
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs import machine
+from finefit.jobs.quantities import size
 from finefit.models.shapes import Shape
 from finefit.outlook import cost, forecast, rates
 from finefit.outlook.doctor import output
@@ -252,7 +253,7 @@ def priced(plan: Plan, on_gpu: bool) -> str:
     else:
         here = forecast.hardware_here()
         time = f"{forecast.total([cost.seconds(job, here) for job in plan.jobs], machine.cores())} here"
-    return f"{time}, {forecast.size(sum(map(cost.disk, plan.jobs)))} of disk."
+    return f"{time}, {size(sum(map(cost.disk, plan.jobs)))} of disk."
 
 
 def quoted(text: str) -> str:

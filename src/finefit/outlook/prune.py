@@ -12,8 +12,8 @@ from pathlib import Path
 from finefit.jobs import readers
 from finefit.jobs.job import PHASES
 from finefit.jobs.locks import claimed
+from finefit.jobs.quantities import size
 from finefit.jobs.store import SCRATCH
-from finefit.outlook.forecast import size
 from finefit.study import reading, snapshots
 from finefit.study.plan import Plan
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from finefit.jobs import readers
 from finefit.jobs.job import Job
 from finefit.jobs.machine import cores
+from finefit.jobs.quantities import duration
 from finefit.outlook import cost, forecast
 from finefit.study.plan import Plan
 
@@ -65,19 +66,14 @@ class Pace:
         return Span(*(max(sum(part) / cores(), *part) for part in zip(*spans, strict=True))) if spans else Span(0, 0, 0)
 
 
-def missing(plan: Plan) -> list[Job]:
-    """Jobs whose artifact is not published."""
-    return [job for job in plan.jobs if not job.marker.exists()]
-
-
 def told(span: Span) -> str:
     """Time left in words: "about 9 min left (6 min to 14 min)"."""
-    middle, least, most = map(forecast.duration, span)
+    middle, least, most = map(duration, span)
     return f"about {middle} left ({least} to {most})"
 
 
 def outlook(plan: Plan) -> str:
     """Jobs done of all, and the time left on this machine's cores."""
-    waiting, total = missing(plan), len(plan.jobs)
+    waiting, total = plan.missing(), len(plan.jobs)
     counted = f"{total - len(waiting)} of {total} jobs done"
     return f"{counted}, {told(Pace(plan.jobs).left(waiting))}" if waiting else counted

@@ -13,7 +13,8 @@ from typing import Any
 
 from finefit.jobs import machine, readers
 from finefit.jobs.job import Job
-from finefit.outlook import forecast, needs
+from finefit.jobs.quantities import size
+from finefit.outlook import needs
 from finefit.study.plan import Plan
 
 # Kinds that compute on a GPU wherever there is one.
@@ -113,7 +114,7 @@ def obstacle(task: Task, ended: dict[str, Outcome], free: float) -> str:
     if lost := [source for source in task.job.inputs.values() if ended[source.digest].reason]:
         return f"not begun: {lost[0].path} {LOST}"
     if task.counted > free:
-        return f"not begun: needs {forecast.size(task.counted)} of memory, and {forecast.size(free)} are free here"
+        return f"not begun: needs {size(task.counted)} of memory, and {size(free)} are free here"
     return ""
 
 
@@ -149,4 +150,4 @@ def told(over: Outcome) -> str:
     """What a job took, or why it was not made."""
     if over.made is None:
         return over.reason
-    return f"{over.made['seconds']:.0f} s, {forecast.size(over.made['peak_bytes'])}"
+    return f"{over.made['seconds']:.0f} s, {size(over.made['peak_bytes'])}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finefit.jobs.job import Job
+from finefit.jobs.quantities import plural, size
 from finefit.outlook import cost, facts, forecast, work
 from finefit.outlook.rates import Rate
 from finefit.rehearsal.run import LOST, Outcome
@@ -40,9 +41,9 @@ def table(found: list[Outcome], folder: Path) -> Iterator[str]:
             short(one.job),
             "; ".join(per_unit(one.made))[:34],
             f"{one.made['seconds']:.0f} s",
-            forecast.size(one.made["peak_bytes"]),
-            forecast.size(gpu) if gpu else "-",
-            forecast.size(written),
+            size(one.made["peak_bytes"]),
+            size(gpu) if gpu else "-",
+            size(written),
         )
 
 
@@ -69,14 +70,14 @@ def failures(found: list[Outcome]) -> Iterator[str]:
     follow = sum(reason.endswith(LOST) for _, reason in reasons)
     yield from (f"{job.kind} {job.name}: {reason}" for job, reason in reasons if not reason.endswith(LOST))
     if follow:
-        yield f"{follow} more job{'s' if follow > 1 else ''} that would have read what was not made"
+        yield f"{plural(follow, 'more job')} that would have read what was not made"
 
 
 def exceeding(found: list[Outcome]) -> Iterator[str]:
     """Jobs that held more memory than is counted for them: what a scheduler would have killed."""
     for one in found:
         if one.made and one.made["peak_bytes"] > one.counted:
-            took, counted = forecast.size(one.made["peak_bytes"]), forecast.size(one.counted)
+            took, counted = size(one.made["peak_bytes"]), size(one.counted)
             yield f"{one.job.kind} {one.job.name}: held {took}, more than the {counted} that are counted for it"
 
 
@@ -91,7 +92,7 @@ def measured(found: list[Outcome]) -> list[Rate]:
     for (machine, kind, shape), parts in times.items():
         each = [amount / took for amount, took in parts]
         middle = sum(amount for amount, _ in parts) / sum(took for _, took in parts)
-        how = f"rehearsed on this machine, {len(parts)} job{'s' if len(parts) > 1 else ''}"
+        how = f"rehearsed on this machine, {plural(len(parts), 'job')}"
         rows.append(Rate(machine, kind, UNITS[kind], middle, min(each), max(each), "measured", how, shape))
     return rows
 

@@ -11,8 +11,9 @@ from IPython.display import HTML
 from finefit.analysis.answer import Answer, End, answers, nearest_row
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import OF_RUN, RUN, Scores, anchor
+from finefit.jobs.quantities import duration, size
 from finefit.report.judging import grey
-from finefit.report.text import PENDING, duration, heading, link, measured, number, size
+from finefit.report.text import PENDING, heading, link, measured, number
 
 LEADS: dict[End, str] = {
     "nearest pictures": "For the <strong>nearest pictures</strong>",

@@ -13,9 +13,10 @@ from finefit.analysis.classes import METRICS, by_class
 from finefit.analysis.collect import Results
 from finefit.analysis.decisions import Verdict, verdict
 from finefit.analysis.scores import key, of_group
+from finefit.jobs.quantities import plural
 from finefit.report.matrix import Better, drawer, matrix
 from finefit.report.pairs import by_mean
-from finefit.report.text import PENDING, heading, measured, plural, table
+from finefit.report.text import PENDING, heading, measured, table
 
 BETTER: dict[str, Better] = {"class_accuracy": "higher", "superclass_accuracy": "higher", "diversity_probe": "neither"}
 

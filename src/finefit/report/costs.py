@@ -8,7 +8,8 @@ from IPython.display import HTML
 
 from finefit.analysis.collect import Results, content
 from finefit.jobs.job import Job
-from finefit.report.text import PENDING, duration, size, table
+from finefit.jobs.quantities import duration, size
+from finefit.report.text import PENDING, table
 
 
 def cost(found: Results) -> HTML:

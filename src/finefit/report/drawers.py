@@ -14,7 +14,8 @@ from finefit import methods
 from finefit.analysis.collect import Results, content
 from finefit.analysis.scores import anchor, slug
 from finefit.jobs.job import Job
-from finefit.report.text import DASH, PENDING, duration, heading, link, measured, size, table
+from finefit.jobs.quantities import duration, size
+from finefit.report.text import DASH, PENDING, heading, link, measured, table
 from finefit.study import sections
 
 STEPS = {"finetune": "fine-tuned", "sample": "sampled", "evaluate": "evaluated", "denoise": "denoising loss"}

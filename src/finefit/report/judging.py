@@ -11,7 +11,8 @@ from finefit import judges
 from finefit.analysis.collect import Results, content
 from finefit.jobs import readers
 from finefit.jobs.job import Job
-from finefit.report.text import PENDING, heading, number, plural, table
+from finefit.jobs.quantities import plural
+from finefit.report.text import PENDING, heading, number, table
 
 NAMES = {
     "fd": "Fréchet distance",

@@ -8,7 +8,8 @@ from IPython.display import HTML
 
 from finefit import processes
 from finefit.analysis.collect import Results, content
-from finefit.report.text import duration, number, plural
+from finefit.jobs.quantities import duration, plural
+from finefit.report.text import number
 from finefit.study.passes import evaluations
 
 

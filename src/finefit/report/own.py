@@ -19,9 +19,10 @@ from finefit.analysis.scores import of_group
 from finefit.claims.verdicts import judge
 from finefit.jobs import readers
 from finefit.jobs.job import Job
+from finefit.jobs.quantities import plural
 from finefit.report.sheets import gallery, job_of, sheet, strip, strips
 from finefit.report.tables import named
-from finefit.report.text import PENDING, heading, number, plural, table
+from finefit.report.text import PENDING, heading, number, table
 
 HALF = 0.5  # of a class's pictures: from there on the class counts as told
 NAMED, WORST = 12, 6  # classes that a sentence names, and that are shown as the worst

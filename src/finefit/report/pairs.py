@@ -13,8 +13,9 @@ from finefit.analysis.collect import Results
 from finefit.analysis.decisions import Verdict
 from finefit.analysis.pairs import DECIDED, Pair, decided_by, pairs
 from finefit.analysis.scores import Scores, of_group
+from finefit.jobs.quantities import plural
 from finefit.report.matrix import drawer, matrix
-from finefit.report.text import PENDING, heading, measured, number, plural, probability, shown, table
+from finefit.report.text import PENDING, heading, measured, number, probability, shown, table
 
 OPPOSITE: dict[Verdict, Verdict] = {"lower": "higher", "higher": "lower"}
 

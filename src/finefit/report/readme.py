@@ -8,7 +8,8 @@ from pathlib import Path
 from finefit.analysis import kept
 from finefit.claims import ledger, rules
 from finefit.claims.record import Record
-from finefit.report.text import cell, number, plural
+from finefit.jobs.quantities import plural
+from finefit.report.text import cell, number
 
 START, END = "<!-- results: finefit readme-table {} README.md -->", "<!-- end of results -->"
 VERDICTS, VERDICTS_END = "<!-- verdicts: finefit ledger -->", "<!-- end of verdicts -->"

@@ -10,23 +10,11 @@ from IPython.display import HTML
 
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import PUBLISHED, Scores, anchor, of_group
+from finefit.jobs.quantities import duration, size
 from finefit.report.drawers import reference_anchor
 from finefit.report.judging import grey
 from finefit.report.style import colour
-from finefit.report.text import (
-    ABSENT,
-    DASH,
-    PENDING,
-    duration,
-    heading,
-    lacking,
-    link,
-    measured,
-    number,
-    shown,
-    size,
-    table,
-)
+from finefit.report.text import ABSENT, DASH, PENDING, heading, lacking, link, measured, number, shown, table
 
 COLUMNS = {
     "fd_probe": "fd_probe<small>lower is nearer to real</small>",

@@ -77,12 +77,14 @@ def with_half(mean: float, half: float, metric: str) -> tuple[str, str]:
     return number(mean, beside=half), number(half, beside=mean)
 
 
+def mean_and_half(mean: float, half: float, metric: str) -> str:
+    """A mean with half its interval, where it has one, without HTML: "3.12 ± 0.27", "93.5 % ± 2.0"."""
+    return shown(mean, metric) if pd.isna(half) else " ± ".join(with_half(mean, half, metric))
+
+
 def cell(row: pd.Series, metric: str) -> str:
     """A row's `metric` with half its interval (`<metric>_half`), for a table in Markdown."""
-    if pd.isna(row[metric]):
-        return "pending"
-    half = row[f"{metric}_half"]
-    return shown(row[metric], metric) if pd.isna(half) else " ± ".join(with_half(row[metric], half, metric))
+    return "pending" if pd.isna(row[metric]) else mean_and_half(row[metric], row[f"{metric}_half"], metric)
 
 
 def shown(value: float, metric: str) -> str:
@@ -100,27 +102,6 @@ def lacking(reason: str) -> str:
 def probability(p: float) -> str:
     """A p-value with two digits, or that it is below one in a thousand."""
     return "< 0.001" if p < 0.001 else number(p, 2)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as "42 s", "3.5 min" or "7.2 h"."""
-    for unit, length in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * length:
-            return f"{number(seconds / length, 2)} {unit}"
-    return f"{number(seconds, 2)} s"
-
-
-def size(count: float) -> str:
-    """Bytes as "12 kB", "3.4 MB" or "1.2 GB" (powers of 1000)."""
-    for unit, length in (("GB", 1e9), ("MB", 1e6)):
-        if count >= length:
-            return f"{number(count / length, 2)} {unit}"
-    return f"{number(count / 1e3, 2)} kB"
-
-
-def plural(count: int, noun: str) -> str:
-    """ "1 seed", "3 seeds", "2 classes"."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "es" if noun.endswith("s") else "s")
 
 
 def link(anchor: str, content: str) -> str:

@@ -54,6 +54,10 @@ class Plan:
         """Jobs of one kind."""
         return [job for job in self.jobs if job.kind == kind]
 
+    def missing(self) -> list[Job]:
+        """Jobs whose artifact is not published."""
+        return [job for job in self.jobs if not job.marker.exists()]
+
     def at(self, path: str | Path) -> Job:
         """The job whose artifact stands at `path`.
 
