@@ -12,6 +12,7 @@ import yaml
 from made_up import MadeUpScores
 
 from finefit.analysis.scores import COST, RUN
+from finefit.claims.orders import column
 from finefit.exhibits import orders
 from finefit.study import reading
 
@@ -58,7 +59,7 @@ def cells(html: str) -> list[list[str]]:
 
 
 def test_the_papers_column_stands_in_its_order():
-    known = orders.column(scores(2), "DiffFit", "caltech101-32")
+    known = column(scores(2), "DiffFit", "caltech101-32")
     assert {line.name: line.value for line in known} == PAPER
     assert [line.name for line in known] == sorted(PAPER, key=PAPER.get)
 

@@ -9,10 +9,11 @@ import pytest
 from made_up import finished
 
 from finefit.analysis import collect
+from finefit.analysis.own import Recognised, is_own, recognised
+from finefit.claims import verdicts
 from finefit.exhibits import claims
 from finefit.report import own
 
-is_own = own.is_own
 NAMES = [f"class &lt;{number}&gt;" for number in range(6)]  # as a page writes them
 
 
@@ -20,7 +21,8 @@ NAMES = [f"class &lt;{number}&gt;" for number in range(6)]  # as a page writes t
 def found(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for _ in finished(tmp_path_factory.mktemp("own"), patch):
-            patch.setattr(own, "is_own", lambda found: True)  # the made-up study's are drawn
+            for module in (own, claims):
+                patch.setattr(module, "is_own", lambda found: True)  # the made-up study's are drawn
             yield collect.read("study.yaml")
 
 
@@ -41,8 +43,8 @@ def test_what_the_judge_names_of_samples_stands_beside_what_it_names_of_real_pic
 
 
 def test_a_judge_that_knows_too_little_says_so(found, monkeypatch):
-    told = own.told(found, "embedded-8", found.main.iloc[0])
-    assert "It should know 75 % of these" in own.sentence(found, own.Told(told.row, 0.6, 0.75, told.classes))
+    classes = recognised(found, "embedded-8", found.main.iloc[0]).classes
+    assert "It should know 75 % of these" in own.sentence(found, Recognised(0.6, 0.75, classes))
 
 
 def test_the_worst_classes_are_those_that_samples_lose(found):
@@ -94,10 +96,10 @@ def judged(rows: list) -> list:
 
 def test_claims_stand_on_a_page_of_own_pictures_only_where_runs_test_one(found, monkeypatch):
     """A count of parameters, which is made from no run, asks for no page."""
-    for module in (own, claims):
+    for module in (verdicts, claims):
         monkeypatch.setattr(module, "judge", lambda found: judged([]))
-    assert not own.tests_claims(found) and claims.summary(found).data == ""
-    monkeypatch.setattr(own, "judge", lambda found: judged(["a run"]))
-    assert own.tests_claims(found)
+    assert not verdicts.tests_any(found) and claims.summary(found).data == ""
+    monkeypatch.setattr(verdicts, "judge", lambda found: judged(["a run"]))
+    assert verdicts.tests_any(found)
     monkeypatch.setattr(claims, "rows", lambda run: "the claims")
     assert "the claims" in claims.summary(found).data

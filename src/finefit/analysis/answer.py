@@ -96,7 +96,7 @@ def known(found: Scores, group: str, metric: str) -> list[pd.Series]:
 
     Of what a run has by itself an entry stands once: with the guidance that brings it nearest to real pictures.
     """
-    every = [row for _, row in found.main[found.main["group"] == group].iterrows()]
+    every = found.rows_of(group)
     every.sort(key=lambda row: order(value(found, row, found.distance).mean))
     if metric in (*RUN, *OF_RUN):
         firsts: dict[str, pd.Series] = {}
@@ -125,12 +125,12 @@ def verdicts(found: Scores, group: str, metric: str, best: pd.Series) -> dict[st
         least = best[metric]
         rows = known(found, group, metric)
         return {key(row, metric): "not separated" if row[metric] == least else "higher" for row in rows}
-    told = {}
+    supported = {}
     for pair in pairs(found, group, metric):
         names = [key(row, metric) for row in (pair.first, pair.second)]
         if key(best, metric) in names:
-            told[next(name for name in names if name != key(best, metric))] = pair.verdict
-    return told
+            supported[next(name for name in names if name != key(best, metric))] = pair.verdict
+    return supported
 
 
 def further(found: Scores, group: str, best: pd.Series) -> Estimate | None:

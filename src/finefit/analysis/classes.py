@@ -10,8 +10,8 @@ import pandas as pd
 
 from finefit import judges
 from finefit.analysis.blocks import Fit
-from finefit.analysis.collect import Results
-from finefit.analysis.scores import key, of_group
+from finefit.analysis.collect import Results, over_seeds
+from finefit.analysis.scores import key
 from finefit.jobs import readers
 
 METRICS = ("class_accuracy", "superclass_accuracy", "diversity_probe")
@@ -20,16 +20,21 @@ DISTANCE = judges.column("kd", judges.OWN)
 
 def by_class(found: Results, group: str, metric: str) -> Fit:
     """The additive model of method and class of a metric, on each class's mean over seeds; empty while pending."""
-    rows = [row for _, row in of_group(found.main, group).iterrows()]
-    scores = {key(row, metric): found.class_scores(row) for row in rows}
+    scores = {key(row, metric): found.class_scores(row) for row in found.rows_of(group)}
     return Fit(pd.DataFrame({name: table[metric] for name, table in scores.items() if table is not None}).T)
 
 
 def class_distances(found: Results, group: str) -> pd.DataFrame:
     """A column per method at the main scale: each class's kernel distance to real pictures, mean over seeds."""
-    rows = {row["variant"]: found.class_scores(row) for _, row in of_group(found.main, group).iterrows()}
+    rows = {row["variant"]: found.class_scores(row) for row in found.rows_of(group)}
     known = {name: scores[DISTANCE] for name, scores in rows.items() if scores is not None and DISTANCE in scores}
     return pd.DataFrame(known)
+
+
+def superclass_distances(row: pd.Series) -> pd.DataFrame | None:
+    """`pictures` and `fd_probe` of each superclass, means over the seeds of a row; None while there are none."""
+    distances = over_seeds(row, "superclasses.csv", "superclass_id")
+    return distances if distances is not None and len(distances) else None
 
 
 def training_counts(found: Results, group: str) -> pd.Series | None:

@@ -97,9 +97,7 @@ class Results(Scores):
 
     def class_scores(self, row: pd.Series) -> pd.DataFrame | None:
         """Scores of each class, a row per `class_id`, means over the seeds of a row of `variants`; None if pending."""
-        files = [job.path / "classes.csv" for job in row["jobs"] if job.marker.exists()]
-        frames = [readers.table(path) for path in files if path.exists()]
-        return pd.concat(frames).groupby("class_id").mean() if frames else None
+        return over_seeds(row, "classes.csv", "class_id")
 
     def _evaluation(self, job: Job) -> dict:
         sample, group = job.inputs["sample"], group_of(job.inputs["reference"])
@@ -139,6 +137,13 @@ def read(study: str | Path) -> Results:
         ValueError: the study file is missing or has faults.
     """
     return Results(Plan(reading.load(Path(study))))
+
+
+def over_seeds(row: pd.Series, file: str, by: str) -> pd.DataFrame | None:
+    """A table of every evaluation of a row of `variants`, averaged over its seeds for each value of a column."""
+    files = [job.path / file for job in row["jobs"] if job.marker.exists()]
+    frames = [readers.table(path) for path in files if path.exists()]
+    return pd.concat(frames).groupby(by).mean() if frames else None
 
 
 def content(job: Job, file: str) -> dict:

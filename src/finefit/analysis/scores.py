@@ -13,6 +13,7 @@ import pandas as pd
 from finefit import judges
 from finefit.analysis.blocks import Fit
 from finefit.analysis.statistics import Estimate, estimate
+from finefit.jobs.job import Job
 from finefit.study.config import Study
 
 METRICS = (
@@ -57,9 +58,9 @@ class Scores(ABC):
     def metrics(self) -> list[str]:
         """The scores that this study has or will have: `METRICS`, its judges', LPIPS and drift where asked for."""
         further = [column for judge in self.study.judges() for column in judges.columns(judge)]
-        asked = ["lpips"] if "lpips" in self.study.evaluate.published else []
-        asked += ["drift"] if self.study.evaluate.drift_pictures else []
-        return list(dict.fromkeys([*METRICS, *further, *asked]))
+        optional = ["lpips"] if "lpips" in self.study.evaluate.published else []
+        optional += ["drift"] if self.study.evaluate.drift_pictures else []
+        return list(dict.fromkeys([*METRICS, *further, *optional]))
 
     @property
     def distances(self) -> list[str]:
@@ -102,6 +103,10 @@ class Scores(ABC):
     def main(self) -> pd.DataFrame:
         """`variants` at the study's main guidance scale: the rows of the results table."""
         return self.variants[self.variants["main"]]
+
+    def rows_of(self, group: str) -> list[pd.Series]:
+        """The rows of one group in the results table."""
+        return [row for _, row in of_group(self.main, group).iterrows()]
 
     def seeds_of(self, row: pd.Series) -> pd.DataFrame:
         """The rows of `evaluations`, one per seed, that a row of `variants` is the mean of."""
@@ -158,6 +163,11 @@ def by_seed(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
 def of_group(frame: pd.DataFrame, group: str) -> pd.DataFrame:
     """The rows of one group."""
     return frame[frame["group"] == group]
+
+
+def evaluation_of(row: pd.Series, seed: int) -> Job:
+    """The "evaluate" job of one seed of a row of `Results.variants`."""
+    return dict(zip(row["seeds"], row["jobs"], strict=True))[seed]
 
 
 def anchor(row: pd.Series) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from finefit.analysis.decisions import verdict
-from finefit.analysis.scores import Scores, of_group
+from finefit.analysis.scores import Scores
 from finefit.study.config import Study
 
 RANKED_BY = "fd_probe"
@@ -32,7 +32,7 @@ def varied(study: Study) -> tuple[str, dict[str, float]] | None:
 
 def unbeaten(found: Scores, group: str) -> list[str]:
     """The variants of a group than which no other is separated as nearer, all pairs together; none while pending."""
-    rows = [row for _, row in of_group(found.main, group).iterrows() if row[RANKED_BY].count]
+    rows = [row for row in found.rows_of(group) if row[RANKED_BY].count]
     return [
         row["variant"]
         for row in rows

@@ -105,10 +105,8 @@ def against_size(found: Beside) -> HTML:
 
 def pictures(found: Beside) -> HTML:
     """Real pictures, the method's, and those of the control, from the same noise."""
-    own, parts = found.own, []
-    for group in own.references:
-        parts.append(sheets.compared_rows(own, group, own.main[own.main["group"] == group], found.asked.seed))
-    return HTML("".join(parts))
+    own = found.own
+    return HTML("".join(sheets.compared_rows(own, group, own.rows_of(group)) for group in own.groups))
 
 
 def machine(found: Beside) -> HTML:
@@ -147,14 +145,14 @@ def recipe(found: Beside) -> HTML:
     study: Study = asked.plan.study
     file = SOURCE / f"{study.methods[asked.entry].get('method', asked.entry)}.py"
     settings = {key: value for key, value in study.methods[asked.entry].items() if key != "method"}
-    given = {
+    about = {
         "settings": json.dumps(settings),
         "seeds": ", ".join(map(str, study.seeds)),
         "training": json.dumps(study.train.model_dump()),
         "sampling": json.dumps(study.sample.model_dump()),
         "study": str(asked.folder / "study.yaml"),
     }
-    facts = drawers.facts({name: f"<code>{escape(value)}</code>" for name, value in given.items()})
+    facts = drawers.facts({name: f"<code>{escape(value)}</code>" for name, value in about.items()})
     code = escape(file.read_text(encoding="utf-8"))
     listing = f'<details class="source" open><summary>{escape(str(file))}</summary><pre>{code}</pre></details>'
     return HTML(f'<details class="job" open><summary>Settings</summary>{facts}</details>{listing}')

@@ -20,14 +20,14 @@ Record = dict[str, Any]
 
 def records(found: Scores) -> list[Record]:
     """Every claim of the ledger with its verdict and what decided it; numbers that do not exist are None."""
-    seen = views(found)
-    return [record(one, seen.get(one.claim.id, {})) for one in judge(found)]
+    by_metric = views(found)
+    return [record(one, by_metric.get(one.claim.id, {})) for one in judge(found)]
 
 
-def record(one: Judged, seen: dict[str, Verdict]) -> Record:
+def record(one: Judged, by_metric: dict[str, Verdict]) -> Record:
     """One claim's verdict, a finding per data set that the study could look at or lacks, and each metric's view."""
     findings = [finding(tested) for tested in one.tested]
-    return {"id": one.claim.id, "verdict": one.verdict, "findings": findings, "views": seen}
+    return {"id": one.claim.id, "verdict": one.verdict, "findings": findings, "views": by_metric}
 
 
 def finding(tested: Tested) -> Record:

@@ -26,7 +26,7 @@ def select(scores: Scores, group: str, wanted: Arguments, like: pd.Series | None
     study = scores.study
     methods = wanted["method"] if isinstance(wanted["method"], list) else [wanted["method"]]
     matching = []
-    for _, row in scores.main[scores.main["group"] == group].iterrows():
+    for row in scores.rows_of(group):
         settings = study.settings_of(row["entry"])
         guidance = wanted.get("guidance", next(iter(settings["guidance"]), "none"))
         fits = settings["method"] in methods and row["guidance"] == guidance

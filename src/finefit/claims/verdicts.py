@@ -102,6 +102,11 @@ def judge(found: Scores) -> list[Judged]:
     return judged(found, read())
 
 
+def tests_any(found: Scores) -> bool:
+    """Whether a study's runs test any claim of a paper; counts and calculations need no runs."""
+    return any(tested.finding.rows for one in judge(found) for tested in one.tested)
+
+
 @cache
 def views(found: Scores) -> dict[str, dict[str, rules.Verdict]]:
     """What each distance of the study, and the held-out denoising loss, would say of the claims about distances.
@@ -152,8 +157,8 @@ def judged(found: Scores, claims: list[Claim]) -> list[Judged]:
 
 def findings(found: Scores, claim: Claim) -> list[Finding]:
     """What the claim's measure finds in a study."""
-    ((measure, asked),) = claim.measure.items()
-    return MEASURES[measure](found, asked)
+    ((measure, arguments),) = claim.measure.items()
+    return MEASURES[measure](found, arguments)
 
 
 def margin(claim: Claim, finding: Finding) -> float:

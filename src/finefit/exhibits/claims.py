@@ -11,10 +11,10 @@ from IPython.display import HTML
 
 from finefit.analysis.collect import Results
 from finefit.analysis.decisions import MOST_SEEDS, seeds_to_decide
+from finefit.analysis.own import is_own
 from finefit.analysis.scores import anchor
 from finefit.claims import rules
-from finefit.claims.verdicts import RIVALS, Judged, Tested, judge
-from finefit.report import own
+from finefit.claims.verdicts import RIVALS, Judged, Tested, judge, tests_any
 from finefit.report.text import PENDING, link, measured, number, probability, table
 
 CERTAINTY = {
@@ -30,7 +30,7 @@ def summary(results: Results) -> HTML:
 
     Nothing of it on a page of somebody's own pictures whose runs test none.
     """
-    if own.is_own(results) and not own.tests_claims(results):
+    if is_own(results) and not tests_any(results):
         return HTML("")
     judged = judge(results)
     run = [one for one in judged if one.verdict not in rules.NOT_RUN]

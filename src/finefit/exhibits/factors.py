@@ -15,7 +15,7 @@ from finefit.jobs.quantities import plural
 from finefit.report.drawers import made_from
 from finefit.report.sheets import compared_rows
 from finefit.report.style import FAINT, chart, panels
-from finefit.report.text import PENDING, heading, link, measured, probability, table
+from finefit.report.text import PENDING, heading, link, measured, per_group, probability, table
 
 NAMES = {
     "embedder": "tiered embedder",
@@ -26,19 +26,17 @@ NAMES = {
 ABSENT = '<span class="note">not varied in this study</span>'
 
 
-def contributions(results: Results) -> HTML:
-    """Per group: what each factor adds to each metric, with interval and corrected p-value."""
-    parts = []
-    for group in results.references:
-        known = {(effect.factor, effect.metric): effect for effect in effects(results, group)}
-        body = []
-        for factor, name in NAMES.items():
-            pairs = pairs_of(results, group, factor)
-            factor_cell = f"{name}<small>{plural(len(pairs), 'pair')} of rows</small>"
-            shown = [cell(known[factor, metric]) for metric in METRICS] if pairs else [ABSENT] * len(METRICS)
-            body.append([factor_cell, *shown])
-        parts.append(heading(group, len(results.references)) + table(["adds", *METRICS], body, "factors"))
-    return HTML("".join(parts))
+@per_group
+def contributions(results: Results, group: str) -> str:
+    """What each factor adds to each metric, with interval and corrected p-value."""
+    known = {(effect.factor, effect.metric): effect for effect in effects(results, group)}
+    body = []
+    for factor, name in NAMES.items():
+        pairs = pairs_of(results, group, factor)
+        factor_cell = f"{name}<small>{plural(len(pairs), 'pair')} of rows</small>"
+        shown = [cell(known[factor, metric]) for metric in METRICS] if pairs else [ABSENT] * len(METRICS)
+        body.append([factor_cell, *shown])
+    return table(["adds", *METRICS], body, "factors")
 
 
 def cell(effect: Effect) -> str:
@@ -81,7 +79,7 @@ def pictures(results: Results) -> HTML:
     parts = []
     for group in results.references:
         taking = {row["variant"] for factor in FACTORS for pair in pairs_of(results, group, factor) for row in pair}
-        rows = results.main[(results.main["group"] == group) & results.main["variant"].isin(taking)]
+        rows = [row for row in results.rows_of(group) if row["variant"] in taking]
         if taking:
             parts.append(heading(group, len(results.references)) + compared_rows(results, group, rows))
     return HTML("".join(parts) or f"<p>{ABSENT}</p>")

@@ -88,8 +88,8 @@ def viewed(views: dict[str, rules.Verdict]) -> str:
     if len(views) < 2:
         return ""
     said = "; ".join(f"{metric}: {verdict}" for metric, verdict in views.items())
-    told = {"agree": "they agree", "disagree": "they disagree", "": "no two of them decide"}
-    return f"<small>By {escape(said)}: {told[rules.consent(views)]}.</small>"
+    agreement = {"agree": "they agree", "disagree": "they disagree", "": "no two of them decide"}
+    return f"<small>By {escape(said)}: {agreement[rules.consent(views)]}.</small>"
 
 
 def compared(one: Record, seen: dict[str, Any]) -> str:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from html import escape
-from pathlib import Path
 
-import pandas as pd
 from IPython.display import HTML
 
+from finefit.analysis.classes import superclass_distances
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import anchor
-from finefit.claims.selection import select
-from finefit.jobs import readers
+from finefit.claims.papers import EXHIBITS, own_row, published, same_data, sizes, state
 from finefit.outlook import counts
 from finefit.report.figures import NOT_DRAWN
-from finefit.report.text import link, measured, number, table
-from finefit.study.config import Study
-from finefit.study.reading import load, read
+from finefit.report.text import link, measured, number, per_group, table
+from finefit.study.reading import read
 
-SCORES, EXHIBITS = Path("data/published/scores.csv"), Path("data/published/exhibits.yaml")
 STAND_IN = {"fid": "fd_probe", "lpips": "diversity_probe"}  # what a study without the published network has
 NOWHERE = '<span class="note">not in this study</span>'
 
@@ -43,26 +38,14 @@ def scores(results: Results, paper: str) -> HTML:
     return HTML(table(head, body, "published"))
 
 
-def published(paper: str) -> list[dict[str, str]]:
-    """The published scores of a paper."""
-    with open(SCORES, newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if row["paper"] == paper]
-
-
-def same_data(results: Results, row: dict[str, str]) -> list[str]:
-    """Groups of the study with a published row's data and resolution."""
-    wanted = {"data": row["data"], "resolution": int(row["resolution"])}
-    return [group for group, data in results.groups.items() if data == wanted]
-
-
 def ours(results: Results, row: dict[str, str], group: str, metric: str | None = None) -> str:
     """This study's value for a published row in one group, with the runs that it was made from."""
-    matching = select(results, group, {"method": row["method"]} | json.loads(row["settings"]), like=None, freed=set())
-    if matching is None:
+    own = own_row(results, row, group)
+    if own is None:
         return NOWHERE
     metric = metric or row["metric"]
-    text = measured(matching[metric], metric)
-    return link(anchor(matching), text) if matching[metric].count else text
+    text = measured(own[metric], metric)
+    return link(anchor(own), text) if own[metric].count else text
 
 
 def parameters(results: Results, paper: str) -> HTML:
@@ -84,66 +67,41 @@ def parameters(results: Results, paper: str) -> HTML:
     return HTML(table(head, body, "published"))
 
 
-def exhibits(results: Results, paper: str | None = None) -> HTML:
+def exhibits(results: Results) -> HTML:
     """Every table and figure of the papers with its state at each study size."""
     studies = sizes()
     head = ["what it shows", "paper", "exhibit", *(escape(name) for name in studies), "where"]
     body = []
     for exhibit in read(EXHIBITS)[0]:
-        if paper in (None, exhibit["paper"]):
-            where = exhibit.get("where", "")
-            if where:
-                states = [state(study, exhibit["needs"]) for study in studies.values()]
-                shown = f'<a href="{escape(where)}">{escape(where.split("#")[0])}</a>'
-            else:
-                states, shown = ["not run"] * len(studies), f'<span class="note">{escape(exhibit["never"])}</span>'
-            body.append([escape(exhibit["shows"]), exhibit["paper"], exhibit["exhibit"], *states, shown])
+        if where := exhibit.get("where", ""):
+            states = [state(study, exhibit["needs"]) for study in studies.values()]
+            states = [NOWHERE if one == "not in this study" else one for one in states]
+            shown = f'<a href="{escape(where)}">{escape(where.split("#")[0])}</a>'
+        else:
+            states, shown = ["not run"] * len(studies), f'<span class="note">{escape(exhibit["never"])}</span>'
+        body.append([escape(exhibit["shows"]), exhibit["paper"], exhibit["exhibit"], *states, shown])
     return HTML(table(head, body, "exhibits"))
 
 
-def sizes() -> dict[str, Study]:
-    """The studies of the repository by name, that of params.yaml first; bases are no studies of methods."""
-    paths = [Path("params.yaml"), *sorted(Path("studies").glob("*.yaml"))]
-    studies = [load(path) for path in paths if path.exists()]
-    return {study.name: study for study in studies if study.base.weights}
-
-
-def state(study: Study, needs: dict) -> str:
-    """What a study shows of an exhibit that needs this: "as published", "small version" or "not in this study"."""
-    entries = [study.settings_of(entry) for entry in study.methods]
-    has_methods = set(needs["methods"]) <= {settings["method"] for settings in entries}
-    varied = [
-        any(settings["method"] in needs["methods"] and settings.get(key) == value for settings in entries)
-        for wanted in needs.get("settings", [])
-        for key, value in wanted.items()
-    ]
-    if not has_methods or not all(varied):
-        return NOWHERE
-    sets = {(section.reader or name, size) for name, section in study.data.items() for size in section.resolutions}
-    same = "data" not in needs or (needs["data"], needs["resolution"]) in sets
-    same &= needs.get("metric", "fid") in study.evaluate.published or "metric" not in needs
-    return "as published" if same else "small version"
-
-
-def superclasses(results: Results) -> HTML:
+@per_group
+def superclasses(results: Results, group: str) -> str:
     """Distance of each superclass at equal numbers of pictures, a column per method (means over seeds)."""
-    parts = []
-    for group in results.references:
-        columns, size = {}, 0
-        for _, row in results.main[results.main["group"] == group].iterrows():
-            files = [job.path / "superclasses.csv" for job in row["jobs"] if job.marker.exists()]
-            frames = [readers.table(path) for path in files if path.exists()]
-            if frames and len(frames[0]):
-                size = int(frames[0]["pictures"].iloc[0])
-                columns[row["variant"]] = (anchor(row), pd.concat(frames).groupby("superclass_id")["fd_probe"].mean())
-        if not columns:
-            parts.append(NOT_DRAWN.data)
-            continue
-        names = results.classes(group).drop_duplicates("superclass_id").set_index("superclass_id")["superclass"]
-        body = [
-            [escape(name), *(link(mark, number(values.get(label, math.nan))) for mark, values in columns.values())]
-            for label, name in names.items()
+    columns = {}
+    for row in results.rows_of(group):
+        distances = superclass_distances(row)
+        if distances is not None:
+            columns[row["variant"]] = (anchor(row), distances)
+    if not columns:
+        return NOT_DRAWN.data
+    names = results.classes(group).drop_duplicates("superclass_id").set_index("superclass_id")["superclass"]
+    body = [
+        [
+            escape(name),
+            *(link(mark, number(table["fd_probe"].get(label, math.nan))) for mark, table in columns.values()),
         ]
-        note = f'<p class="note">{escape(group)}: fd_probe of {size} samples against {size} real pictures.</p>'
-        parts.append(note + table(["superclass", *map(escape, columns)], body, "superclasses"))
-    return HTML("".join(parts))
+        for label, name in names.items()
+    ]
+    (_, first), *_ = columns.values()
+    size = int(first["pictures"].iloc[0])
+    note = f'<p class="note">{escape(group)}: fd_probe of {size} samples against {size} real pictures.</p>'
+    return note + table(["superclass", *map(escape, columns)], body, "superclasses")

@@ -41,9 +41,9 @@ def build(job: Job, out: Path, scratch: Path, draft: str = "", early: bool = Fal
     """
     import yaml
 
-    from finefit.analysis import collect, kept, tables
-    from finefit.claims import record
-    from finefit.report import own, site
+    from finefit.analysis import collect, kept, own, tables
+    from finefit.claims import record, verdicts
+    from finefit.report import site
 
     study = scratch / "study.yaml"
     study.write_text(yaml.safe_dump(job.full["study"], sort_keys=False))
@@ -53,11 +53,11 @@ def build(job: Job, out: Path, scratch: Path, draft: str = "", early: bool = Fal
     tables.flat(found, found.variants).to_csv(out / "sweep.csv", index=False)
     kept.write(found, out)
     record.write(found, out)
-    papers = not own.is_own(found) or own.tests_claims(found)  # else nobody asked about them
-    pages = {name: told for name, told in site.PAGES.items() if papers or name == "study"}
+    papers = not own.is_own(found) or verdicts.tests_any(found)  # else nobody asked about them
+    pages = {name: title for name, title in site.PAGES.items() if papers or name == "study"}
     pages |= site.UTILITY if found.study.evaluate.utility else {}
     if early:
-        pages = {name: told for name, told in pages.items() if name in site.FIRST}
+        pages = {name: title for name, title in pages.items() if name in site.FIRST}
     site.build(study, found.plan.study.name, out, pages, draft)
 
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from html import escape
 
 import pandas as pd
-from IPython.display import HTML
 
 from finefit.analysis.answer import Answer, End, answers, nearest_row
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import OF_RUN, RUN, Scores, anchor
 from finefit.jobs.quantities import duration, size
 from finefit.report.judging import grey
-from finefit.report.text import PENDING, heading, link, measured, number
+from finefit.report.text import PENDING, link, measured, number, per_group
 
 LEADS: dict[End, str] = {
     "nearest pictures": "For the <strong>nearest pictures</strong>",
@@ -23,15 +22,12 @@ LEADS: dict[End, str] = {
 }
 
 
-def which(found: Results) -> HTML:
-    """Per group: a sentence for every end that the study has measured."""
-    parts = []
-    for group in found.groups:
-        told = [sentence(found, one, found.failures(group)) for one in answers(found, group)]
-        lines = "".join(f"<li>{line}</li>" for line in told)
-        body = f'<ul class="answers">{lines}</ul>' if told else f'<p class="answers">{alone(found, group)}</p>'
-        parts.append(heading(group, len(found.groups)) + body)
-    return HTML("".join(parts))
+@per_group
+def which(found: Results, group: str) -> str:
+    """A sentence for every end that the study has measured."""
+    sentences = [sentence(found, one, found.failures(group)) for one in answers(found, group)]
+    lines = "".join(f"<li>{line}</li>" for line in sentences)
+    return f'<ul class="answers">{lines}</ul>' if lines else f'<p class="answers">{alone(found, group)}</p>'
 
 
 def sentence(found: Scores, one: Answer, failed: dict[str, str] | None = None) -> str:
@@ -100,8 +96,8 @@ def listed(rows: Sequence[pd.Series], metric: str) -> str:
 
 def alone(found: Results, group: str) -> str:
     """What is said where fewer than two methods have been evaluated."""
-    rows = [row for _, row in found.main.iterrows() if row["group"] == group and row[found.distance].count]
+    rows = [row for row in found.rows_of(group) if row[found.distance].count]
     if not rows:
         return f"{PENDING}: nothing is evaluated yet."
-    told = f"{found.distance} {measured(rows[0][found.distance], found.distance)}"
-    return f"Only {named(rows[0], found.distance)} is evaluated ({told}): there is nothing to choose between."
+    value = f"{found.distance} {measured(rows[0][found.distance], found.distance)}"
+    return f"Only {named(rows[0], found.distance)} is evaluated ({value}): there is nothing to choose between."

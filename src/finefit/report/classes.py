@@ -6,43 +6,40 @@ from html import escape
 from itertools import combinations, permutations
 
 import pandas as pd
-from IPython.display import HTML
 
 from finefit.analysis.blocks import Fit
 from finefit.analysis.classes import METRICS, by_class
 from finefit.analysis.collect import Results
 from finefit.analysis.decisions import Verdict, verdict
-from finefit.analysis.scores import key, of_group
+from finefit.analysis.scores import key
 from finefit.jobs.quantities import plural
 from finefit.report.matrix import Better, drawer, matrix
 from finefit.report.pairs import by_mean
-from finefit.report.text import PENDING, heading, measured, table
+from finefit.report.text import PENDING, measured, per_group, table
 
 BETTER: dict[str, Better] = {"class_accuracy": "higher", "superclass_accuracy": "higher", "diversity_probe": "neither"}
 
 
-def comparison(found: Results) -> HTML:
-    """Per group: a matrix of all pairs of methods for each metric over the classes, and the differences in a drawer."""
-    parts = []
-    for group in found.groups:
-        fits = {metric: by_class(found, group, metric) for metric in METRICS}
-        rows = [row for _, row in of_group(found.main, group).iterrows()]
-        body = [
-            [
-                f"{escape(first['variant'])} − {escape(second['variant'])}",
-                *(cell(fits[metric], key(first, metric), key(second, metric), metric) for metric in METRICS),
-            ]
-            for first, second in combinations(rows, 2)
+@per_group
+def comparison(found: Results, group: str) -> str:
+    """A matrix of all pairs of methods for each metric over the classes, and the differences in a drawer."""
+    fits = {metric: by_class(found, group, metric) for metric in METRICS}
+    rows = found.rows_of(group)
+    body = [
+        [
+            f"{escape(first['variant'])} − {escape(second['variant'])}",
+            *(cell(fits[metric], key(first, metric), key(second, metric), metric) for metric in METRICS),
         ]
-        if not body:
-            continue
-        parts.append(heading(group, len(found.groups)))
-        for metric, better in BETTER.items():
-            names = by_mean(found, group, metric)[:: -1 if better == "higher" else 1]
-            parts.append(f"<h4>{metric}</h4>{matrix(verdicts(fits[metric], rows, metric), names, metric, better)}")
-        told = f"Every pair: {plural(len(body), 'difference')} in each score, with intervals"
-        parts.append(drawer(told, table(["pair", *METRICS], body, "classes")))
-    return HTML("".join(parts))
+        for first, second in combinations(rows, 2)
+    ]
+    if not body:
+        return ""
+    text = ""
+    for metric, better in BETTER.items():
+        names = by_mean(found, group, metric)[:: -1 if better == "higher" else 1]
+        text += f"<h4>{metric}</h4>{matrix(verdicts(fits[metric], rows, metric), names, metric, better)}"
+    title = f"Every pair: {plural(len(body), 'difference')} in each score, with intervals"
+    return text + drawer(title, table(["pair", *METRICS], body, "classes"))
 
 
 def verdicts(fit: Fit, rows: list[pd.Series], metric: str) -> dict[tuple[str, str], Verdict]:

@@ -14,28 +14,26 @@ from finefit.analysis.scores import anchor
 from finefit.report.drawers import made_from
 from finefit.report.figures import NOT_DRAWN
 from finefit.report.style import FAINT, chart, colour, marker, panels
-from finefit.report.text import heading, link, measured, number, table
+from finefit.report.text import link, measured, number, per_group, table
 
 HEAD = ["", "denoising loss<small>lower is better</small>", "of the base's own", "lower than, all pairs together"]
 
 
-def losses(found: Results) -> HTML:
-    """Per group: the base's own loss, then every method's and the methods that it is separated from."""
-    parts = []
-    for group in found.groups:
-        rows, own = by_entry(found, group), base_loss(found, group)
-        body = [] if own is None else [["base, no class asked for", number(own, 4), "100 %", ""]]
-        for row in rows:
-            share = f"{number(100 * row[METRIC].mean / own)} %" if own and row[METRIC].count else ""
-            above = [
-                escape(other["entry"])
-                for other in rows
-                if other is not row and verdict(found.difference(row, other, METRIC)) == "lower"
-            ]
-            cells = [link(anchor(row), measured(row[METRIC], METRIC)), share, ", ".join(above)]
-            body.append([escape(row["entry"]), *cells])
-        parts.append(heading(group, len(found.groups)) + table(HEAD, body, "denoising"))
-    return HTML("".join(parts))
+@per_group
+def losses(found: Results, group: str) -> str:
+    """The base's own loss, then every method's and the methods that it is separated from."""
+    rows, own = by_entry(found, group), base_loss(found, group)
+    body = [] if own is None else [["base, no class asked for", number(own, 4), "100 %", ""]]
+    for row in rows:
+        share = f"{number(100 * row[METRIC].mean / own)} %" if own and row[METRIC].count else ""
+        above = [
+            escape(other["entry"])
+            for other in rows
+            if other is not row and verdict(found.difference(row, other, METRIC)) == "lower"
+        ]
+        cells = [link(anchor(row), measured(row[METRIC], METRIC)), share, ", ".join(above)]
+        body.append([escape(row["entry"]), *cells])
+    return table(HEAD, body, "denoising")
 
 
 def curves(found: Results) -> HTML:

@@ -90,7 +90,7 @@ def made(job: Job) -> str:
     if not record:
         return f'<details class="job"><summary>{title} {PENDING}</summary>{facts(planned(job))}</details>'
     code = record["code"]
-    told = {
+    about = {
         "command": f"<code>{escape(record['command'])}</code>",
         "time": f"{duration(record['seconds'])} ({record['seconds']:,} s)",
         "peak memory": size(record["peak_bytes"]),
@@ -99,8 +99,8 @@ def made(job: Job) -> str:
         "versions": escape(", ".join(f"{name} {value}" for name, value in record["versions"].items())),
     }
     if record.get("precision"):  # that of the network, of jobs that run one
-        told["precision"] = record["precision"]
-    return f'<details class="job"><summary>{title}</summary>{facts(told | planned(job))}</details>'
+        about["precision"] = record["precision"]
+    return f'<details class="job"><summary>{title}</summary>{facts(about | planned(job))}</details>'
 
 
 def planned(job: Job) -> dict[str, str]:
@@ -123,14 +123,14 @@ def unlike_default(job: Job) -> dict[str, object]:
     """
     if job.kind == "finetune":
         method = asdict(methods.find(job.settings["method"]).Settings())
-        given = job.settings["method_settings"] | job.settings["train"]
+        set_here = job.settings["method_settings"] | job.settings["train"]
         defaults = method | sections.defaults(sections.TrainSettings)
     elif job.kind == "sample":
-        given, defaults = job.settings, sections.defaults(sections.SampleSettings)
+        set_here, defaults = job.settings, sections.defaults(sections.SampleSettings)
     else:
         return {}
     nothing = object()
-    known = {key: value for key, value in given.items() if key not in ("codec", "guidance")}
+    known = {key: value for key, value in set_here.items() if key not in ("codec", "guidance")}
     return {key: value for key, value in known.items() if defaults.get(key, nothing) != value}
 
 
@@ -141,6 +141,6 @@ def plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def facts(told: dict[str, str]) -> str:
+def facts(about: dict[str, str]) -> str:
     """A list of names and values; values are HTML."""
-    return "<dl>" + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in told.items()) + "</dl>"
+    return "<dl>" + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in about.items()) + "</dl>"

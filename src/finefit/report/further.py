@@ -6,7 +6,7 @@ from IPython.display import HTML
 
 from finefit import judges
 from finefit.analysis.collect import Results
-from finefit.analysis.scores import anchor, of_group
+from finefit.analysis.scores import anchor
 from finefit.report.judging import grey
 from finefit.report.tables import named, without
 from finefit.report.text import heading, link, measured, table
@@ -34,16 +34,15 @@ def scores(found: Results) -> HTML:
 
 def scores_of(found: Results, columns: dict[str, str]) -> str:
     """Per group: some metrics of every method at the main scale; `columns` says how each is headed."""
-    head = ["", *(columns.values())]
     parts = []
-    for group in found.references:
+    for group in found.groups:
         rows, failed = [], found.failures(group)
-        for _, row in of_group(found.main, group).iterrows():
+        for row in found.rows_of(group):
             cells = [measured(row[metric], metric, without(row, metric)) for metric in columns]
             linked = [
                 grey(link(anchor(row), text) if row[metric].count else text, failed.get(metric))
                 for metric, text in zip(columns, cells, strict=True)
             ]
             rows.append([named(found, row), *linked])
-        parts.append(heading(group, len(found.references)) + table(head, rows, "scores"))
+        parts.append(heading(group, len(found.groups)) + table(["", *columns.values()], rows, "scores"))
     return "".join(parts)

@@ -14,57 +14,49 @@ from finefit.report.drawers import made_from
 from finefit.report.figures import NOT_DRAWN, curves
 from finefit.report.style import LINES, chart, colour, marker, panels
 from finefit.report.tables import COLUMNS, without
-from finefit.report.text import heading, link, measured, number, table
+from finefit.report.text import link, measured, number, per_group, table
 
 CHOSEN_BY = ("fd", "kd")  # scores that a scale is chosen for: of these less is better
 SWEPT = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy")
 
 
-def sweep(found: Results) -> HTML:
-    """Per group: metrics at every guidance scale of the methods that were swept; nothing without a sweep."""
-    swept = [entry for entry in found.study.methods if len(found.study.scales(entry)) > 1]
-    parts = []
-    for group in found.references:
-        part = of_group(found.variants, group)
-        part = part[part["entry"].isin(swept)].sort_values(["guidance", "scale"])
-        rows = []
-        for _, row in part.iterrows():
-            cells = [measured(row[metric], metric, without(row, metric)) for metric in SWEPT]
-            linked = [link(anchor(row), cell) if row["done"] else cell for cell in cells]
-            rows.append([escape(row["entry"]), row["guidance"], f"{row['scale']:g}", *linked])
-        head = ["", "guidance", "scale", *(COLUMNS[metric] for metric in SWEPT)]
-        parts.append(heading(group, len(found.references)) + table(head, rows, "sweep") if rows else "")
-    return HTML("".join(parts))
+@per_group
+def sweep(found: Results, group: str) -> str:
+    """Metrics at every guidance scale of the methods that were swept; nothing without a sweep."""
+    rows = []
+    for _, row in of_group(swept(found), group).sort_values(["guidance", "scale"]).iterrows():
+        cells = [measured(row[metric], metric, without(row, metric)) for metric in SWEPT]
+        linked = [link(anchor(row), cell) if row["done"] else cell for cell in cells]
+        rows.append([escape(row["entry"]), row["guidance"], f"{row['scale']:g}", *linked])
+    head = ["", "guidance", "scale", *(COLUMNS[metric] for metric in SWEPT)]
+    return table(head, rows, "sweep") if rows else ""
 
 
-def own_best(found: Results) -> HTML:
-    """Per group: every method's distances at one scale for all, and at the scale that each distance chooses for it."""
-    parts, main = [], found.study.sample.scale
-    for group in found.groups:
-        values = halves(found, group)
-        columns = [judges.column(score, name) for name in found.study.judges() for score in CHOSEN_BY]
-        known = {column: best(values, column).set_index(PER_CURVE) for column in columns}
-        curves_ = list(dict.fromkeys(key for part in known.values() for key in part.index))
-        swept = [key for key in curves_ if any(key in p.index and len(p.loc[key, "all"]) > 1 for p in known.values())]
-        if not swept:
-            continue
-        rows, unlike = [], []
-        for entry, guidance in swept:
-            cells, scales = [], {}
-            for column, part in known.items():
-                row = part.loc[(entry, guidance)]
-                at_one = number(row["all"].loc[main].mean()) if main in row["all"].index else ""
-                scales[column] = sorted(set(row["scales"]))
-                cells.append(f"{at_one}<small>{number(row['value'])} at {spoken(scales[column])}</small>")
-            rows.append([f"{escape(entry)}<small>{escape(guidance)} guidance</small>", *cells])
-            if len({tuple(chosen) for chosen in scales.values()}) > 1:
-                told = ", ".join(f"{column} {spoken(chosen)}" for column, chosen in scales.items())
-                unlike.append(f"{escape(entry)}, {escape(guidance)} guidance: {told}")
-        head = ["", *(f"{column}<small>at {main:g}; at its own best</small>" for column in columns)]
-        differ = "Scores that choose different scales: " + "; ".join(unlike) + "." if unlike else ""
-        note = f'<p class="note">{differ or "All scores choose the same scales."}</p>'
-        parts.append(heading(group, len(found.groups)) + table(head, rows, "guidance") + note)
-    return HTML("".join(parts))
+@per_group
+def own_best(found: Results, group: str) -> str:
+    """Every method's distances at one scale for all, and at the scale that each distance chooses for it."""
+    values, main = halves(found, group), found.study.sample.scale
+    columns = [judges.column(score, name) for name in found.study.judges() for score in CHOSEN_BY]
+    known = {column: best(values, column).set_index(PER_CURVE) for column in columns}
+    keys = list(dict.fromkeys(key for part in known.values() for key in part.index))
+    traced = [key for key in keys if any(key in one.index and len(one.loc[key, "all"]) > 1 for one in known.values())]
+    if not traced:
+        return ""
+    rows, unlike = [], []
+    for entry, guidance in traced:
+        cells, scales = [], {}
+        for column, part in known.items():
+            row = part.loc[(entry, guidance)]
+            at_one = number(row["all"].loc[main].mean()) if main in row["all"].index else ""
+            scales[column] = sorted(set(row["scales"]))
+            cells.append(f"{at_one}<small>{number(row['value'])} at {spoken(scales[column])}</small>")
+        rows.append([f"{escape(entry)}<small>{escape(guidance)} guidance</small>", *cells])
+        if len({tuple(chosen) for chosen in scales.values()}) > 1:
+            choices = ", ".join(f"{column} {spoken(chosen)}" for column, chosen in scales.items())
+            unlike.append(f"{escape(entry)}, {escape(guidance)} guidance: {choices}")
+    head = ["", *(f"{column}<small>at {main:g}; at its own best</small>" for column in columns)]
+    differ = "Scores that choose different scales: " + "; ".join(unlike) + "." if unlike else ""
+    return table(head, rows, "guidance") + f'<p class="note">{differ or "All scores choose the same scales."}</p>'
 
 
 def spoken(scales: list[float]) -> str:

@@ -12,7 +12,7 @@ from finefit.analysis.collect import Results, content
 from finefit.jobs import readers
 from finefit.jobs.job import Job
 from finefit.jobs.quantities import plural
-from finefit.report.text import PENDING, heading, number, table
+from finefit.report.text import PENDING, number, per_group, table
 
 NAMES = {
     "fd": "Fréchet distance",
@@ -39,11 +39,13 @@ def warnings(found: Results) -> HTML:
             for score, reason in result["failures"].items():
                 if score in judges.SCORES:
                     reasons.setdefault(reason, []).append(judges.column(score, name))
-            told = "; ".join(f"{escape(', '.join(columns))} ({escape(reason)})" for reason, columns in reasons.items())
+            columns_and_reasons = "; ".join(
+                f"{escape(', '.join(columns))} ({escape(reason)})" for reason, columns in reasons.items()
+            )
             where = f" on {escape(group)}" if len(found.groups) > 1 else ""
             parts.append(
                 f'<p class="failed" role="alert"><strong>Do not rely on judge {escape(name)}{where}</strong> for '
-                f"{told}. These scores are printed grey.</p>"
+                f"{columns_and_reasons}. These scores are printed grey.</p>"
             )
     return HTML("".join(parts))
 
@@ -53,13 +55,10 @@ def grey(text: str, reason: str | None) -> str:
     return f'<span class="distrusted" title="{escape(reason, quote=True)}">{text}</span>' if reason else text
 
 
-def judged(found: Results) -> HTML:
-    """Per group and judge: the mildest step of every degradation that each score sees, at how many pictures."""
-    parts = []
-    for group in found.groups:
-        for name, job in found.judging(group).items():
-            parts.append(heading(group, len(found.groups)) + f"<h4>{escape(name)}</h4>" + steps_seen(job))
-    return HTML("".join(parts))
+@per_group
+def judged(found: Results, group: str) -> str:
+    """Per judge: the mildest step of every degradation that each score sees, at how many pictures."""
+    return "".join(f"<h4>{escape(name)}</h4>{steps_seen(job)}" for name, job in found.judging(group).items())
 
 
 def steps_seen(job: Job) -> str:
@@ -68,19 +67,19 @@ def steps_seen(job: Job) -> str:
     if not result:
         return f"<p>{PENDING}</p>"
     seen = readers.table(job.path / "seen.csv", keep_default_na=False)
-    told = f"A head on its features names {number(100 * result['known'])} % of held-out real pictures; at least "
-    told += (
+    text = f"A head on its features names {number(100 * result['known'])} % of held-out real pictures; at least "
+    text += (
         f"{100 * result['wanted']:g} % are asked for. Seen at {plural(result['pictures'], 'picture')} beside as many. "
     )
     if result["copies"]:
-        told += f"{plural(result['copies'], 'test picture')} are copies of training pictures. "
+        text += f"{plural(result['copies'], 'test picture')} are copies of training pictures. "
     scores = [score for score in NAMES if score in set(seen["score"])]
     rows = []
     for degradation, part in seen.groupby("degradation", sort=False):
         of = part.set_index("score")
         rows.append([escape(str(degradation)), *(step(of.loc[score]) for score in scores)])
     head = ["", *(grey(NAMES[score], result["failures"].get(score)) for score in scores)]
-    return f'<p class="note">{told}</p>' + table(head, rows, "judged")
+    return f'<p class="note">{text}</p>' + table(head, rows, "judged")
 
 
 def step(row: pd.Series) -> str:

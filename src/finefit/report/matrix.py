@@ -18,14 +18,14 @@ SIGNS = {  # of the row's method beside the column's: what is seen, and what is 
 }
 
 
-def matrix(told: Pairs, names: Sequence[str], metric: str, better: Better = "lower") -> str:
+def matrix(supported_of: Pairs, names: Sequence[str], metric: str, better: Better = "lower") -> str:
     """A square of what pairs of `names` support, the row's method beside the column's; what is missing stays empty."""
     head = "".join(f'<th scope="col"><span>{escape(name)}</span></th>' for name in names)
     rows = []
     for name in names:
-        cells = "".join(square(told.get((name, other)), name, other, better) for other in names)
+        cells = "".join(square(supported_of.get((name, other)), name, other, better) for other in names)
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
-    seen = [supported for supported in SIGNS if supported in told.values()]
+    seen = [supported for supported in SIGNS if supported in supported_of.values()]
     signs = ", ".join(
         f'<span class="{shade(supported, better)}">{SIGNS[supported][0]}</span> {SIGNS[supported][1]}'
         for supported in seen

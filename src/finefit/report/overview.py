@@ -24,7 +24,7 @@ def facts(found: Results) -> HTML:
     """Size of the study, how much of it is done, and what it cost so far."""
     study, done = found.plan.study, (found.evaluations["state"] == "done").sum()
     seconds = sum(content(job, job.marker.name).get("seconds", 0) for job in found.plan.jobs if job.kind != "report")
-    told = {
+    about = {
         "methods": f"{len(study.methods)}",
         "data": ", ".join(found.references),
         "seeds": f"{len(study.seeds)}",
@@ -33,10 +33,10 @@ def facts(found: Results) -> HTML:
         "computing time": duration(seconds) if seconds else "none yet",
     }
     if found.study.sample.evaluate_every > 1:
-        told["evaluated"] = forecast(found)
+        about["evaluated"] = forecast(found)
     if used := {content(job, job.marker.name).get("precision") for job in found.plan.jobs} - {None}:
-        told["precision"] = " and ".join(sorted(used))  # runs on several kinds of machine
-    shown = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in told.items())
+        about["precision"] = " and ".join(sorted(used))  # runs on several kinds of machine
+    shown = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in about.items())
     return HTML(f'<dl class="facts">{shown}</dl>')
 
 

@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from IPython.display import HTML
-
 from finefit.analysis.blocks import PAIRS, Fit
 from finefit.analysis.collect import Results
 from finefit.analysis.decisions import Verdict
@@ -15,35 +13,34 @@ from finefit.analysis.pairs import DECIDED, Pair, decided_by, pairs
 from finefit.analysis.scores import Scores, of_group
 from finefit.jobs.quantities import plural
 from finefit.report.matrix import drawer, matrix
-from finefit.report.text import PENDING, heading, measured, number, probability, shown, table
+from finefit.report.text import PENDING, measured, number, per_group, probability, shown, table
 
 OPPOSITE: dict[Verdict, Verdict] = {"lower": "higher", "higher": "lower"}
 
 
-def separations(found: Results) -> HTML:
-    """Per group: how precise the study is, a matrix of what every pair of methods supports, all pairs in a drawer."""
-    parts, metric = [], found.distance
-    for group in found.groups:
-        every = pairs(found, group, metric)
-        if not every:
-            continue
-        rows = [
-            [
-                f"{escape(pair.first['variant'])} − {escape(pair.second['variant'])}",
-                measured(pair.difference, metric),
-                "" if math.isnan(pair.difference.p) else probability(pair.difference.p),
-                sentence(pair, metric),
-                decided_by(pair),
-            ]
-            for pair in every
+@per_group
+def separations(found: Results, group: str) -> str:
+    """How precise the study is, a matrix of what every pair of methods supports, all pairs in a drawer."""
+    metric = found.distance
+    every = pairs(found, group, metric)
+    if not every:
+        return ""
+    rows = [
+        [
+            f"{escape(pair.first['variant'])} − {escape(pair.second['variant'])}",
+            measured(pair.difference, metric),
+            "" if math.isnan(pair.difference.p) else probability(pair.difference.p),
+            sentence(pair, metric),
+            decided_by(pair),
         ]
-        head = ["pair", f"difference in {metric}", "p<small>for all pairs together</small>", "what it supports"]
-        head.append("seeds that would decide<small>in all</small>")
-        told = f'<p class="note">{precision(found.fit(group, metric, True), every)}</p>'
-        square = matrix(verdicts(every), by_mean(found, group, metric), metric)
-        all_pairs = drawer(f"Every pair: {plural(len(every), 'difference')} with intervals", table(head, rows, "pairs"))
-        parts += [heading(group, len(found.groups)), told, square, all_pairs]
-    return HTML("".join(parts))
+        for pair in every
+    ]
+    head = ["pair", f"difference in {metric}", "p<small>for all pairs together</small>", "what it supports"]
+    head.append("seeds that would decide<small>in all</small>")
+    note = f'<p class="note">{precision(found.fit(group, metric, True), every)}</p>'
+    square = matrix(verdicts(every), by_mean(found, group, metric), metric)
+    title = f"Every pair: {plural(len(every), 'difference')} with intervals"
+    return note + square + drawer(title, table(head, rows, "pairs"))
 
 
 def verdicts(every: Sequence[Pair]) -> dict[tuple[str, str], Verdict]:

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from html import escape
 
 import numpy as np
 import pandas as pd
-from IPython.display import HTML
 from PIL import Image
 
 from finefit.analysis.collect import Results
-from finefit.analysis.scores import anchor
+from finefit.analysis.scores import anchor, evaluation_of
 from finefit.data.pictures import SHOWN, reduced
 from finefit.jobs import readers
-from finefit.jobs.job import Job
 from finefit.report.tables import named
-from finefit.report.text import PENDING, heading, link
+from finefit.report.text import PENDING, link, per_group
 
 CLASSES, REAL, SAMPLES = 16, 2, 6  # shown at most: classes of a sheet, real pictures and samples of a class
 QUALITY = 65  # of WebP, which is lossy: the pictures are for looking at, and their numbers stand in the artifacts
@@ -32,38 +30,28 @@ ACROSS = 64  # pixels on the screen that a small picture is enlarged to
 Strips = Callable[[int], str]
 
 
-def compared(found: Results, seed: int | None = None) -> HTML:
-    """Per group: one row per class, one column per method, same label and same noise; real pictures first.
-
-    Args:
-        seed: whose samples; None for the study's first.
-    """
-    parts = []
-    for group in found.references:
-        rows = found.main[found.main["group"] == group]
-        parts.append(heading(group, len(found.references)) + compared_rows(found, group, rows, seed))
-    return HTML("".join(parts))
+@per_group
+def compared(found: Results, group: str) -> str:
+    """One row per class, one column per method, same label and same noise; real pictures first."""
+    return compared_rows(found, group, found.rows_of(group))
 
 
-def compared_rows(found: Results, group: str, rows: pd.DataFrame, seed: int | None = None) -> str:
-    """One row per class, one column per row of `Results.main`, same label and same noise; real pictures first."""
-    seed = found.plan.study.seeds[0] if seed is None else seed
-    columns = {named(found, row): strips(job_of(row, seed), 2) for _, row in rows.iterrows()}
+def compared_rows(found: Results, group: str, rows: Iterable[pd.Series]) -> str:
+    """One row per class, one column per row of `Results.main`, samples of the first seed; real pictures first."""
+    columns = {named(found, row): strips(found, row, 2) for row in rows}
     return sheet(found, group, {"real": gallery(found, group, 2)} | columns)
 
 
-def by_method(found: Results, seed: int | None = None) -> HTML:
-    """Per group and method: one row per class, real pictures at the left, samples at the right."""
-    seed = found.plan.study.seeds[0] if seed is None else seed
+@per_group
+def by_method(found: Results, group: str) -> str:
+    """Per method: one row per class, real pictures at the left, samples of the first seed at the right."""
     parts = []
-    for group in found.references:
-        parts.append(heading(group, len(found.references)))
-        for place, (_, row) in enumerate(found.main[found.main["group"] == group].iterrows()):
-            columns = {"real": gallery(found, group, REAL), named(found, row): strips(job_of(row, seed), SAMPLES)}
-            made = link(anchor(row), f"seed {seed}, how it was made")
-            parts.append(f'<details class="sheet"{"" if place else " open"}><summary>{named(found, row)}</summary>')
-            parts.append(f"{sheet(found, group, columns)}<p>{made}</p></details>")
-    return HTML("".join(parts))
+    for place, row in enumerate(found.rows_of(group)):
+        columns = {"real": gallery(found, group, REAL), named(found, row): strips(found, row, SAMPLES)}
+        made = link(anchor(row), f"seed {found.study.seeds[0]}, how it was made")
+        parts.append(f'<details class="sheet"{"" if place else " open"}><summary>{named(found, row)}</summary>')
+        parts.append(f"{sheet(found, group, columns)}<p>{made}</p></details>")
+    return "".join(parts)
 
 
 def sheet(found: Results, group: str, columns: dict[str, Strips], only: pd.DataFrame | None = None) -> str:
@@ -100,8 +88,9 @@ def gallery(found: Results, group: str, count: int) -> Strips:
     return lambda label: strip(pictures[label, :count], "real pictures of {class}")
 
 
-def strips(sample: Job, count: int) -> Strips:
-    """A strip of a class's first samples by a job; pending where there are none."""
+def strips(found: Results, row: pd.Series, count: int) -> Strips:
+    """A strip of a class's first samples by the first seed of a row; pending where there are none."""
+    sample = evaluation_of(row, found.study.seeds[0]).inputs["sample"]
     if not sample.marker.exists():
         return lambda label: PENDING
     images, labels = (readers.array(sample.path / f"{name}.npy", mapped=True) for name in ("images", "labels"))
@@ -129,8 +118,3 @@ def strip(pictures: np.ndarray, description: str) -> str:
         f'<img loading="lazy" src="data:image/webp;base64,{data}" alt="{count} {description}" '
         f'width="{factor * canvas.shape[1]}" height="{factor * side}">'
     )
-
-
-def job_of(row: pd.Series, seed: int) -> Job:
-    """The sample job of one seed of a row of `Results.variants`."""
-    return dict(zip(row["seeds"], row["jobs"], strict=True))[seed].inputs["sample"]

@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from finefit.analysis.collect import Results
-from finefit.analysis.scores import PUBLISHED, Scores, anchor, of_group
+from finefit.analysis.scores import PUBLISHED, Scores, anchor
 from finefit.jobs.quantities import duration, size
 from finefit.report.drawers import reference_anchor
 from finefit.report.judging import grey
@@ -29,21 +29,16 @@ COSTS = ["trained parameters", "share of all", "delta file", "training time", "p
 
 def results(found: Results) -> HTML:
     """Per group: what real pictures and the codec score by themselves, then every method at the main scale."""
-    metrics = [metric for metric in COLUMNS if metric not in PUBLISHED or has(found, metric)]
+    metrics = [metric for metric in COLUMNS if metric not in PUBLISHED or metric in found.metrics]
     head = ["", *(COLUMNS[metric] for metric in metrics), *COSTS]
     parts = []
-    for group in found.references:
-        methods = [method_row(found, row, metrics) for _, row in of_group(found.main, group).iterrows()]
+    for group in found.groups:
+        methods = [method_row(found, row, metrics) for row in found.rows_of(group)]
         rows = [[*cells, *[""] * (len(head) - len(cells))] for cells in floors(found, group)] + methods
-        parts.append(heading(group, len(found.references)) + table(head, rows, "results"))
+        parts.append(heading(group, len(found.groups)) + table(head, rows, "results"))
     absent = " and ".join(COLUMNS[metric].split("<")[0] for metric in PUBLISHED if metric not in metrics)
     note = f'<p class="note">{absent}: weights absent. <code>evaluate.published</code> in the study asks for them.</p>'
     return HTML("".join(parts) + (note if absent else ""))
-
-
-def has(found: Results, metric: str) -> bool:
-    """Whether the study asks for a published metric."""
-    return metric in found.metrics
 
 
 def floors(found: Results, group: str) -> list[list[str]]:
@@ -67,8 +62,8 @@ def method_row(found: Results, row: pd.Series, metrics: list[str]) -> list[str]:
     mark, real = anchor(row), found.reference(row["group"])
     name = named(found, row)
     if row["planned"] == 1 or row["done"] < row["planned"]:
-        told = "one seed" if row["planned"] == 1 else f"{row['done']} of {row['planned']} seeds"
-        name += f'<small class="under">{told}</small>'
+        progress = "one seed" if row["planned"] == 1 else f"{row['done']} of {row['planned']} seeds"
+        name += f'<small class="under">{progress}</small>'
     if row["failure"]:
         name += f'<small class="under failed">failed: {escape(row["failure"])}</small>'
     cells = []

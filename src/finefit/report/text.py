@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import wraps
 from html import escape
+from typing import TypeVar
 
 import pandas as pd
+from IPython.display import HTML
 
+from finefit.analysis.scores import Scores
 from finefit.analysis.statistics import Estimate
+
+Shown = TypeVar("Shown", bound=Scores)
 
 PENDING = '<span class="pending">pending</span>'
 ABSENT = '<span class="note">weights absent</span>'
@@ -131,3 +138,17 @@ def table(head: list[str], body: list[list[str]], kind: str) -> str:
 def heading(group: str, groups: int) -> str:
     """A group's heading, where the study has more than one."""
     return f"<h3>{escape(group)}</h3>" if groups > 1 else ""
+
+
+def per_group(part: Callable[[Shown, str], str]) -> Callable[[Shown], HTML]:
+    """Make what is shown of one group, `part(found, group)`, a piece of a page: all groups, each below its heading.
+
+    A group of which nothing is shown is left out.
+    """
+
+    @wraps(part)
+    def every(found: Shown) -> HTML:
+        shown = {group: part(found, group) for group in found.groups}
+        return HTML("".join(heading(group, len(shown)) + text for group, text in shown.items() if text))
+
+    return every

@@ -13,20 +13,18 @@ from finefit.analysis.tuning import SCORE, at_edge, chosen, tried
 from finefit.report.drawers import made_from
 from finefit.report.figures import NOT_DRAWN
 from finefit.report.style import COLOURS, MARKERS, chart, panels
-from finefit.report.text import heading, number, table
+from finefit.report.text import number, per_group, table
 
 LABELS = {SCORE: "denoising loss", "fd_probe": "fd_probe"}
 HEAD = ["", "learning rate", "times for the class table", "denoising loss", "fd_probe there", "lowest fd_probe at"]
 
 
-def choices(found: Results) -> HTML:
-    """Per group: the rate that each method gets, whether the grid went far enough, and what fd_probe would choose."""
-    parts = []
-    for group in found.groups:
-        known = tried(found, group)
-        body = [cells(known, best) for _, best in chosen(found, group).iterrows()]
-        parts.append(heading(group, len(found.groups)) + table(HEAD, body, "tuning") if body else "")
-    return HTML("".join(parts))
+@per_group
+def choices(found: Results, group: str) -> str:
+    """The rate that each method gets, whether the grid went far enough, and what fd_probe would choose."""
+    known = tried(found, group)
+    body = [cells(known, best) for _, best in chosen(found, group).iterrows()]
+    return table(HEAD, body, "tuning") if body else ""
 
 
 def cells(known: pd.DataFrame, best: pd.Series) -> list[str]:
@@ -35,12 +33,12 @@ def cells(known: pd.DataFrame, best: pd.Series) -> list[str]:
     own = known[(known["question"] == best["question"]) & known["fd_probe"].notna()]
     nearest = own.loc[own["fd_probe"].idxmin()] if len(own) else None
 
-    def told(axis: str) -> str:
+    def value(axis: str) -> str:
         return f"{best[axis]:g}" + ("<small>at the edge of what was tried</small>" if axis in edges else "")
 
     other = "" if nearest is None else f"{nearest['lr']:g} × {nearest['table']:g}: {number(nearest['fd_probe'])}"
     distance = "" if pd.isna(best["fd_probe"]) else number(best["fd_probe"])
-    return [escape(best["method"]), told("lr"), told("table"), number(best[SCORE], 4), distance, other]
+    return [escape(best["method"]), value("lr"), value("table"), number(best[SCORE], 4), distance, other]
 
 
 def curves(found: Results) -> HTML:

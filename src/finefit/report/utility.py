@@ -24,7 +24,7 @@ from finefit.analysis.utility import (
     ways,
 )
 from finefit.jobs import readers
-from finefit.report.text import PENDING, heading, measured, table
+from finefit.report.text import PENDING, measured, per_group, table
 
 ACCURACY = "class_accuracy"
 CEILING = 0.99  # of held-out pictures named by real pictures alone: no gain could be seen from there on
@@ -47,11 +47,11 @@ def finding(found: Results, group: str) -> str:
         return name + "pending; no classifier is trained yet."
     best = max(known, key=lambda entry: known[entry].mean)
     verdicts = {entry: verdict(value) for entry, value in known.items()}
-    helped = [entry for entry, told in verdicts.items() if told == "higher"]
-    harmed = [entry for entry, told in verdicts.items() if told == "lower"]
+    helped = [entry for entry, outcome in verdicts.items() if outcome == "higher"]
+    harmed = [entry for entry, outcome in verdicts.items() if outcome == "lower"]
     if helped:
         answer = f"Samples helped: those of {escape(', '.join(helped))}."
-    elif all(told == "one seed" for told in verdicts.values()):
+    elif all(outcome == "one seed" for outcome in verdicts.values()):
         answer = "With one seed nothing says whether samples helped."
     elif real.mean >= CEILING:
         answer = "Samples could not help: real pictures alone leave next to nothing to gain."
@@ -79,26 +79,24 @@ def classes_told(found: Results, group: str, entry: str, way: str) -> str:
     if not sure:
         most = max(gains, key=lambda label: gains[label].mean)
         return f"No single class is separated; {escape(named[most])} moved most: {signed(gains[most])}."
-    told = [f"{escape(named[label])} ({signed(value)})" for label, value in sure.items()]
-    return f"Classes that changed beyond chance: {', '.join(told)}."
+    named_gains = [f"{escape(named[label])} ({signed(value)})" for label, value in sure.items()]
+    return f"Classes that changed beyond chance: {', '.join(named_gains)}."
 
 
-def gains(found: Results) -> HTML:
-    """Per group: accuracy of real pictures alone, then every method's with samples, and its gain."""
-    parts, columns = [], [REAL, *reversed(ways(found))]
-    for group in found.groups:
-        rows, entries = in_group(found, group)
-        alone, body = measured(accuracy(rows, REAL), ACCURACY), []
-        for entry in entries:
-            cells = [alone]
-            for way in columns[1:]:
-                value = gain(rows, entry, way).among(questions(found))
-                share = measured(accuracy(rows, f"{entry} {way}"), ACCURACY)
-                cells.append(f"{share}<small>{emphasised(value)}</small>" if value.count else PENDING)
-            body.append([escape(entry), *cells])
-        heads = ["", *(escape(told(way)) for way in columns)]
-        parts.append(heading(group, len(found.groups)) + table(heads, body, "utility"))
-    return HTML("".join(parts))
+@per_group
+def gains(found: Results, group: str) -> str:
+    """Accuracy of real pictures alone, then every method's with samples, and its gain."""
+    rows, entries = in_group(found, group)
+    columns = [REAL, *reversed(ways(found))]
+    alone, body = measured(accuracy(rows, REAL), ACCURACY), []
+    for entry in entries:
+        cells = [alone]
+        for way in columns[1:]:
+            value = gain(rows, entry, way).among(questions(found))
+            share = measured(accuracy(rows, f"{entry} {way}"), ACCURACY)
+            cells.append(f"{share}<small>{emphasised(value)}</small>" if value.count else PENDING)
+        body.append([escape(entry), *cells])
+    return table(["", *(escape(in_words(way)) for way in columns)], body, "utility")
 
 
 def emphasised(value: Estimate) -> str:
@@ -106,50 +104,45 @@ def emphasised(value: Estimate) -> str:
     return f"<strong>{signed(value)}</strong>" if verdict(value) in ("lower", "higher") else signed(value)
 
 
-def told(way: str) -> str:
+def in_words(way: str) -> str:
     """A training set in words."""
     ratio = way.partition(":")[2]
     return f"real and samples, {way}" if ratio else {REAL: "real alone", SAMPLES: "samples alone"}[way]
 
 
-def bands(found: Results) -> HTML:
-    """Per group: every method's gain with most samples, by how many training pictures classes have."""
-    parts, most = [], ways(found)[0]
-    for group in found.groups:
-        rows, entries = in_group(found, group)
-        train = rows.groupby("class_id")["train"].first()
-        if train.empty:
-            parts.append(heading(group, len(found.groups)) + f"<p>{PENDING}</p>")
-            continue
-        band = band_of(train)
-        shown = [name for name in (*BANDS, "all") if name in set(band)]
-        heads = [""]
-        for name in shown:
-            counts = train[band == name]
-            heads.append(f"{name}<small>{len(counts)} classes of {counts.min()} to {counts.max()} pictures</small>")
-        body = []
-        for entry in entries:
-            parts_of = {name: rows[rows["class_id"].isin(band.index[band == name])] for name in shown}
-            values = [gain(part, entry, most).among(len(entries) * len(shown)) for part in parts_of.values()]
-            body.append([escape(entry), *(emphasised(value) if value.count else PENDING for value in values)])
-        parts.append(heading(group, len(found.groups)) + table(heads, body, "utility"))
-    return HTML("".join(parts))
+@per_group
+def bands(found: Results, group: str) -> str:
+    """Every method's gain with most samples, by how many training pictures classes have."""
+    rows, entries = in_group(found, group)
+    train = rows.groupby("class_id")["train"].first()
+    if train.empty:
+        return f"<p>{PENDING}</p>"
+    band = band_of(train)
+    shown = [name for name in (*BANDS, "all") if name in set(band)]
+    heads = [""]
+    for name in shown:
+        counts = train[band == name]
+        heads.append(f"{name}<small>{len(counts)} classes of {counts.min()} to {counts.max()} pictures</small>")
+    parts = [rows[rows["class_id"].isin(band.index[band == name])] for name in shown]
+    body = []
+    for entry in entries:
+        values = [gain(part, entry, ways(found)[0]).among(len(entries) * len(shown)) for part in parts]
+        body.append([escape(entry), *(emphasised(value) if value.count else PENDING for value in values)])
+    return table(heads, body, "utility")
 
 
-def classes(found: Results) -> HTML:
-    """Per group: every class's gain with most samples under each method, rare classes first."""
-    parts, most = [], ways(found)[0]
-    for group in found.groups:
-        rows, entries = in_group(found, group)
-        train, named = rows.groupby("class_id")["train"].first().sort_values(kind="stable"), names_of(found, group)
-        values = {entry: class_gains(found, group, entry, most) for entry in entries}
-        body = [
-            [escape(named.get(label, str(label))), str(count)]
-            + [emphasised(values[entry][label]) if label in values[entry] else PENDING for entry in entries]
-            for label, count in train.items()
-        ]
-        parts.append(heading(group, len(found.groups)) + table(["", "training pictures", *entries], body, "utility"))
-    return HTML("".join(parts))
+@per_group
+def classes(found: Results, group: str) -> str:
+    """Every class's gain with most samples under each method, rare classes first."""
+    rows, entries = in_group(found, group)
+    train, named = rows.groupby("class_id")["train"].first().sort_values(kind="stable"), names_of(found, group)
+    values = {entry: class_gains(found, group, entry, ways(found)[0]) for entry in entries}
+    body = [
+        [escape(named.get(label, str(label))), str(count)]
+        + [emphasised(values[entry][label]) if label in values[entry] else PENDING for entry in entries]
+        for label, count in train.items()
+    ]
+    return table(["", "training pictures", *entries], body, "utility")
 
 
 def published() -> HTML:
