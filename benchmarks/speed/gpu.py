@@ -29,8 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "src"))  # the measuring mach
 
 from benchmarks.speed import ours, published
 from benchmarks.speed.measuring import Act, machine, matrix_rate, seconds
-from benchmarks.speed.plain import diffusion_losses, plain
-from benchmarks.speed.ratios import PASSES, allow_tf32
+from benchmarks.speed.ratios import PASSES, allow_tf32, our_sampling, our_training, plain_training
 from finefit.models.shapes import Shape
 
 ACTS, SECONDS_PER_ROW = 3, 12.0  # acts that are counted; no further one begins after so long
@@ -80,20 +79,11 @@ def trained(method: str, given: argparse.Namespace, how: str = "eager", build: C
     return Row(name, given.batch, build, given.steps * given.batch, operations)
 
 
-def our_training(method: str, given: argparse.Namespace, compiled: bool = False, recompute: bool = False) -> Act:
-    """Some steps of our training."""
-    model = ours.built(method, given)
-    if compiled:
-        model.compile()
-    return partial(ours.began, ours.training(model, method, given, recompute=recompute), given.steps)
-
-
 def baseline_training(given: argparse.Namespace) -> Act:
     """Some steps of the published training, or plain ones on our network where no checkout is given."""
     if given.published:
         return partial(published.training(given), given.steps)
-    model = ours.built("finediffusion", given)
-    return partial(plain(model, diffusion_losses(model), given), given.steps)
+    return plain_training(given)
 
 
 def sampling(given: argparse.Namespace) -> Iterator[Row]:
@@ -104,7 +94,7 @@ def sampling(given: argparse.Namespace) -> Iterator[Row]:
     for steps in sorted(given.sampling_steps):
         for guidance in ("superclass", "null"):
             sampler = "ancestral" if steps == most else "dpmpp"
-            build = partial(our_sampling, sampler, steps, guidance, sized)
+            build = partial(our_sampling, sampler, steps, sized, guidance=guidance)
             name = f"sample {steps} steps of {sampler}, {guidance}"
             yield Row(name, given.sampling_batch, build, given.sampling_batch, steps * passes)
     if given.published:
@@ -112,14 +102,6 @@ def sampling(given: argparse.Namespace) -> Iterator[Row]:
         yield Row(
             f"sample {most} steps as published", given.sampling_batch, theirs, given.sampling_batch, most * passes
         )
-
-
-def our_sampling(sampler: str, steps: int, guidance: str, given: argparse.Namespace, compiled: bool = False) -> Act:
-    """One guided batch of ours."""
-    model = ours.built("finediffusion", given, guidance=("superclass", "null"))
-    if compiled:
-        model.compile()
-    return ours.sampling(model, sampler, steps, given, guidance=guidance)
 
 
 def codec(given: argparse.Namespace) -> Iterator[Row]:
@@ -161,7 +143,7 @@ def compiled(given: argparse.Namespace) -> Iterator[Row]:
         row = trained(method, sized, "compiled", partial(our_training, method, sized, compiled=True))
         yield replace(row, reserve=COMPILING)
     least = min(given.sampling_steps)
-    build = partial(our_sampling, "dpmpp", least, "superclass", sized, compiled=True)
+    build = partial(our_sampling, "dpmpp", least, sized, compiled=True)
     operations = least * 2 * Shape(given.size, given.patch, sized.latent).forward_operations
     name = f"sample {least} steps of dpmpp, superclass, compiled"
     yield Row(name, given.sampling_batch, build, given.sampling_batch, operations, COMPILING)

@@ -62,12 +62,12 @@ def training(given: argparse.Namespace) -> dict:
     return {"times": times, "ratios": ratios, "matrix_rate": rate}
 
 
-def our_training(method: str, given: argparse.Namespace, compiled: bool = False) -> Act:
-    """A turn of our training by one method; the network compiled where asked."""
+def our_training(method: str, given: argparse.Namespace, compiled: bool = False, recompute: bool = False) -> Act:
+    """A turn of our training by one method; the network compiled, activations recomputed where asked."""
     model = ours.built(method, given)
     if compiled:
         model.compile()
-    return partial(ours.began, ours.training(model, method, given), given.steps)
+    return partial(ours.began, ours.training(model, method, given, recompute=recompute), given.steps)
 
 
 def plain_training(given: argparse.Namespace) -> Act:
@@ -111,13 +111,18 @@ def sampling(given: argparse.Namespace) -> dict:
 
 
 def our_sampling(
-    sampler: str, steps: int, given: argparse.Namespace, precision: str = "auto", compiled: bool = False
+    sampler: str,
+    steps: int,
+    given: argparse.Namespace,
+    precision: str = "auto",
+    compiled: bool = False,
+    guidance: str = "superclass",
 ) -> Act:
     """Our sampling of one guided batch; the network compiled where asked."""
-    model = ours.built("finediffusion", given)
+    model = ours.built("finediffusion", given, guidance=(guidance,))
     if compiled:
         model.compile()
-    return ours.sampling(model, sampler, steps, given, precision)
+    return ours.sampling(model, sampler, steps, given, precision, guidance)
 
 
 def losses(given: argparse.Namespace) -> dict:

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
+from benchmarks.speed import paired
 from benchmarks.speed.measuring import machine
 from finefit import codecs, processes
 from finefit.diffusion.taylorseer import Line
@@ -180,9 +180,8 @@ def summary(values: list[float], first: list[float] | None) -> dict[str, float |
     found = {"values": values, "mean": float(np.mean(values))}
     if first is None or len(values) < 2:
         return found
-    differences = np.subtract(values, first)
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(differences)
-    return found | {"difference": float(differences.mean()), "half": float(half)}
+    differences = paired.summary(np.subtract(values, first))
+    return found | {"difference": differences["mean"], "half": differences["half"]}
 
 
 if __name__ == "__main__":
