@@ -25,10 +25,10 @@ def build(asked: Asked, settings: dict[str, Any]) -> Path:
     """
     asked.folder.mkdir(parents=True, exist_ok=True)
     method = asked.plan.study.methods[asked.entry]["method"]
-    given = {"method": method, "settings": json.dumps(settings), "kept": str(asked.kept.folder)}
+    parameters = {"method": method, "settings": json.dumps(settings), "kept": str(asked.kept.folder)}
     with tempfile.TemporaryDirectory() as scratch, site.kernel() as python:
         executed = Path(scratch) / "bench.ipynb"
-        site.execute(site.NOTEBOOKS / "bench.ipynb", executed, given, python)
+        site.execute(site.NOTEBOOKS / "bench.ipynb", executed, parameters, python)
         content = nbformat.read(executed, as_version=4)
     page = asked.folder / "index.html"
     page.write_text(site.render(content, FIRST, asked.entry, pages={FIRST: "Bench"}), encoding="utf-8")

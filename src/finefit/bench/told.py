@@ -29,16 +29,16 @@ def metrics(found: Beside) -> list[str]:
 def lines(found: Beside) -> list[str]:
     """The method's scores and standings, then what the machine makes of the control, a line each."""
     asked = found.asked
-    told = []
+    text = []
     for row in found.rows:
-        told.append(f"{row['variant']}, seeds {', '.join(map(str, row['seeds']))}, beside {asked.kept.folder}:")
+        text.append(f"{row['variant']}, seeds {', '.join(map(str, row['seeds']))}, beside {asked.kept.folder}:")
         for metric in metrics(found):
             value = mean_and_half(row[metric].mean, row[metric].half, metric)
-            told.append(f"  {metric} {value}: {standing(found, row, metric)}")
-        told.append(f"  {size(row)}; {time(found, row)}")
-    told.append(f"What this machine makes of {asked.control}, seed {asked.seed} (every interval is wider by it):")
-    told += [f"  {line}" for line in machine(found)]
-    return told
+            text.append(f"  {metric} {value}: {standing(found, row, metric)}")
+        text.append(f"  {size(row)}; {time(found, row)}")
+    text.append(f"What this machine makes of {asked.control}, seed {asked.seed} (every interval is wider by it):")
+    text += [f"  {line}" for line in machine(found)]
+    return text
 
 
 def standing(found: Beside, row: pd.Series, metric: str) -> str:

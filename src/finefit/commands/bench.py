@@ -23,16 +23,16 @@ def bench(
     """
     from finefit.bench import asked, beside, rates, run, site, told
 
-    given = mapping(settings)
+    chosen = mapping(settings)
     if tune:
-        given = rates.tuned(method, given)
-        print(f"The rule chose lr {given['lr']:g} and lr_multipliers {given['lr_multipliers']}", flush=True)
-    wanted = asked.asked(method, given)
+        chosen = rates.tuned(method, chosen)
+        print(f"The rule chose lr {chosen['lr']:g} and lr_multipliers {chosen['lr_multipliers']}", flush=True)
+    wanted = asked.asked(method, chosen)
     file = wanted.folder / "study.yaml"
     run.write(wanted.plan.study, file)
     run.make(file, wanted.jobs)
     print(*told.lines(beside.Beside(wanted)), sep="\n")
-    print(f"The page: {site.build(wanted, given)}")
+    print(f"The page: {site.build(wanted, chosen)}")
 
 
 def mapping(settings: str) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def settled(found: str) -> bool:
 
 def listing(pictures: dict[str, str]) -> str:
     """sha256 (hex) of paths and contents."""
-    return hashlib.sha256("".join(f"{path} {held}\n" for path, held in pictures.items()).encode()).hexdigest()
+    return hashlib.sha256("".join(f"{path} {checksum}\n" for path, checksum in pictures.items()).encode()).hexdigest()
 
 
 def keep(name: str, content: Any) -> None:

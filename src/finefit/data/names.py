@@ -12,8 +12,8 @@ SHOWN = 20  # of the known names in a message
 
 def canonical(name: str) -> str:
     """What all spellings of a name have in common: composed characters (NFC), one case, single blanks, none unseen."""
-    seen = "".join(mark for mark in name if unicodedata.category(mark) != "Cf")  # no zero-width blanks, soft hyphens
-    return " ".join(unicodedata.normalize("NFC", seen).casefold().split())
+    visible = "".join(mark for mark in name if unicodedata.category(mark) != "Cf")  # no zero-width blanks, soft hyphens
+    return " ".join(unicodedata.normalize("NFC", visible).casefold().split())
 
 
 def alike(names: Iterable[str]) -> list[list[str]]:

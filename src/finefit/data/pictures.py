@@ -127,9 +127,9 @@ def upright_rgb(image: Image.Image, bits: int | None = None) -> Image.Image:
     profile = image.info.get("icc_profile")
     if image.has_transparency_data:
         image = image.convert("LA" if image.mode in ("L", "LA") else "RGBA")
-        white, seen = Image.new("RGBA", image.size, "white"), in_srgb(image, profile).convert("RGBA")
-        seen.putalpha(image.getchannel("A"))
-        return Image.alpha_composite(white, seen).convert("RGB")
+        white, opaque = Image.new("RGBA", image.size, "white"), in_srgb(image, profile).convert("RGBA")
+        opaque.putalpha(image.getchannel("A"))
+        return Image.alpha_composite(white, opaque).convert("RGB")
     return in_srgb(image, profile).convert("RGB")
 
 

@@ -153,9 +153,9 @@ def distinct(settings: Settings) -> int:
 def copies(settings: Settings) -> dict[str, list[str]]:
     """Paths of the pictures of one content, by that, where there are several."""
     same: dict[str, list[str]] = {}
-    for path, held in _of(settings).pictures.items():
-        same.setdefault(held, []).append(path)
-    return {held: paths for held, paths in same.items() if len(paths) > 1}
+    for path, checksum in _of(settings).pictures.items():
+        same.setdefault(checksum, []).append(path)
+    return {checksum: paths for checksum, paths in same.items() if len(paths) > 1}
 
 
 def faults(settings: Settings) -> list[str]:

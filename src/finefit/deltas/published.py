@@ -80,8 +80,8 @@ def import_checkpoint(file: Path, run: Job, delta: Path) -> str:
     state = checkpoint.read(file)
     shape, rounded = checkpoint.shape_of(state, file), rounding(state)
     save_delta(delta, trained_part(state, network(description, weights), file), description, base_digest)
-    said = f"; rounded to {str(rounded).removeprefix('torch.')}, as is what was trained" if rounded else ""
-    return checkpoint.described(shape, state) + said
+    remark = f"; rounded to {str(rounded).removeprefix('torch.')}, as is what was trained" if rounded else ""
+    return checkpoint.described(shape, state) + remark
 
 
 def rounding(state: dict[str, Tensor]) -> torch.dtype | None:

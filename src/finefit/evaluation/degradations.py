@@ -63,11 +63,11 @@ def every(pool: Pool, train: Pool, count: int, seed: int = 0) -> Iterator[Degrad
     images, labels = pool.take(slice(count)), pool.labels[:count]
     side = images.shape[1]
 
-    def changed(name: str, steps: tuple, change: Callable, told: Callable[..., str], last: bool = False) -> Iterator:
+    def changed(name: str, steps: tuple, change: Callable, words: Callable[..., str], last: bool = False) -> Iterator:
         for step in steps:
             random = np.random.default_rng([seed, *name.encode(), int(1000 * step)])
             parts = [change(images[start : start + BATCH], step, random) for start in range(0, len(images), BATCH)]
-            yield Degraded(name, told(step), np.concatenate(parts), labels, last and step == steps[-1])
+            yield Degraded(name, words(step), np.concatenate(parts), labels, last and step == steps[-1])
 
     yield from changed("blur", BLURS, lambda x, s, _: blurred(x, s * side), lambda s: f"{s * side:g} pixels")
     yield from changed("noise", LEVELS, noised, lambda s: f"{s} levels")
@@ -84,10 +84,10 @@ def every(pool: Pool, train: Pool, count: int, seed: int = 0) -> Iterator[Degrad
         yield Degraded("classes dropped", f"{len(gone)} of {len(known)}", pool.take(rows), pool.labels[rows])
     for share in SHARES:
         rows, places = np.random.default_rng(seed).permutation(len(train.images)), np.arange(round(share * count))
-        mixed, said = images.copy(), labels.copy()
+        mixed, swapped = images.copy(), labels.copy()
         rows = refilled(rows, len(places))
-        mixed[places], said[places] = train.take(rows), train.labels[rows]
-        yield Degraded("copies of training pictures", f"{share:.3g} of pictures", mixed, said)
+        mixed[places], swapped[places] = train.take(rows), train.labels[rows]
+        yield Degraded("copies of training pictures", f"{share:.3g} of pictures", mixed, swapped)
     yield from changed("blots", (BLOTS,), lambda x, s, _: blots(x, s), lambda s: f"{s} × {s} colours", last=True)
     yield from changed("plain noise", (255,), plain_noise, lambda _: "all of the picture", last=True)
 

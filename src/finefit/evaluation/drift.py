@@ -38,7 +38,7 @@ def drift(tuned: DiT, base: DiT, pictures: int, steps: int, seed: int = 0, proce
         steps: of the sampler.
         process: of both.
     """
-    asked = with_conditions_of(tuned.eval(), base.eval())
+    tuned_output = with_conditions_of(tuned.eval(), base.eval())
     classes, shape = base.y_embedder.num_classes, base.shape
     rows = torch.arange(pictures) % classes if pictures > classes else torch.arange(pictures) * classes // pictures
     chance, size = torch.Generator().manual_seed(seed), (shape.latent_channels, shape.latent_size, shape.latent_size)
@@ -48,7 +48,7 @@ def drift(tuned: DiT, base: DiT, pictures: int, steps: int, seed: int = 0, proce
     def predict(x: Tensor, t: float) -> Tensor:
         nonlocal moved, length
         times = torch.full((pictures,), t, device=x.device)
-        answer, now = base(x, times, rows), asked(x, times, rows)
+        answer, now = base(x, times, rows), tuned_output(x, times, rows)
         own, theirs = (output.double().chunk(2, dim=1)[0] for output in (answer, now))
         moved, length = moved + (theirs - own).square().sum(), length + own.square().sum()
         return answer

@@ -48,10 +48,10 @@ def held_bytes() -> int:
     Raises:
         ValueError: the environment does not say a number.
     """
-    said = os.environ.get("FINEFIT_HELD_MB", str(HELD_MB))
-    if not said.isdigit():
-        raise ValueError(f"FINEFIT_HELD_MB: {said!r} is no number of megabytes; unset it for {HELD_MB}")
-    return 10**6 * int(said)
+    given_megabytes = os.environ.get("FINEFIT_HELD_MB", str(HELD_MB))
+    if not given_megabytes.isdigit():
+        raise ValueError(f"FINEFIT_HELD_MB: {given_megabytes!r} is no number of megabytes; unset it for {HELD_MB}")
+    return 10**6 * int(given_megabytes)
 
 
 def of_split(data: Job, split: str, resolution: int) -> tuple[Images, Tensor]:

@@ -56,7 +56,7 @@ def build(job: Job, out: Path, scratch: Path) -> None:
 
 
 def with_samples(
-    train: Images, labels: Tensor, images: Images, asked: Tensor, ratios: list[int]
+    train: Images, labels: Tensor, images: Images, sample_labels: Tensor, ratios: list[int]
 ) -> dict[str, tuple[Images, Tensor]]:
     """The training sets that hold samples: alone, at the largest ratio, and with the real pictures at every ratio.
 
@@ -65,13 +65,13 @@ def with_samples(
         images, asked: samples and the classes they were asked for.
         ratios: generated pictures for each real one of the same class.
     """
-    taken = {ratio: first_of_each(asked, ratio * torch.bincount(labels)) for ratio in ratios}
+    taken = {ratio: first_of_each(sample_labels, ratio * torch.bincount(labels)) for ratio in ratios}
     sets: dict[str, tuple[Images, Tensor]] = {
-        SAMPLES: (chosen((images, taken[max(ratios)])), asked[taken[max(ratios)]])
+        SAMPLES: (chosen((images, taken[max(ratios)])), sample_labels[taken[max(ratios)]])
     }
     for ratio, rows in taken.items():
         both = chosen((train, torch.arange(len(labels))), (images, rows))
-        sets[f"1:{ratio}"] = (both, torch.cat([labels, asked[rows]]))
+        sets[f"1:{ratio}"] = (both, torch.cat([labels, sample_labels[rows]]))
     return sets
 
 

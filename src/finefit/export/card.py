@@ -217,9 +217,9 @@ def licences(run: Job) -> list[list[str]]:
     return rows
 
 
-def licence_of(given: list[str]) -> dict[str, str]:
+def licence_of(licences: list[str]) -> dict[str, str]:
     """The Hub's metadata of several licences: theirs where all are one, else all by name."""
-    distinct = list(dict.fromkeys(given))
+    distinct = list(dict.fromkeys(licences))
     if len(distinct) == 1 and distinct[0] in LICENCES:
         return {"license": LICENCES[distinct[0]]}
     return {"license": "other", "license_name": " and ".join(distinct)}
@@ -253,9 +253,9 @@ def stock(folder: Path, index: dict[str, Any]) -> str:
     as_published(network, index["coordinate_scale"])
     ours = noises()
     apart = [float((one - other).norm() / other.norm()) for one, other in zip(theirs, ours, strict=True)]
-    told = ", ".join(f"{number(value, 2)} at {t}" for value, t in zip(apart, TIMESTEPS, strict=True))
+    shares = ", ".join(f"{number(value, 2)} at {t}" for value, t in zip(apart, TIMESTEPS, strict=True))
     return (
         "\ndiffusers' own `DiTPipeline` can hold this model, but spaces the timestep's frequencies by 1/127 where the\n"
-        f"published network has 1/128. On noise, its prediction is off by this share of the right one: {told}\n"
+        f"published network has 1/128. On noise, its prediction is off by this share of the right one: {shares}\n"
         "(timestep of 0 to 999). Use the pipeline of this folder.\n"
     )

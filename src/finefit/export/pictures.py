@@ -181,8 +181,8 @@ def tags(one: Picture, run: Job, settings: dict[str, Any]) -> dict[str, Any]:
 
 def write(file: Path, image: Image.Image, source: dict[str, Any]) -> None:
     """Write a picture whole or not at all, with its provenance (JSON, in XMP's `dc:source`) and the tag "generated"."""
-    told = json.dumps(source, ensure_ascii=False)
-    packet = XMP.format(tool=quoteattr(f"FineFit {finefit.__version__}"), source=quoteattr(told))
+    origin = json.dumps(source, ensure_ascii=False)
+    packet = XMP.format(tool=quoteattr(f"FineFit {finefit.__version__}"), source=quoteattr(origin))
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.suffix == ".webp":
         publish(file, lambda partial: image.save(partial, "WEBP", lossless=True, xmp=packet.encode()))

@@ -88,9 +88,9 @@ def remedy(rows: tuple[str, ...]) -> str:
     if not doubtful:
         return ""
     away = [str(path) for row in doubtful for path in (row.place, sources.trusted(row.place)) if path.exists()]
-    told = " ".join(map(shlex.quote, [*away, str(archives.place(rows))]))
+    places = " ".join(map(shlex.quote, [*away, str(archives.place(rows))]))
     return (
-        f"; what was unpacked is not whole: rm -r {told}, get {', '.join(row.file for row in doubtful)} again, repeat"
+        f"; what was unpacked is not whole: rm -r {places}, get {', '.join(row.file for row in doubtful)} again, repeat"
     )
 
 

@@ -110,8 +110,8 @@ def memory_is_short(error: BaseException) -> bool:
 def wanted(error: BaseException) -> str:
     """What there was no memory for, as far as an error says it."""
     text = (str(error).splitlines() or [""])[0]
-    asked = re.search(r"tried to allocate (\d+) bytes", text)
-    return f"tried to allocate {int(asked[1]) / 1e9:.1f} GB of RAM" if asked else text or "RAM"
+    allocation = re.search(r"tried to allocate (\d+) bytes", text)
+    return f"tried to allocate {int(allocation[1]) / 1e9:.1f} GB of RAM" if allocation else text or "RAM"
 
 
 def of_system(error: OSError) -> str:

@@ -60,16 +60,16 @@ def free_bytes() -> int:
 
 def available() -> int:
     """Memory that the system could give without swapping; all that the machine has where it does not say."""
-    told = Path("/proc/meminfo")
-    lines = told.read_text().splitlines() if told.exists() else []
+    table = Path("/proc/meminfo")
+    lines = table.read_text().splitlines() if table.exists() else []
     free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")]
     return free[0] if free else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def group_left() -> int:
     """Memory that the control groups around this process leave (Linux's second kind); 0 where none sets a limit."""
-    told = Path("/proc/self/cgroup")
-    names = [line.partition("::")[2] for line in told.read_text().splitlines()] if told.exists() else []
+    membership = Path("/proc/self/cgroup")
+    names = [line.partition("::")[2] for line in membership.read_text().splitlines()] if membership.exists() else []
     group = Path(f"/sys/fs/cgroup/{names[-1]}" if names else "/sys/fs/cgroup")
     left = []
     for place in (group, *group.parents):

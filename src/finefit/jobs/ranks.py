@@ -56,8 +56,8 @@ def launch(function: Callable, processes: int, *arguments: Any) -> None:
     except ChildFailedError as error:
         if all(failure.exitcode == stopping.EXIT_CODE for failure in error.failures.values()):
             raise stopping.ToBeContinued from None
-        if said := fault_of(error):
-            raise ValueError(said) from None
+        if fault := fault_of(error):
+            raise ValueError(fault) from None
         if killed := [
             f"rank {rank} by signal {-one.exitcode}" for rank, one in error.failures.items() if one.exitcode < 0
         ]:
@@ -68,9 +68,9 @@ def launch(function: Callable, processes: int, *arguments: Any) -> None:
 def fault_of(error: ChildFailedError) -> str:
     """The ValueError that a rank ended with, empty where none did."""
     for failure in error.failures.values():
-        said = failure.message["message"] if isinstance(failure.message, dict) else failure.message
-        if said.startswith("ValueError: "):
-            return said.removeprefix("ValueError: ")
+        text = failure.message["message"] if isinstance(failure.message, dict) else failure.message
+        if text.startswith("ValueError: "):
+            return text.removeprefix("ValueError: ")
     return ""
 
 

@@ -156,14 +156,14 @@ def write_provenance(job: Job, out: Path, seconds: float) -> None:
 
 def precision(job: Job) -> str | None:
     """What a job's network runs in here, "float32" or "bfloat16"; None of jobs without one."""
-    asked = job.inputs.get("run", job).settings.get("train", {}).get("precision")
-    if asked is None and job.kind in ("denoise", "source"):  # of the base by itself
-        asked = "auto"
-    if asked is None:
+    wanted = job.inputs.get("run", job).settings.get("train", {}).get("precision")
+    if wanted is None and job.kind in ("denoise", "source"):  # of the base by itself
+        wanted = "auto"
+    if wanted is None:
         return None
     from finefit.jobs.devices import device_here, uses_bfloat16  # torch, which other jobs need not have
 
-    return "bfloat16" if uses_bfloat16(asked, device_here()) else "float32"
+    return "bfloat16" if uses_bfloat16(wanted, device_here()) else "float32"
 
 
 def code_version() -> dict[str, str | bool]:

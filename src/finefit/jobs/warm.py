@@ -65,14 +65,14 @@ def handed_over(words: list[str]) -> int | None:
     name = os.environ.pop(ADDRESS, None)  # what the command starts itself starts cold
     if name is None:
         return None
-    asked = {"words": words, "environment": dict(os.environ), "folder": os.getcwd()}
+    request = {"words": words, "environment": dict(os.environ), "folder": os.getcwd()}
     with socket.socket(socket.AF_UNIX) as line:
         try:
             line.connect(f"\0{name}")
             if not same_user(line):
                 return None
             socket.send_fds(line, [b"?"], [0, 1, 2])
-            line.sendall(json.dumps(asked).encode() + b"\n")
+            line.sendall(json.dumps(request).encode() + b"\n")
             (job,) = NUMBER.unpack(line.recv(NUMBER.size, socket.MSG_WAITALL))
         except (OSError, struct.error):  # it has ended, or does not run this
             return None
@@ -124,10 +124,10 @@ def fork(line: socket.socket, prepare: Callable[[list[str]], None], run: Callabl
     streams: list[int] = []
     try:
         _, streams, _, _ = socket.recv_fds(line, 1, 3)
-        asked = json.loads(line.makefile().readline())
-        prepare(asked["words"])
+        request = json.loads(line.makefile().readline())
+        prepare(request["words"])
         if alone() and os.fork() == 0:
-            become(line, asked, streams, run)
+            become(line, request, streams, run)
     except Exception:
         return  # the command starts cold, and says what is wrong
     finally:
@@ -147,7 +147,7 @@ def alone() -> bool:
     return len(list(Path("/proc/self/task").iterdir())) == 1
 
 
-def become(line: socket.socket, asked: dict, streams: list[int], run: Callable[[], None]) -> NoReturn:
+def become(line: socket.socket, request: dict, streams: list[int], run: Callable[[], None]) -> NoReturn:
     """Be the command that was handed over: run it, tell its exit code and end."""
     code = 1
     try:
@@ -156,9 +156,9 @@ def become(line: socket.socket, asked: dict, streams: list[int], run: Callable[[
             os.close(stream)
         sys.stdout.reconfigure(line_buffering=True)
         os.environ.clear()
-        os.environ.update(asked["environment"])
-        os.chdir(asked["folder"])
-        sys.argv[:] = asked["words"]
+        os.environ.update(request["environment"])
+        os.chdir(request["folder"])
+        sys.argv[:] = request["words"]
         own = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # the thread is to get none of them
         threading.Thread(target=end_with, args=(line,), daemon=True).start()
         signal.pthread_sigmask(signal.SIG_SETMASK, own)

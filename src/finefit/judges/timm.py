@@ -78,9 +78,9 @@ def pooled_features(model: str, file: Path, **options: Any) -> Features:
 
     if not timm.is_model(model):
         raise ValueError(f"timm/{model}: timm {timm.__version__} has no network {model.partition('.')[0]!r}")
-    given = {"file": str(file), "custom_load": False}  # so that nothing is downloaded, and every tensor has its place
+    overlay = {"file": str(file), "custom_load": False}  # so that nothing is downloaded, and every tensor has its place
     with borders.reading(file, f"not the weights of {model}"):
-        network = timm.create_model(model, pretrained=True, pretrained_cfg_overlay=given, **options)
+        network = timm.create_model(model, pretrained=True, pretrained_cfg_overlay=overlay, **options)
     network.reset_classifier(0)
     device = device_here()
     network.to(device).eval().requires_grad_(False)

@@ -62,11 +62,11 @@ def apply(model: DiT, settings: Settings) -> set[str]:
     """
     from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 
-    before, asked = {id(parameter) for parameter in model.parameters()}, config(settings)
+    before, adapter = {id(parameter) for parameter in model.parameters()}, config(settings)
     try:
         # Not through `inject_adapter_in_model`, which refuses kinds whose layers share tensors: those are drawn from a
         # seed in peft's config, so that the delta need not hold them.
-        PEFT_TYPE_TO_TUNER_MAPPING[asked.peft_type](model, asked, "default")
+        PEFT_TYPE_TO_TUNER_MAPPING[adapter.peft_type](model, adapter, "default")
     except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"kind {settings.kind} on {', '.join(settings.layers)}: peft says: {error}") from None
     new = {name for name, value in model.named_parameters() if id(value) not in before and value.requires_grad}

@@ -90,8 +90,8 @@ def fit_in_parts(features: np.ndarray, labels: np.ndarray, classes: int) -> tupl
         value = penalty / 2 * free[:, :-1].square().sum()
         value.backward()
         total = value.item()
-        for part, said in zip(rows.split(step), answers.split(step), strict=True):
-            mine = F.cross_entropy(F.linear(part, free[:, :-1], free[:, -1]), said, reduction="sum") / count
+        for part, targets in zip(rows.split(step), answers.split(step), strict=True):
+            mine = F.cross_entropy(F.linear(part, free[:, :-1], free[:, -1]), targets, reduction="sum") / count
             mine.backward()
             total += mine.item()
         return total, free.grad.double().cpu().numpy().ravel()

@@ -110,7 +110,7 @@ def by_content(files: dict[str, Path]) -> dict[str, list[str]]:
     for key, path in files.items():
         if several[sizes[key]] > 1:
             found.setdefault(checksum(path), []).append(key)
-    return {held: keys for held, keys in found.items() if len(keys) > 1}
+    return {content: keys for content, keys in found.items() if len(keys) > 1}
 
 
 def index_of(name: str, study: Study | None) -> Job | None:

@@ -60,13 +60,13 @@ def packages() -> Iterator[Finding]:
 def checkout() -> Iterator[Finding]:
     """Whether git tells the version of the code, which provenance records and dvc needs."""
     try:
-        said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, timeout=20)
+        asked_git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.SubprocessError) as error:
         yield "note", "git", f"does not run here ({error}): provenance says no commit, and dvc does not work"
         return
-    if said.returncode == 0:
-        yield "ok", "git", f"commit {said.stdout.strip()}"
-    elif remedy := re.search(r"git config --global --add safe\.directory .+", said.stderr):
+    if asked_git.returncode == 0:
+        yield "ok", "git", f"commit {asked_git.stdout.strip()}"
+    elif remedy := re.search(r"git config --global --add safe\.directory .+", asked_git.stderr):
         yield (
             "note",
             "git",
@@ -79,14 +79,14 @@ def checkout() -> Iterator[Finding]:
 
 def gpus() -> Iterator[Finding]:
     """GPUs of this machine, as the driver sees them and as the job was given them."""
-    said = output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
-    seen = said.splitlines() if said else []
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if not seen:
+    listing = output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
+    devices = listing.splitlines() if listing else []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not devices:
         yield "note", "GPU", "none here: jobs compute on the CPU, unless a cluster's nodes have some"
     else:
-        limited = f"; CUDA_VISIBLE_DEVICES is {given!r}" if given is not None else ""
-        yield "ok", "GPU", f"{'; '.join(seen)}{limited}"
+        limited = f"; CUDA_VISIBLE_DEVICES is {visible!r}" if visible is not None else ""
+        yield "ok", "GPU", f"{'; '.join(devices)}{limited}"
 
 
 def slurm(plan: Plan) -> Iterator[Finding]:
@@ -94,21 +94,21 @@ def slurm(plan: Plan) -> Iterator[Finding]:
     if shutil.which("sinfo") is None:
         yield "note", "SLURM", "not on this machine; `snakemake` runs here"
         return
-    said = output("sinfo", "--noheader", "--format=%R|%l|%G|%a")
-    if said is None:
+    partitions_listed = output("sinfo", "--noheader", "--format=%R|%l|%G|%a")
+    if partitions_listed is None:
         yield "note", "SLURM", "installed, but sinfo does not answer: nothing can be submitted"
         return
     if " " in str(Path.cwd()):  # the interpreter's path stands unquoted in what is submitted
         yield "note", "SLURM", f"{Path.cwd()}: Snakemake's jobs fail in a folder with a blank in its path; move it"
     profile = reading.read(PROFILE)[0] or {}
     wanted = (profile.get("default-resources") or {}).get("slurm_partition")
-    partitions = {line.split("|")[0]: line.split("|") for line in sorted(said.splitlines())}
+    partitions = {line.split("|")[0]: line.split("|") for line in sorted(partitions_listed.splitlines())}
     if wanted and wanted not in partitions:
         yield "fails", "SLURM", f"{PROFILE} names partition {wanted!r}; there are {', '.join(partitions)}"
-    asked = max(needs.minutes(job, attempt=1) for job in plan.jobs)
+    minutes_asked = max(needs.minutes(job, attempt=1) for job in plan.jobs)
     for name, limit, resources, state in partitions.values() if not wanted else [partitions.get(wanted, [""] * 4)]:
-        short = minutes(limit) < asked
-        advice = f", the longest job asks for {asked} min: set `set-resources` in {PROFILE}" if short else ""
+        short = minutes(limit) < minutes_asked
+        advice = f", the longest job asks for {minutes_asked} min: set `set-resources` in {PROFILE}" if short else ""
         yield (
             "note" if short or "gpu" not in resources else "ok",
             f"partition {name}",

@@ -107,15 +107,15 @@ def check_disk(plan: Plan, rows: set[str]) -> str:
     wanted = [source for source in map(sources.find, sorted(rows)) if not source.place.exists()]
     archives = sum(2 * source.bytes for source in wanted)
     free = shutil.disk_usage(".").free
-    said = (
+    summary = (
         f"Disk: {size(artifacts + state + archives)} to add (artifacts {size(artifacts)}, a job's state {size(state)}, "
         f"archives, packed and unpacked, {size(archives)}); {size(free)} free at {Path.cwd()}"
     )
     unknown = [source.name for source in wanted if not source.bytes]
-    said += f"; of unknown size and not counted: {', '.join(unknown)}" if unknown else ""
+    summary += f"; of unknown size and not counted: {', '.join(unknown)}" if unknown else ""
     if artifacts + state + archives > free:
-        raise ValueError(f"{said}. The study does not fit: use a larger disk, fewer seeds, methods or pictures.")
-    return said
+        raise ValueError(f"{summary}. The study does not fit: use a larger disk, fewer seeds, methods or pictures.")
+    return summary
 
 
 def reason(job: Job) -> str:
@@ -164,5 +164,5 @@ def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def hardware_here() -> str:
     """This machine's row in the table of rates, as if it had no GPU."""
-    said = machine.cpuinfo().split()
-    return next((kind for flag, kind in CPU_KINDS.items() if flag in said), "cpu")
+    flags = machine.cpuinfo().split()
+    return next((kind for flag, kind in CPU_KINDS.items() if flag in flags), "cpu")

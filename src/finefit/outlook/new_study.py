@@ -171,8 +171,8 @@ def name_of(file: str) -> str:
 
 def gpu_bytes() -> float:
     """Memory of the smallest GPU that the driver sees; 0 without one."""
-    told = output("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits") or ""
-    return min((float(line) * 2**20 for line in told.splitlines() if line.strip().isdigit()), default=0.0)
+    sizes = output("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits") or ""
+    return min((float(line) * 2**20 for line in sizes.splitlines() if line.strip().isdigit()), default=0.0)
 
 
 def proposal(memory: float) -> Proposal:

@@ -47,13 +47,13 @@ class Pace:
 
         The bounds are the forecast's until `ENOUGH` jobs of the kind ended, then the widest that were seen.
         """
-        told, seen = self._forecast[job.digest], self._ratios.get(job.kind)
-        if not seen:
-            return told
-        mean = sum(seen) / len(seen)
-        if len(seen) < ENOUGH:
-            return told.times(mean)
-        return Span(*(told.middle * factor for factor in (mean, min(seen), max(seen))))
+        forecast_of_job, ratios = self._forecast[job.digest], self._ratios.get(job.kind)
+        if not ratios:
+            return forecast_of_job
+        mean = sum(ratios) / len(ratios)
+        if len(ratios) < ENOUGH:
+            return forecast_of_job.times(mean)
+        return Span(*(forecast_of_job.middle * factor for factor in (mean, min(ratios), max(ratios))))
 
     def left(self, jobs: Iterable[Job], running: Mapping[str, float] | None = None) -> Span:
         """How long jobs take together on this machine's cores, and no less than the longest of them.

@@ -122,8 +122,8 @@ def amounts(job: Job, made: dict[str, Any]) -> Iterator[tuple[str, float, float]
             yield kind, each * part["amount"], took
 
 
-def hardware(told: dict[str, Any]) -> str:
+def hardware(machine: dict[str, Any]) -> str:
     """The machine's kind as tables of rates call it: a GPU's name, or the kind of this machine's processor."""
-    if told["gpu"] == "none":
+    if machine["gpu"] == "none":
         return forecast.hardware_here()
-    return re.sub(r"[^a-z0-9]+", "-", str(told["gpu"]).lower()).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", str(machine["gpu"]).lower()).strip("-")

@@ -88,8 +88,8 @@ class State:
         """How much of a running job is done, 0 to 1, as it tells or else by its forecast; and at what it is."""
         if running.job is None:
             return 0.0, ""
-        told = progress.reached(store.SCRATCH / running.job.digest)
-        what = f"{told.what} {told.done}/{told.total}" if told else ""
-        if told and told.done:
-            return told.done / told.total, what
+        stage = progress.reached(store.SCRATCH / running.job.digest)
+        what = f"{stage.what} {stage.done}/{stage.total}" if stage else ""
+        if stage and stage.done:
+            return stage.done / stage.total, what
         return min(0.99, (now - running.since) / self._pace.of(running.job).middle), what

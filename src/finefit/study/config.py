@@ -70,47 +70,47 @@ class Study(Strict):
 
     def faults(self) -> Iterator[str]:
         """What is wrong in or across well-formed sections; those that a faulty study lacks are passed over."""
-        given = self.model_fields_set
-        for name, section in self.data.items() if "data" in given else ():
+        present = self.model_fields_set
+        for name, section in self.data.items() if "data" in present else ():
             faulty = faults_of(f"data.{name}.options", partial(self.reader_settings, name))
             faulty = faulty or faults_of(f"data.{name}", partial(self.hierarchy, name))
             yield from faulty
             if not faulty:
                 reader, settings = self.reader(name), self.reader_settings(name)
                 yield from (f"data.{name}: {fault}" for fault in limits.data(reader, settings, self.hierarchy(name)))
-                asked = self.evaluate.utility if "evaluate" in given else None
+                asked = self.evaluate.utility if "evaluate" in present else None
                 if asked and hasattr(reader, "counts"):
                     told = limits.utility(asked, name, reader.counts(settings))
                     yield from (f"evaluate.utility.{fault}" for fault in told)
             yield from (f"data.{name}.resolutions: {size} appears twice" for size in repeated(section.resolutions))
-            if not faulty and {"codec", "base"} <= given:
+            if not faulty and {"codec", "base"} <= present:
                 yield from faults_of(f"data.{name}.resolutions", partial(self.check_resolutions, name))
-        for name in self.methods if {"methods", "base"} <= given else ():
+        for name in self.methods if {"methods", "base"} <= present else ():
             yield from faults_of(f"methods.{name}", partial(self.check_method, name))
-        if "base" in given and self.base.size not in SIZES:
+        if "base" in present and self.base.size not in SIZES:
             yield f"base.size: {self.base.size!r} is none of {', '.join(SIZES)}"
-        if "base" in given and self.base.weights:
+        if "base" in present and self.base.weights:
             yield from faults_of("base.weights", partial(find, self.base.weights))
-        if "base" in given:
+        if "base" in present:
             yield from faults_of("base.process", self.check_process)
-        if "codec" in given and self.codec.name not in CODECS:
+        if "codec" in present and self.codec.name not in CODECS:
             yield f"codec.name: {self.codec.name!r} is none of {', '.join(CODECS)}"
-        if "codec" in given:
+        if "codec" in present:
             yield from faults_of("codec.weights", partial(find, self.codec.weights))
-        if "evaluate" in given:
+        if "evaluate" in present:
             yield from faults_of("evaluate.judges", self.check_judges)
-        if "sample" in given:
-            codec, process = self.codec if "codec" in given else None, self.process if "base" in given else None
+        if "sample" in present:
+            codec, process = self.codec if "codec" in present else None, self.process if "base" in present else None
             yield from (f"sample.{fault}" for fault in limits.sample(self.sample, codec, process))
-        if {"sample", "base", "train"} <= given:
+        if {"sample", "base", "train"} <= present:
             yield from faults_of("sample.guidance", self.check_guidance)
-        if "sample" in given:
+        if "sample" in present:
             yield from (f"sample.guidance: {name} appears twice" for name in repeated(self.sample.guidance))
-        if {"sample", "methods"} <= given:
+        if {"sample", "methods"} <= present:
             named = self.sample.sweep if isinstance(self.sample.sweep, dict) else {}
             for name in sorted(set(named) - set(self.methods)):
                 yield f"sample.sweep.{name}: no such entry in methods{nearest(name, self.methods)}"
-        yield from (f"seeds: {seed} appears twice" for seed in (repeated(self.seeds) if "seeds" in given else ()))
+        yield from (f"seeds: {seed} appears twice" for seed in (repeated(self.seeds) if "seeds" in present else ()))
 
     def check_resolutions(self, name: str) -> None:
         """Raise ValueError where pictures of a resolution do not exist or make no whole number of tokens."""
@@ -150,8 +150,8 @@ class Study(Strict):
             raise ValueError(f"{what}: this study starts from scratch; leave it out, or give base.weights")
         if self.base.weights_process:
             raise ValueError(f"{what}: this study's base was trained by another process; leave it out")
-        file, said = find(self.base.weights).place, self.base.null_row
-        told = about.about(file).get("null_row", said) if file.exists() else said
+        file, row_of_study = find(self.base.weights).place, self.base.null_row
+        told = about.about(file).get("null_row", row_of_study) if file.exists() else row_of_study
         if told in (None, "none"):
             raise ValueError(f"{what}: {self.base.weights} was trained without a null row; leave it out")
 
@@ -170,8 +170,8 @@ class Study(Strict):
 
     def judges(self) -> list[str]:
         """Every judge of the study: that of the published metric, those that it asks for, then its own probe."""
-        asked = ["inception"] if "fid" in self.evaluate.published else []
-        return list(dict.fromkeys([*asked, *self.evaluate.judges, judges.OWN]))
+        by_name = ["inception"] if "fid" in self.evaluate.published else []
+        return list(dict.fromkeys([*by_name, *self.evaluate.judges, judges.OWN]))
 
     def check_judges(self) -> None:
         """Raise ValueError where a judge is unknown, has no row of weights, or would share columns with another."""
@@ -238,10 +238,10 @@ class Study(Strict):
         settings = self.method_settings(name)
         if self.base.size in SIZES:
             settings.check_depth(SIZES[self.base.size][0])
-        objective, asked = self.objective(name)
-        if asked.NEEDS_NULL and "null" not in settings.guidance:
+        objective, minimised = self.objective(name)
+        if minimised.NEEDS_NULL and "null" not in settings.guidance:
             raise ValueError(f'objective {objective} trains the null row; add "null" to guidance')
-        if asked.NEEDS_BASE:
+        if minimised.NEEDS_BASE:
             self.check_null_row(f"objective {objective}")
 
 

@@ -134,14 +134,14 @@ class Plan:
             guidances = self._guidances(entry)
             for seed in study.seeds:
                 name = f"{group}/{entry}-s{seed}"
-                run, less = self._add("finetune", name, training | {"seed": seed}, trained_on), None
+                run, shorter_run = self._add("finetune", name, training | {"seed": seed}, trained_on), None
                 if steps := study.sample.auto_steps:
                     shorter = {"seed": seed, "train": training["train"] | {"steps": steps}}
-                    less = self._add("finetune", f"{name}-after-{steps}", training | shorter, trained_on)
+                    shorter_run = self._add("finetune", f"{name}-after-{steps}", training | shorter, trained_on)
                 self._denoise(name, {"run": run})
-                self._utility(run, less, guidances, resolution, data)
+                self._utility(run, shorter_run, guidances, resolution, data)
                 for guided in guidances:
-                    sample = self._sample(run, less, guided | {"per_class": per_class} | trial)
+                    sample = self._sample(run, shorter_run, guided | {"per_class": per_class} | trial)
                     inputs = {"sample": sample, "reference": reference}
                     inputs |= {f"judge {job.settings['judge']}": job for job in judging}
                     evaluations.append(self._add("evaluate", sample.name, {"published": published}, inputs))
@@ -159,11 +159,11 @@ class Plan:
         inputs = {"latents": latents}
         if self.base:
             inputs["base"] = self.base
-        objective, asked = study.objective(entry)
+        objective, minimised = study.objective(entry)
         if objective != "plain":
-            settings["objective"] = {"name": objective} | asdict(asked)
-        if self.base and asked.source:
-            inputs["source"] = self._source_pictures(self.base, asked.source, latents.settings["resolution"])
+            settings["objective"] = {"name": objective} | asdict(minimised)
+        if self.base and minimised.source:
+            inputs["source"] = self._source_pictures(self.base, minimised.source, latents.settings["resolution"])
         if method.embedder != "flat":
             inputs["hierarchy"] = hierarchy
         return settings, inputs
@@ -180,13 +180,13 @@ class Plan:
         unguided = [{"guidance": "none", "scale": 1.0}] if 1 in scales or not references else []
         return unguided + guided
 
-    def _sample(self, run: Job, less: Job | None, own: dict[str, Any]) -> Job:
+    def _sample(self, run: Job, shorter_run: Job | None, own: dict[str, Any]) -> Job:
         """Samples of a run; `less` is the same run trained for less long, which guidance "auto" points away from."""
         unused = {"guidance_form"} if own["guidance"] in ("none", "learned") else set()
         common = {key: value for key, value in self._sampling.items() if key not in unused}
         name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
         own |= {"seed": run.settings["seed"], "codec": self._codec} | processes.told(run.settings["network"])
-        inputs = {"run": run, "other": less} if less and own["guidance"] == "auto" else {"run": run}
+        inputs = {"run": run, "other": shorter_run} if shorter_run and own["guidance"] == "auto" else {"run": run}
         return self._add("sample", name, common | own, inputs)
 
     def _judge(self, name: str, group: str, settings: dict[str, Any], reference: Job) -> Job:
@@ -197,16 +197,16 @@ class Plan:
         weights = {"weights": _source(row)} if row else {}
         return self._add("judge", f"{group}/judges/{judges.slug(name)}", {"judge": name} | weights | settings, inputs)
 
-    def _utility(self, run: Job, less: Job | None, guidances: list[dict], resolution: int, data: Job) -> None:
+    def _utility(self, run: Job, shorter_run: Job | None, guidances: list[dict], resolution: int, data: Job) -> None:
         """What a run's samples (main scale, first guidance) are worth, and real pictures alone under the same seed."""
-        asked = self.study.evaluate.utility
-        if asked is None:
+        worth = self.study.evaluate.utility
+        if worth is None:
             return
-        settings = asked.model_dump(exclude={"per_class"}) | {"resolution": resolution, "seed": run.settings["seed"]}
+        settings = worth.model_dump(exclude={"per_class"}) | {"resolution": resolution, "seed": run.settings["seed"]}
         alone = {key: value for key, value in settings.items() if key != "ratios"}
         self._add("utility", f"{run.name.partition('/')[0]}/real-s{run.settings['seed']}", alone, {"data": data})
         main = next((own for own in guidances if own["scale"] == self.study.sample.scale), guidances[0])
-        sample = self._sample(run, less, main | {"per_class": asked.per_class})
+        sample = self._sample(run, shorter_run, main | {"per_class": worth.per_class})
         self._add("utility", sample.name, settings, {"data": data, "sample": sample})
 
     def _denoise(self, name: str, inputs: dict[str, Job]) -> Job:

@@ -49,15 +49,15 @@ def controlnet(
         missing = [file.name for file in files if not (conditions / file.name).is_file()]
         if missing:
             raise ValueError(f"{conditions / missing[0]}: missing: a condition has the name of its picture")
-    told = {"pictures": [[f.name, f.stat().st_size] for f in files], "prompts": prompts, "conditions": conditions}
-    work = training.begin(request, told | {"kind": kind, "also": also})
+    recipe = {"pictures": [[f.name, f.stat().st_size] for f in files], "prompts": prompts, "conditions": conditions}
+    work = training.begin(request, recipe | {"kind": kind, "also": also})
     device = "cuda" if torch.cuda.is_available() else "cpu"
     pipe = pipelines.open_pipeline(request.model, device)
     steering = new_network(kind, pipe.unet, request.seed).to(device)
     shown = [condition(file, conditions, pipelines.side_of(pipe)) for file in files]
     hints, moments = torch.cat([pipelines.tensor(one) for one in shown]), pipelines.moments(pipe, files)
     with torch.no_grad():
-        said = [pipe.encode_prompt(text, device, 1, False)[0] for text in prompts]
+        embedded = [pipe.encode_prompt(text, device, 1, False)[0] for text in prompts]
     noiser = pipelines.noise_of(pipe)
     methods.attach(steering, request.method, **({} if request.method == "full" else {"also": also}))
 
@@ -65,7 +65,7 @@ def controlnet(
         """Of one pair."""
         one = torch.randint(len(files), (1,), generator=random).item()
         control = partial(steer, steering, hints[one : one + 1].to(device))
-        return training.denoising(pipe, noiser, moments[one], said[one], random, control)
+        return training.denoising(pipe, noiser, moments[one], embedded[one], random, control)
 
     from diffusers import AutoPipelineForText2Image
 

@@ -32,12 +32,12 @@ def save(file: Path, parts: Mapping[str, object]) -> None:
     if not having:
         raise ValueError(f"{file}: no part has a method, so there is nothing to save")
     keys = ("method", "settings", "sketch")
-    told = {name: {key: getattr(part.finefit, key) for key in keys} for name, part in having.items()}
+    methods_by_part = {name: {key: getattr(part.finefit, key) for key in keys} for name, part in having.items()}
     tensors = {
         f"{part}.{name}": value for part, model in having.items() for name, value in methods.trained(model).items()
     }
     partial = file.with_name(f"{file.name}.partial")
-    files.save(tensors, partial, {"finefit": json.dumps(told)})
+    files.save(tensors, partial, {"finefit": json.dumps(methods_by_part)})
     partial.replace(file)
 
 
@@ -49,10 +49,10 @@ def load(file: Path, parts: Mapping[str, object]) -> None:
         ValueError: the file is no delta, or belongs to other parts or another base; the pipeline then has no delta.
     """
     with files.opened(file, what="no delta of a pipeline", remedy="`deltas.save` writes them") as opened:
-        told = json.loads((opened.metadata() or {})["finefit"])
+        methods_by_part = json.loads((opened.metadata() or {})["finefit"])
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}
     unload(parts)
-    for part, entry in told.items():
+    for part, entry in methods_by_part.items():
         model = parts.get(part)
         if not isinstance(model, nn.Module):
             raise ValueError(f"{file}: {part}: the pipeline has no such part; load it on one like that it was made on")
@@ -60,14 +60,14 @@ def load(file: Path, parts: Mapping[str, object]) -> None:
             raise ValueError(f"{file}: {part}: made on another base; a delta fits its own only")
         done = methods.attach(model, entry["method"], **entry["settings"])
         own = methods.trained(model)
-        given = {name.removeprefix(f"{part}."): v for name, v in tensors.items() if name.startswith(f"{part}.")}
-        if odd := sorted(own.keys() ^ given.keys()):
+        own_tensors = {name.removeprefix(f"{part}."): v for name, v in tensors.items() if name.startswith(f"{part}.")}
+        if odd := sorted(own.keys() ^ own_tensors.keys()):
             unload(parts)
             raise ValueError(f"{file}: {part}.{odd[0]}: is not what {entry['method']} trains on this network")
         kept = {parameter: parameter.detach().clone() for parameter in own.values()}
         done.undo.append(lambda kept=kept: [parameter.data.copy_(value) for parameter, value in kept.items()])
         for name, parameter in own.items():
-            parameter.copy_(given[name])
+            parameter.copy_(own_tensors[name])
 
 
 def unload(parts: Mapping[str, object]) -> None:

@@ -38,8 +38,8 @@ def dreambooth(
     if request.out.exists():
         return
     files = pipelines.pictures(photos)
-    told = {"photos": [[f.name, f.stat().st_size] for f in files], "prompt": prompt, "class_prompt": class_prompt}
-    work = training.begin(request, told | {"class_pictures": class_pictures, "text_biases": text_biases})
+    recipe = {"photos": [[f.name, f.stat().st_size] for f in files], "prompt": prompt, "class_prompt": class_prompt}
+    work = training.begin(request, recipe | {"class_pictures": class_pictures, "text_biases": text_biases})
     device = "cuda" if torch.cuda.is_available() else "cpu"
     pipe = pipelines.open_pipeline(request.model, device)
     drawn = drawn_class(pipe, work / "class", class_prompt, class_pictures, request) if class_prompt else []

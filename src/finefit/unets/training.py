@@ -122,15 +122,15 @@ def fit(request: Request, work: Path, parts: dict[str, nn.Module], loss: Callabl
         accelerator.backward(value(step))
         optimizer.step()
         optimizer.zero_grad()
-        told = stopping.asked()
-        if told or time.monotonic() - max(kept, begun) > SECONDS_BETWEEN_STATES:
+        stopping_now = stopping.asked()
+        if stopping_now or time.monotonic() - max(kept, begun) > SECONDS_BETWEEN_STATES:
             kept = time.monotonic()
             require_finite(f"what was trained in {step + 1} steps at a rate of {request.rate:g}", weights)
             state |= {"step": step + 1, "seconds": kept - begun}
             state |= {"weights": {n: p.detach() for n, p in weights.items()}, "optimizer": optimizer.state_dict()}
             torch.save(state, work / "state.new")
             (work / "state.new").replace(work / "state.pt")
-        if told and step + 1 < request.steps:
+        if stopping_now and step + 1 < request.steps:
             raise stopping.ToBeContinued
     require_finite(f"what was trained in {request.steps} steps at a rate of {request.rate:g}", weights)
     deltas.save(work / "delta.safetensors", parts)
