@@ -14,6 +14,8 @@ POWER = 0.8
 MOST_SEEDS = 200
 
 Verdict = Literal["lower", "higher", "equal within the margin", "not separated", "one seed", "no interval", "pending"]
+SEPARATED: tuple[Verdict, ...] = ("lower", "higher")
+DECIDED: tuple[Verdict, ...] = (*SEPARATED, "equal within the margin")
 
 
 def verdict(difference: Estimate, margin: float = 0.0) -> Verdict:

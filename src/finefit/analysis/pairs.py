@@ -11,8 +11,6 @@ from finefit.analysis.decisions import MARGIN, MOST_SEEDS, Verdict, seeds_to_dec
 from finefit.analysis.scores import OF_RUN, Scores, of_group
 from finefit.analysis.statistics import Estimate
 
-DECIDED: tuple[Verdict, ...] = ("lower", "higher", "equal within the margin")
-
 
 @dataclass(frozen=True)
 class Pair:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from IPython.display import HTML
 
+from finefit.analysis.decisions import SEPARATED
 from finefit.analysis.scores import anchor
 from finefit.bench import told
 from finefit.bench.beside import Beside, Standing
@@ -84,7 +85,7 @@ def cell(one: Standing | None, metric: str) -> str:
     if one is None:
         return ""
     text = measured(one.difference, metric, DASH)
-    if told.separated(one):
+    if one.verdict in SEPARATED:
         return f"<strong>{text}</strong>"
     return f"{text}<small>equal within the margin</small>" if one.verdict == "equal within the margin" else text
 

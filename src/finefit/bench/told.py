@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from finefit.analysis.decisions import Verdict
-from finefit.bench.beside import Beside, Standing
+from finefit.bench.beside import Beside
 from finefit.report.text import DASH, in_percent, mean_and_half, number, shown
 
 SHOWN = ("diversity_probe", "class_accuracy", "superclass_accuracy", "denoising_loss", "drift")  # beside the distance
@@ -84,8 +84,3 @@ def difference(score: float, metric: str) -> str:
         return DASH
     text = f"{100 * score:.1f} %".replace("-", "−") if in_percent(metric) else number(score, 2)
     return text if score < 0 else f"+{text}"
-
-
-def separated(one: Standing) -> bool:
-    """Whether a standing is a direction."""
-    return one.verdict in ("lower", "higher")

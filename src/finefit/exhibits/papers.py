@@ -74,8 +74,8 @@ def exhibits(results: Results) -> HTML:
     body = []
     for exhibit in read(EXHIBITS)[0]:
         if where := exhibit.get("where", ""):
-            states = [state(study, exhibit["needs"]) for study in studies.values()]
-            states = [NOWHERE if one == "not in this study" else one for one in states]
+            found = [state(study, exhibit["needs"]) for study in studies.values()]
+            states = [NOWHERE if one == "not in this study" else str(one) for one in found]
             shown = f'<a href="{escape(where)}">{escape(where.split("#")[0])}</a>'
         else:
             states, shown = ["not run"] * len(studies), f'<span class="note">{escape(exhibit["never"])}</span>'

@@ -10,7 +10,7 @@ import pandas as pd
 from finefit.analysis.blocks import Fit
 from finefit.analysis.classes import METRICS, by_class
 from finefit.analysis.collect import Results
-from finefit.analysis.decisions import Verdict, verdict
+from finefit.analysis.decisions import SEPARATED, Verdict, verdict
 from finefit.analysis.scores import key
 from finefit.jobs.quantities import plural
 from finefit.report.matrix import Better, drawer, matrix
@@ -57,4 +57,4 @@ def cell(fit: Fit, first: str, second: str, metric: str) -> str:
         return PENDING
     difference = fit.difference(first, second)
     text = measured(difference, metric)
-    return f"<strong>{text}</strong>" if verdict(difference) in ("lower", "higher") else text
+    return f"<strong>{text}</strong>" if verdict(difference) in SEPARATED else text

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Literal
 
-from finefit.analysis.decisions import Verdict
+from finefit.analysis.decisions import SEPARATED, Verdict
 
 Better = Literal["lower", "higher", "neither"]  # which of two values of a score is the better one
 Pairs = Mapping[tuple[str, str], Verdict]  # what is supported of an ordered pair of methods
@@ -51,7 +51,7 @@ def square(supported: Verdict | None, name: str, other: str, better: Better) -> 
 
 def shade(supported: str | None, better: Better) -> str:
     """A cell's class: good, bad, apart (where neither direction is better), equal or open."""
-    if supported in ("lower", "higher"):
+    if supported in SEPARATED:
         return "apart" if better == "neither" else "good" if supported == better else "bad"
     return "equal" if supported == "equal within the margin" else "open"
 

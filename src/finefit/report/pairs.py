@@ -8,8 +8,8 @@ from html import escape
 
 from finefit.analysis.blocks import PAIRS, Fit
 from finefit.analysis.collect import Results
-from finefit.analysis.decisions import Verdict
-from finefit.analysis.pairs import DECIDED, Pair, decided_by, pairs
+from finefit.analysis.decisions import DECIDED, SEPARATED, Verdict
+from finefit.analysis.pairs import Pair, decided_by, pairs
 from finefit.analysis.scores import Scores, of_group
 from finefit.jobs.quantities import plural
 from finefit.report.matrix import drawer, matrix
@@ -76,7 +76,7 @@ def precision(fit: Fit, every: Sequence[Pair]) -> str:
 def sentence(pair: Pair, metric: str) -> str:
     """A pair's verdict in words."""
     supported = pair.verdict
-    if supported in ("lower", "higher"):
+    if supported in SEPARATED:
         nearer = pair.first if supported == "lower" else pair.second
         return f"<strong>{escape(nearer['variant'])}</strong> is nearer to real pictures"
     if supported == "equal within the margin":

@@ -8,7 +8,7 @@ from pathlib import Path
 from IPython.display import HTML
 
 from finefit.analysis.collect import Results
-from finefit.analysis.decisions import verdict
+from finefit.analysis.decisions import SEPARATED, verdict
 from finefit.analysis.statistics import Estimate
 from finefit.analysis.utility import (
     BANDS,
@@ -75,7 +75,7 @@ def classes_told(found: Results, group: str, entry: str, way: str) -> str:
     named, gains = names_of(found, group), class_gains(found, group, entry, way)
     if not gains:
         return ""
-    sure = {label: value for label, value in gains.items() if verdict(value) in ("higher", "lower")}
+    sure = {label: value for label, value in gains.items() if verdict(value) in SEPARATED}
     if not sure:
         most = max(gains, key=lambda label: gains[label].mean)
         return f"No single class is separated; {escape(named[most])} moved most: {signed(gains[most])}."
@@ -101,7 +101,7 @@ def gains(found: Results, group: str) -> str:
 
 def emphasised(value: Estimate) -> str:
     """A gain; strong where its interval leaves zero out."""
-    return f"<strong>{signed(value)}</strong>" if verdict(value) in ("lower", "higher") else signed(value)
+    return f"<strong>{signed(value)}</strong>" if verdict(value) in SEPARATED else signed(value)
 
 
 def in_words(way: str) -> str:
