@@ -32,22 +32,25 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-import small as small_study
-from clones import Clone, clone_here
-
 from finefit import cli
-from finefit.commands.jobs import builder
-from finefit.data import sources
-from finefit.deltas.published import export_run
-from finefit.export import diffusers_folder, pictures
-from finefit.jobs import faults, store
-from finefit.jobs.checksums import checksum
-from finefit.jobs.job import PHASES, Job
-from finefit.report import site
-from finefit.sampling import grid
-from finefit.study.plan import Plan
-from finefit.study.reading import load
-from finefit.training import train
+
+cli.one_thread()  # before torch is there: a process whose pool of threads stands is not to be forked
+
+import small as small_study  # noqa: E402
+from clones import Clone, clone_here  # noqa: E402
+
+from finefit.commands.jobs import builder  # noqa: E402
+from finefit.data import sources  # noqa: E402
+from finefit.deltas.published import export_run  # noqa: E402
+from finefit.export import diffusers_folder, pictures  # noqa: E402
+from finefit.jobs import faults, store  # noqa: E402
+from finefit.jobs.checksums import checksum  # noqa: E402
+from finefit.jobs.job import PHASES, Job  # noqa: E402
+from finefit.report import site  # noqa: E402
+from finefit.sampling import grid  # noqa: E402
+from finefit.study.plan import Plan  # noqa: E402
+from finefit.study.reading import load  # noqa: E402
+from finefit.training import train  # noqa: E402
 
 LONGER = 1.1  # times what the job took undisturbed: some kills come when it is just published
 FAILED = 3  # exit code of a job that ended in one line
@@ -211,8 +214,6 @@ def bytes_of(place: Path) -> dict[str, str]:
 def main(seed: int = 0, kills: int = 20, full: int = 0, engine_kills: int = 0, minutes: int = 600) -> None:
     """Disturb so many and compare every file with the undisturbed one."""
     chance, end = random.Random(seed), time.monotonic() + 60 * minutes
-    cli.one_thread()
-    os.environ["OMP_NUM_THREADS"] = "1"
     train.SECONDS_BETWEEN_STATES, train.SHARE_FOR_STATES = 0.0, 1.0
     with tempfile.TemporaryDirectory() as folder:
         clone, log = clone_here(Path(folder)), Path(folder) / "log"
