@@ -1,0 +1,102 @@
+"""What keeps a small network from drawing photographs, one factor at a time: `python -m benchmarks.truth.photographs`.
+
+DiffFit on Caltech-101 at 32 pixels as studies/caltech.yaml has it, seed 0, and the same with one thing changed:
+guidance, steps of training or of sampling, method, base, or codec and resolution. Without more it says what each costs
+here and runs nothing; `--run` makes what is missing, `--table` writes what is there to
+benchmarks/results/photographs.json: the first judge's distance, and which share of samples its head names, beside its
+share of real pictures. FINEFIT_MIRROR must name a folder with the photographs. A factor whose base has no row in
+data/sources.csv is left out, and told.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from finefit import judges
+from finefit.analysis import collect
+from finefit.analysis.collect import Results, content
+from finefit.data import sources
+from finefit.outlook import cost, forecast
+from finefit.study import reading
+from finefit.study.plan import Plan
+
+FROM, FOLDER = Path("studies/caltech.yaml"), Path("scratch/photographs")
+RESULTS = Path("benchmarks/results/photographs.json")
+LARGER = {
+    "data": {"caltech101": {"resolutions": [64], "options": {"archive": "caltech101-128"}}},
+    "codec": {"name": "taef2", "weights": "taef2-encoder"},
+    "base": {"size": "Mini", "patch": 1, "weights": "base-photo-64"},
+}
+FACTORS: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "guidance 2.5": {"sample": {"scale": 2.5}},
+    "guidance 4": {"sample": {"scale": 4.0}},
+    "guidance 6": {"sample": {"scale": 6.0}},
+    "guidance 4, 30 steps of sampling": {"sample": {"scale": 4.0, "steps": 30}},
+    "guidance 4, three times the steps": {"sample": {"scale": 4.0}, "train": {"steps": 1800}},
+    "guidance 4, full fine-tuning": {
+        "sample": {"scale": 4.0},
+        "methods": {"full": {"lr": 1e-3, "lr_multipliers": {"y_embedder": 25.0}}},
+    },
+    "guidance 4, base of photographs": {"sample": {"scale": 4.0}, "base": {"weights": "base-photo-32"}},
+    "guidance 4, 64 pixels and TAEF2": {"sample": {"scale": 4.0, "guided_channels": 32}, **LARGER},
+}
+
+
+def studies() -> dict[str, Path]:
+    """A study file for each factor whose base is at hand, by the factor's name."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for place, (name, changed) in enumerate(FACTORS.items()):
+        asked = yaml.safe_load(FROM.read_text(encoding="utf-8"))
+        asked |= {"name": f"photographs-{place}", "seeds": [0], "methods": {"difffit": asked["methods"]["difffit"]}}
+        asked["sample"] = {key: value for key, value in asked["sample"].items() if key != "sweep"}
+        for section, own in changed.items():
+            whole = section in ("data", "methods")
+            asked[section] = own if whole else asked[section] | own
+        if asked["base"]["weights"] not in sources.table():
+            print(f"{name}: left out, {sources.TABLE} has no row {asked['base']['weights']}")
+            continue
+        found[name] = FOLDER / f"{place}.yaml"
+        found[name].write_text(yaml.safe_dump(asked, sort_keys=False), encoding="utf-8")
+    return found
+
+
+def row(name: str, found: Results) -> dict[str, object]:
+    """A factor's line: distance by the first judge, samples and real pictures that its head names."""
+    (group,), judge = found.groups, found.study.judges()[0]
+    values = found.main.iloc[0]
+    known = content(found.judging(group)[judge], "judge.json").get("known")
+    return {
+        "factor": name,
+        found.distance: values[found.distance].mean,
+        "samples named": values[judges.column("class_accuracy", judge)].mean,
+        "real pictures named": known,
+    }
+
+
+def main() -> None:
+    """Tell the cost, run, or write the table."""
+    files = studies()
+    if "--run" in sys.argv:
+        for file in files.values():
+            subprocess.run(["snakemake", "phase_evaluate", "--configfile", str(file)], check=True)
+    elif "--table" in sys.argv:
+        rows = [row(name, collect.read(file)) for name, file in files.items()]
+        RESULTS.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
+        print(RESULTS)
+    else:
+        for name, file in files.items():
+            missing = [job for job in Plan(reading.load(file)).jobs if not job.marker.exists()]
+            here = forecast.hardware_here()
+            print(f"{name}: {forecast.total([cost.seconds(job, here) for job in missing])} of one core, from nothing")
+
+
+if __name__ == "__main__":
+    main()
