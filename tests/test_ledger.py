@@ -36,7 +36,7 @@ def test_two_seeds_of_the_old_default_study_separate_most_pairs():
     assert fit.used.shape == (9, 2) and fit.freedom == 8
     assert fit.pooled**0.5 == pytest.approx(0.0917, abs=1e-4)
     assert fit.least() == pytest.approx(0.374, abs=1e-3)
-    every = pairs.pairs(found, "embedded-32")
+    every = pairs.pairs(found, "embedded-32", "fd_probe")
     assert len(every) == 36
     assert sum(abs(pair.difference.mean) > fit.least() for pair in every) == 22
     assert sum(pair.verdict in ("lower", "higher") for pair in every) >= 20
@@ -73,8 +73,8 @@ def test_a_report_is_judged_from_what_it_keeps_as_from_its_artifacts(made_up_stu
     (folder / "provenance-0.json").write_text(json.dumps(settings))
     again = kept.read(folder)
     assert record.records(again) == record.read(folder)
-    assert [pair.verdict for pair in pairs.pairs(again, "embedded-8")] == [
-        pair.verdict for pair in pairs.pairs(found, "embedded-8")
+    assert [pair.verdict for pair in pairs.pairs(again, "embedded-8", "fd_probe")] == [
+        pair.verdict for pair in pairs.pairs(found, "embedded-8", "fd_probe")
     ]
 
 

@@ -21,7 +21,7 @@ from scipy import stats
 from finefit.analysis import blocks, collect, scores, statistics
 from finefit.analysis import pairs as compared
 from finefit.analysis.classes import by_class
-from finefit.analysis.factors import FACTORS, METRICS, effects, pairs_of
+from finefit.analysis.factors import FACTORS, effects, measured_by, pairs_of
 from finefit.analysis.tables import metrics
 from finefit.claims import theory
 from finefit.exhibits import embeddings, factors, papers
@@ -196,7 +196,7 @@ def test_a_factors_effect_is_the_difference_of_runs_that_differ_in_it_alone(made
     alone = found.contrast(known["embedder", "class_accuracy"].pairs, "class_accuracy")
     assert alone.p <= known["embedder", "class_accuracy"].p <= known["embedder", "class_accuracy"].estimate.p
     shown = factors.contributions(found).data
-    assert shown.count("not varied in this study") == 2 * len(METRICS)
+    assert shown.count("not varied in this study") == 2 * len(measured_by(found))
 
 
 def test_an_average_over_pairs_keeps_what_they_share(made_up_study):
@@ -230,7 +230,9 @@ def test_a_method_that_failed_leaves_the_others_compared(made_up_study):
             values = json.loads((job.path / "metrics.json").read_text())
             (job.path / "metrics.json").write_text(json.dumps(values | {"fd_probe": math.nan, "kid_probe": math.inf}))
     found = collect.read("study.yaml")
-    verdicts = {(p.first["variant"], p.second["variant"]): p.verdict for p in compared.pairs(found, "embedded-8")}
+    verdicts = {
+        (p.first["variant"], p.second["variant"]): p.verdict for p in compared.pairs(found, "embedded-8", "fd_probe")
+    }
     assert {verdict for names, verdict in verdicts.items() if "full" in names} == {"pending"}
     assert {verdict for names, verdict in verdicts.items() if "full" not in names} <= {
         "lower",

@@ -80,9 +80,17 @@ class Results(Scores):
         return reasons
 
     def reference(self, group: str) -> dict[str, float] | None:
-        """The real pictures' own values of a group (reference.json), None while pending; nan where one has none."""
+        """The real pictures' own values of a group (reference.json), None while pending; nan where one has none.
+
+        With them, as `fd_JUDGE_floor`, what each judge says of real pictures beside as many others: its draws' mean.
+        """
         values = content(self.references[group], "reference.json")
-        return {key: math.nan if one is None else one for key, one in values.items() if key != "absent"} or None
+        known = {key: math.nan if one is None else one for key, one in values.items() if key != "absent"}
+        for name, job in self.judging(group).items():
+            key = f"{judges.column('fd', name)}_floor"
+            if known and key not in known and (floor := unharmed(job)) is not None:
+                known |= {key: floor, f"{key}_size": content(job, "judge.json")["pictures"]}
+        return known or None
 
     def absent(self, group: str) -> dict[str, str]:
         """Why real pictures of a group lack some of their own values."""
@@ -153,6 +161,15 @@ def content(job: Job, file: str) -> dict:
         ValueError: it is damaged.
     """
     return readers.content(job.path / file) if job.marker.exists() else {}
+
+
+def unharmed(job: Job) -> float | None:
+    """The Frechet distance that a judge sees between real pictures and others, mean over its draws; None if pending."""
+    if not job.marker.exists():
+        return None
+    judged = readers.table(job.path / "judged.csv")
+    draws = judged[judged["degradation"] == judges.UNHARMED] if len(judged) else judged
+    return float(draws["fd"].mean()) if len(draws) else None
 
 
 def failure(job: Job) -> str:

@@ -35,6 +35,12 @@ class Kept(Scores):
         """The study as the report's provenance states it; sections that today's code cannot read are left out."""
         return reading.well_formed(self.record["settings"]["study"])
 
+    @property
+    def distances(self) -> list[str]:
+        """As `Scores.distances`; a judge that came after the report has no values in it and is left out."""
+        every = super().distances
+        return [name for name in every if self.evaluations[name].notna().any()] or every
+
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """The report's values by seed: see `Scores`. A score of a later version is nan."""

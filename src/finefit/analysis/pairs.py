@@ -32,7 +32,7 @@ class Pair:
         return seeds_to_decide(self.difference, self.margin)
 
 
-def pairs(found: Scores, group: str, metric: str = "fd_probe") -> list[Pair]:
+def pairs(found: Scores, group: str, metric: str) -> list[Pair]:
     """Every pair of methods of a group at the main scale; equal is what differs by less than the margin's share.
 
     Of a score that a run has by itself, an entry stands once however many ways it is sampled.

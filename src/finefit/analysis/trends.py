@@ -8,8 +8,6 @@ from finefit.analysis.decisions import verdict
 from finefit.analysis.scores import Scores
 from finefit.study.config import Study
 
-RANKED_BY = "fd_probe"
-
 
 def varied(study: Study) -> tuple[str, dict[str, float]] | None:
     """The one number in which the options of all data sets differ, and its value in each group; None without one.
@@ -32,9 +30,10 @@ def varied(study: Study) -> tuple[str, dict[str, float]] | None:
 
 def unbeaten(found: Scores, group: str) -> list[str]:
     """The variants of a group than which no other is separated as nearer, all pairs together; none while pending."""
-    rows = [row for row in found.rows_of(group) if row[RANKED_BY].count]
+    metric = found.distance
+    rows = [row for row in found.rows_of(group) if row[metric].count]
     return [
         row["variant"]
         for row in rows
-        if not any(verdict(found.difference(other, row, RANKED_BY)) == "lower" for other in rows if other is not row)
+        if not any(verdict(found.difference(other, row, metric)) == "lower" for other in rows if other is not row)
     ]

@@ -33,7 +33,7 @@ def tried(found: Scores, group: str) -> pd.DataFrame:
                 "lr": settings["lr"],
                 "table": table_multiplier(settings["lr_multipliers"]),
                 SCORE: row[SCORE].mean,
-                "fd_probe": row["fd_probe"].mean,
+                found.distance: row[found.distance].mean,
                 "row": row,
             }
         )

@@ -111,7 +111,7 @@ def keep_command(
 @app.command()
 def pairs(
     folder: Annotated[Path, typer.Argument(help="A kept report, or one under reports/, with its seeds.csv.")],
-    metric: Annotated[str, typer.Option(help="The metric whose pairs are listed.")] = "fd_probe",
+    metric: Annotated[str | None, typer.Option(help="The metric whose pairs are listed; else the distance.")] = None,
 ) -> None:
     """Say which methods of a finished report are separated, metric by metric, and every pair of one metric."""
     from finefit.analysis import kept
@@ -120,4 +120,4 @@ def pairs(
     found = kept.read(folder)
     if found is None:
         raise ValueError(f"{folder}: no values by seed ({kept.VALUES}) with the provenance of a report")
-    print(as_text(found, metric))
+    print(as_text(found, metric or found.distance))

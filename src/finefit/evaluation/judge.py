@@ -29,6 +29,7 @@ from finefit.jobs.arrays import OnDisk, gathered
 from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
 from finefit.jobs.parts import timed
+from finefit.judges import UNHARMED
 from finefit.metrics import head, manifold
 from finefit.metrics.frechet import frechet_distance
 from finefit.metrics.kernel import class_distances, squared_discrepancy
@@ -38,7 +39,6 @@ MOST = 1024  # pictures of a step
 DRAWS = 10  # of unharmed pictures
 LEVEL = 0.01  # of draws of unharmed pictures are taken for harmed ones
 KNOWN = 0.75  # of held-out pictures' classes must be told by a head on the features of a judge that is to be trusted
-UNHARMED = "unharmed"
 KEYS = ["degradation", "step", "destroyed"]
 FIDELITY = ("precision", "recall", "density", "coverage")
 LABELS_ALONE = ("classes exchanged", "copies of training pictures")  # what no picture by itself shows

@@ -17,23 +17,23 @@ from finefit.report.figures import NOT_DRAWN
 from finefit.report.text import link, measured, number, per_group, table
 from finefit.study.reading import read
 
-STAND_IN = {"fid": "fd_probe", "lpips": "diversity_probe"}  # what a study without the published network has
 NOWHERE = '<span class="note">not in this study</span>'
 
 
 def scores(results: Results, paper: str) -> HTML:
     """A paper's published scores; beside them ours on the same data and metric, and apart from these what this study
-    has on its own data in its probe's features."""
+    has on its own data by its own judges."""
     groups = ", ".join(results.references)
     head = ["row", "data", "metric", "published", "ours<small>same data and metric</small>"]
-    head.append(f"fd_probe or diversity_probe<small>on {escape(groups)}; not comparable</small>")
+    stand_in = {"fid": results.distance, "lpips": "diversity_probe"}  # what a study without the published network has
+    head.append(f"{results.distance} or diversity_probe<small>on {escape(groups)}; not comparable</small>")
     body = []
     for row in published(paper):
         row_head = f"{escape(row['row'])}<small>{escape(row['table'])}</small>"
         data = f"{escape(row['data'])}, {row['resolution']} px"
         printed = f"{escape(row['value'])}<small>{escape(row['certainty'])}</small>"
         own = " ".join(ours(results, row, group) for group in same_data(results, row)) or NOWHERE
-        other = [ours(results, row, group, STAND_IN[row["metric"]]) for group in results.references]
+        other = [ours(results, row, group, stand_in[row["metric"]]) for group in results.references]
         body.append([row_head, data, row["metric"].upper(), printed, own, " ".join(other) or NOWHERE])
     return HTML(table(head, body, "published"))
 

@@ -40,6 +40,7 @@ class Facts:
 
 Features = Callable[["Tensor"], "Tensor"]  # a batch of pictures, uint8 [n, h, w, 3], to float32 [n, d] on the CPU
 
+UNHARMED = "unharmed"  # what a judge's table calls draws of pictures to which nothing was done
 OWN = "probe"  # the judge that every study trains for itself
 # What a judge says of a set of samples; its class accuracies are those of a linear head on its features.
 SCORES = (

@@ -83,7 +83,7 @@ def name_beside(axis: Axes, part: pd.DataFrame, across: dict, metric: str, stron
         axis.annotate(row["variant"], (across[place], height), color=INK, fontweight=weight, **where)
 
 
-def floor_lines(axis: Axes, real: dict | None, metric: str = "fd_probe") -> None:
+def floor_lines(axis: Axes, real: dict | None, metric: str) -> None:
     """What can be reached: the distance of real pictures to real pictures, and of real pictures through the codec."""
     for key, name, dash in ((f"{metric}_floor", "real pictures", "-"), (f"codec_{metric}", "codec alone", ":")):
         if real and not math.isnan(real.get(key, math.nan)):
@@ -93,10 +93,10 @@ def floor_lines(axis: Axes, real: dict | None, metric: str = "fd_probe") -> None
 
 
 def guidance_curves(found: Results) -> HTML:
-    """fd_probe traced over guidance scales against class accuracy and against diversity, per method and guidance."""
+    """The distance traced over guidance scales against class accuracy and diversity, per method and guidance."""
     sweep = [entry for entry in found.study.methods if len(found.study.scales(entry)) > 1]
     shown = found.variants[found.variants["entry"].isin(sweep)]
-    shown = shown[shown["fd_probe"].map(lambda found: found.count > 0)]
+    shown = shown[shown[found.distance].map(lambda estimate: estimate.count > 0)]
     if shown.empty:
         return NOT_DRAWN if sweep else HTML("")
     groups = list(shown["group"].unique())
@@ -106,8 +106,8 @@ def guidance_curves(found: Results) -> HTML:
         for (entry, guidance), curve in curves(shown[shown["group"] == group]):
             trace(left, curve, "class_accuracy", 100, found, f"{entry}, {guidance}")
             trace(right, curve, "diversity_probe", 1, found, f"{entry}, {guidance}")
-        left.set(xlabel="class accuracy (%)", ylabel="fd_probe", title=group if len(groups) > 1 else "")
-        right.set(xlabel="diversity_probe", ylabel="fd_probe")
+        left.set(xlabel="class accuracy (%)", ylabel=found.distance, title=group if len(groups) > 1 else "")
+        right.set(xlabel="diversity_probe", ylabel=found.distance)
         real = found.reference(group)
         if real and not math.isnan(real["diversity_probe_real"]):
             right.axvline(real["diversity_probe_real"], color=FAINT, linewidth=1)
@@ -134,13 +134,13 @@ def trace(axis: Axes, curve: pd.DataFrame, metric: str, factor: float, found: Re
     """One curve of means over scales, each scale's number beside its point, and every seed as a faint dot."""
     entry, guidance = curve["entry"].iloc[0], curve["guidance"].iloc[-1]
     own, shape = colour(found.plan.study, entry), marker(found.plan.study, entry)
-    x, y = [factor * e.mean for e in curve[metric]], [e.mean for e in curve["fd_probe"]]
+    x, y = [factor * e.mean for e in curve[metric]], [e.mean for e in curve[found.distance]]
     fill = "none" if guidance == "null" else own
     axis.plot(x, y, label=label, color=own, marker=shape, linestyle=LINES[guidance], markerfacecolor=fill)
     runs = found.evaluations
     runs = runs[(runs["group"] == curve["group"].iloc[0]) & (runs["entry"] == entry)]
     runs = runs[runs["guidance"].isin([guidance, "none"])]
-    axis.scatter(factor * runs[metric], runs["fd_probe"], s=7, color=own, alpha=0.35, linewidths=0)
+    axis.scatter(factor * runs[metric], runs[found.distance], s=7, color=own, alpha=0.35, linewidths=0)
     for scale, across, up in zip(curve["scale"], x, y, strict=True):
         axis.annotate(f"{scale:g}", (across, up), (4, 5), textcoords="offset points", fontsize=8)
 

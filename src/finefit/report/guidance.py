@@ -13,22 +13,22 @@ from finefit.analysis.scores import anchor, of_group
 from finefit.report.drawers import made_from
 from finefit.report.figures import NOT_DRAWN, curves
 from finefit.report.style import LINES, chart, colour, marker, panels
-from finefit.report.tables import COLUMNS, without
+from finefit.report.tables import headed, without
 from finefit.report.text import link, measured, number, per_group, table
 
 CHOSEN_BY = ("fd", "kd")  # scores that a scale is chosen for: of these less is better
-SWEPT = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy")
+SWEPT = ("diversity_probe", "class_accuracy", "superclass_accuracy")  # beside the distance
 
 
 @per_group
 def sweep(found: Results, group: str) -> str:
     """Metrics at every guidance scale of the methods that were swept; nothing without a sweep."""
-    rows = []
+    rows, metrics = [], [found.distance, *SWEPT]
     for _, row in of_group(swept(found), group).sort_values(["guidance", "scale"]).iterrows():
-        cells = [measured(row[metric], metric, without(row, metric)) for metric in SWEPT]
+        cells = [measured(row[metric], metric, without(row, metric)) for metric in metrics]
         linked = [link(anchor(row), cell) if row["done"] else cell for cell in cells]
         rows.append([escape(row["entry"]), row["guidance"], f"{row['scale']:g}", *linked])
-    head = ["", "guidance", "scale", *(COLUMNS[metric] for metric in SWEPT)]
+    head = ["", "guidance", "scale", *(headed(metric) for metric in metrics)]
     return table(head, rows, "sweep") if rows else ""
 
 

@@ -20,10 +20,13 @@ OPPOSITE: dict[Verdict, Verdict] = {"lower": "higher", "higher": "lower"}
 
 @per_group
 def separations(found: Results, group: str) -> str:
-    """How precise the study is, a matrix of what every pair of methods supports, all pairs in a drawer."""
+    """How precise the study is, a matrix of what every pair of methods supports, all pairs in a drawer.
+
+    Nothing of one seed: no pair has an interval.
+    """
     metric = found.distance
     every = pairs(found, group, metric)
-    if not every:
+    if not every or len(found.study.seeds) < 2:
         return ""
     rows = [
         [

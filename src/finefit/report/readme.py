@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from finefit import judges
 from finefit.analysis import kept
 from finefit.claims import ledger, rules
 from finefit.claims.record import Record
@@ -13,16 +14,19 @@ from finefit.report.text import cell, number
 
 START, END = "<!-- results: finefit readme-table {} README.md -->", "<!-- end of results -->"
 VERDICTS, VERDICTS_END = "<!-- verdicts: finefit ledger -->", "<!-- end of verdicts -->"
-METRICS = ("fd_probe", "diversity_probe", "class_accuracy", "superclass_accuracy")
+METRICS = ("diversity_probe", "class_accuracy", "superclass_accuracy")  # beside the distance
 
 
 def markdown(results: Path) -> str:
     """A Markdown table of a report's results: mean and half the 95 % interval of every method."""
     table = kept.table(results, ["entry", "guidance", "trained_share", *METRICS, *(f"{name}_half" for name in METRICS)])
-    lines = ["| method | guidance | trained share | " + " | ".join(METRICS) + " |", "|---|---|" + "---:|" * 5]
+    own = judges.column("fd", judges.OWN)
+    distances = [name for name in table if name.startswith("fd_") and f"{name}_half" in table and name != own]
+    metrics = [*(distances or [own])[:1], *METRICS]
+    lines = ["| method | guidance | trained share | " + " | ".join(metrics) + " |", "|---|---|" + "---:|" * 5]
     for _, row in table.iterrows():
         cells = [row["entry"], row["guidance"], f"{number(100 * row['trained_share'])} %"]
-        lines.append("| " + " | ".join([*cells, *(cell(row, metric) for metric in METRICS)]) + " |")
+        lines.append("| " + " | ".join([*cells, *(cell(row, metric) for metric in metrics)]) + " |")
     return "\n".join(lines) + "\n"
 
 

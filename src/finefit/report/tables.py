@@ -17,7 +17,6 @@ from finefit.report.style import colour
 from finefit.report.text import ABSENT, DASH, PENDING, heading, lacking, link, measured, number, shown, table
 
 COLUMNS = {
-    "fd_probe": "fd_probe<small>lower is nearer to real</small>",
     "diversity_probe": "diversity_probe<small>as real is best</small>",
     "class_accuracy": "class accuracy<small>higher is better</small>",
     "superclass_accuracy": "superclass accuracy<small>higher is better</small>",
@@ -30,7 +29,8 @@ COSTS = ["trained parameters", "share of all", "delta file", "training time", "p
 def results(found: Results) -> HTML:
     """Per group: what real pictures and the codec score by themselves, then every method at the main scale."""
     metrics = [metric for metric in COLUMNS if metric not in PUBLISHED or metric in found.metrics]
-    head = ["", *(COLUMNS[metric] for metric in metrics), *COSTS]
+    metrics = [found.distance, *metrics]
+    head = ["", *(headed(metric) for metric in metrics), *COSTS]
     parts = []
     for group in found.groups:
         methods = [method_row(found, row, metrics) for row in found.rows_of(group)]
@@ -41,6 +41,11 @@ def results(found: Results) -> HTML:
     return HTML("".join(parts) + (note if absent else ""))
 
 
+def headed(metric: str) -> str:
+    """A metric's head: its name, and which way is better; what `COLUMNS` lacks is a judge's Frechet distance."""
+    return COLUMNS.get(metric, f"{metric}<small>lower is nearer to real</small>")
+
+
 def floors(found: Results, group: str) -> list[list[str]]:
     """The first cells of two rows: real pictures against real pictures, and real pictures through the codec."""
     real, mark, reasons = found.reference(group), reference_anchor(found, group), found.absent(group)
@@ -48,12 +53,16 @@ def floors(found: Results, group: str) -> list[list[str]]:
         return [["real pictures", PENDING], ["codec alone", PENDING]]
 
     def cell(key: str, metric: str) -> str:
-        return lacking(reasons[key]) if key in reasons else link(mark, shown(real[key], metric))
+        if key in reasons:
+            return lacking(reasons[key])
+        return link(mark, shown(real[key], metric)) if key in real else ""
 
-    halves = f"real pictures<small>{real['fd_probe_floor_size']:,} against {real['fd_probe_floor_size']:,}</small>"
+    distance = found.distance
+    size = real.get(f"{distance}_floor_size", math.nan)
+    halves = "real pictures" + ("" if math.isnan(size) else f"<small>{size:,.0f} against {size:,.0f}</small>")
     accuracies = [cell(f"classifier_{metric}", metric) for metric in ("class_accuracy", "superclass_accuracy")]
-    floor = [cell("fd_probe_floor", "fd_probe"), cell("diversity_probe_real", "diversity_probe"), *accuracies]
-    codec = [cell("codec_fd_probe", "fd_probe"), "", cell("codec_class_accuracy", "class_accuracy")]
+    floor = [cell(f"{distance}_floor", distance), cell("diversity_probe_real", "diversity_probe"), *accuracies]
+    codec = [cell(f"codec_{distance}", distance), "", cell("codec_class_accuracy", "class_accuracy")]
     return [[halves, *floor], [f"codec alone<small>{number(real['codec_psnr'])} dB</small>", *codec]]
 
 

@@ -9,14 +9,13 @@ from IPython.display import HTML
 
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import OF_RUN, anchor, of_group
-from finefit.analysis.trends import RANKED_BY, unbeaten, varied
+from finefit.analysis.trends import unbeaten, varied
 from finefit.report.drawers import made_from
 from finefit.report.figures import NOT_DRAWN
 from finefit.report.style import LINES, chart, colour, marker, panels
 from finefit.report.text import PENDING, in_percent, link, measured, table
 
-DRAWN = {
-    "fd_probe": "fd_probe",
+DRAWN = {  # beside the distance
     "denoising_loss": "denoising loss",
     "class_accuracy": "class accuracy (%)",
     "diversity_probe": "diversity_probe",
@@ -30,11 +29,12 @@ def curves(found: Results) -> HTML:
     if (axis_of := varied(found.study)) is None:
         return HTML("")
     option, values = axis_of
-    shown = found.main[found.main[RANKED_BY].map(lambda estimate: estimate.count > 0)]
+    shown = found.main[found.main[found.distance].map(lambda estimate: estimate.count > 0)]
     if shown.empty:
         return NOT_DRAWN
-    figure, axes = panels(2, 3.6, len(DRAWN) // 2)
-    for axis, (metric, label) in zip(axes, DRAWN.items(), strict=True):
+    drawn = {found.distance: found.distance} | DRAWN
+    figure, axes = panels(2, 3.6, len(drawn) // 2)
+    for axis, (metric, label) in zip(axes, drawn.items(), strict=True):
         rows = shown.drop_duplicates(["group", "entry"]) if metric in OF_RUN else shown
         for variant, part in rows.groupby("variant", sort=False):
             part = part.assign(value=part["group"].map(values)).sort_values("value")
@@ -60,7 +60,7 @@ def curves(found: Results) -> HTML:
 
 
 def leaders(found: Results) -> HTML:
-    """A row per method, a column per value: fd_probe, and at each value which methods nothing is nearer than."""
+    """A row per method, a column per value: the distance, and at each value which methods nothing is nearer than."""
     if (axis_of := varied(found.study)) is None:
         return HTML("")
     option, values = axis_of
@@ -71,7 +71,7 @@ def leaders(found: Results) -> HTML:
         cells = []
         for group, rows in columns.items():
             row = rows.loc[variant]
-            text = measured(row[RANKED_BY], RANKED_BY, absent=PENDING)
+            text = measured(row[found.distance], found.distance, absent=PENDING)
             mark = "<small>nothing is nearer</small>" if variant in ahead[group] else ""
             cells.append(link(anchor(row.rename(None)), text) + mark)
         body.append([escape(str(variant)), *cells])

@@ -15,38 +15,39 @@ from finefit.report.figures import NOT_DRAWN
 from finefit.report.style import COLOURS, MARKERS, chart, panels
 from finefit.report.text import number, per_group, table
 
-LABELS = {SCORE: "denoising loss", "fd_probe": "fd_probe"}
-HEAD = ["", "learning rate", "times for the class table", "denoising loss", "fd_probe there", "lowest fd_probe at"]
+HEAD = ["", "learning rate", "times for the class table", "denoising loss"]
 
 
 @per_group
 def choices(found: Results, group: str) -> str:
-    """The rate that each method gets, whether the grid went far enough, and what fd_probe would choose."""
+    """The rate that each method gets, whether the grid went far enough, and what the distance would choose."""
     known = tried(found, group)
-    body = [cells(known, best) for _, best in chosen(found, group).iterrows()]
-    return table(HEAD, body, "tuning") if body else ""
+    body = [cells(known, best, found.distance) for _, best in chosen(found, group).iterrows()]
+    head = [*HEAD, f"{found.distance} there", f"lowest {found.distance} at"]
+    return table(head, body, "tuning") if body else ""
 
 
-def cells(known: pd.DataFrame, best: pd.Series) -> list[str]:
-    """A method's line of `choices`."""
+def cells(known: pd.DataFrame, best: pd.Series, distance: str) -> list[str]:
+    """A method's line of `choices`; `distance` is the metric that says how near to real pictures."""
     edges = at_edge(known, best)
-    own = known[(known["question"] == best["question"]) & known["fd_probe"].notna()]
-    nearest = own.loc[own["fd_probe"].idxmin()] if len(own) else None
+    own = known[(known["question"] == best["question"]) & known[distance].notna()]
+    nearest = own.loc[own[distance].idxmin()] if len(own) else None
 
     def value(axis: str) -> str:
         return f"{best[axis]:g}" + ("<small>at the edge of what was tried</small>" if axis in edges else "")
 
-    other = "" if nearest is None else f"{nearest['lr']:g} × {nearest['table']:g}: {number(nearest['fd_probe'])}"
-    distance = "" if pd.isna(best["fd_probe"]) else number(best["fd_probe"])
-    return [escape(best["method"]), value("lr"), value("table"), number(best[SCORE], 4), distance, other]
+    other = "" if nearest is None else f"{nearest['lr']:g} × {nearest['table']:g}: {number(nearest[distance])}"
+    there = "" if pd.isna(best[distance]) else number(best[distance])
+    return [escape(best["method"]), value("lr"), value("table"), number(best[SCORE], 4), there, other]
 
 
 def curves(found: Results) -> HTML:
-    """Denoising loss and fd_probe over learning rates, a line per method and multiplier of the class table's rate."""
+    """Denoising loss and distance over learning rates, a line per method and multiplier of the class table's rate."""
     groups = [group for group in found.groups if len(chosen(found, group))]
     if not groups:
         return NOT_DRAWN if any(len(tried(found, group)) for group in found.groups) else HTML("")
-    labels = {metric: label for metric, label in LABELS.items() if found.evaluations[metric].notna().any()}
+    named = {SCORE: "denoising loss", found.distance: found.distance}
+    labels = {metric: label for metric, label in named.items() if found.evaluations[metric].notna().any()}
     figure, axes = panels(len(labels), 3.9, len(groups))
     shown: list[Any] = []
     for place, group in enumerate(groups):
