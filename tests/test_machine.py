@@ -101,6 +101,8 @@ def test_a_full_disk_is_named_by_the_file_that_was_written(tmp_path, monkeypatch
         assert faults.line(raised.value).startswith(f"{(tmp_path / named).absolute()}: its disk is full")
     copied = shutil.Error([("scratch/x", "runs/.x.partial/x", "[Errno 28] No space left on device")])
     assert faults.line(copied).startswith(f"{tmp_path / 'runs'}: its disk is full")
+    target = OSError(errno.ENOSPC, "No space left on device", "data/base/x", None, "runs/.x.partial/x")  # as copyfile's
+    assert faults.line(target).startswith(f"{tmp_path / 'runs'}: its disk is full")
     assert "up to your quota" in faults.line(OSError(errno.EDQUOT, "Disk quota exceeded", "runs/x"))
 
 

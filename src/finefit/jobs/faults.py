@@ -81,7 +81,8 @@ def full(error: BaseException) -> str:
 
 def written_to(error: BaseException) -> Path | None:
     """The folder, of those that jobs write to where it is in one, of the file that an error about a full disk names."""
-    named = [str(one.filename) for one in chain(error) if isinstance(one, OSError) and one.filename is not None]
+    systems = [one for one in chain(error) if isinstance(one, OSError) and one.filename is not None]
+    named = [str(one.filename2 or one.filename) for one in systems]  # of a copy the second is where to
     copies = [pair for one in chain(error) if isinstance(one, shutil.Error) for pair in one.args[0]]
     for name in (*named, *(target for _, target, said in copies if FULL_TEXTS[0] in said)):
         path = Path(os.path.abspath(name))
