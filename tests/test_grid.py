@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
 
+from finefit.commands import pictures as commands
 from finefit.data import letters
 from finefit.sampling import grid, runs
 from finefit.sampling.trained import untouched
@@ -117,3 +119,16 @@ def test_the_shipped_base_draws_its_own_classes_without_any_job(tmp_path, monkey
     assert height == 2 * (96 + grid.MARGIN) + grid.MARGIN and width > 2 * 96
     with pytest.raises(ValueError, match="no class 'curlew'"):
         grid.of_base(plan, ["curlew"], 1, 0, tmp_path / "sheet.png")
+
+
+def test_where_no_seed_is_named_the_first_of_the_study_is_drawn(tmp_path, monkeypatch):
+    study = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"seeds": [5, 6]}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    drawn = []
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(grid, "of_method", lambda plan, method, names, count, seed, file: drawn.append(seed))
+    monkeypatch.setattr(grid, "of_methods", lambda plan, methods, names, seed, file: drawn.append(seed))
+    commands.grid(tmp_path / "a.png", "ring", method="full", study=tmp_path / "study.yaml")
+    commands.compare(tmp_path / "a.png", "ring", study=tmp_path / "study.yaml")
+    commands.compare(tmp_path / "a.png", "ring", seed=6, study=tmp_path / "study.yaml")
+    assert drawn == [5, 5, 6]

@@ -2,7 +2,7 @@
 
     import finefit
 
-    run = finefit.load("runs/embedded-32/difffit-s0-d469a152")
+    run = finefit.load("runs/embedded-32/difffit-s3-d469a152")
     run.sample(["speckled wine oval leaf", "spotted silver fork-tailed fish"], seed=0)[0].save("leaf.png")
 
 Importing the package imports neither torch nor any other heavy library; see `finefit.commands` for the commands.

@@ -25,17 +25,19 @@ def grid(
     method: Annotated[
         str | None, typer.Option(help="An entry of the study's methods; the untouched base where left out.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="One of the study's seeds.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="One of the study's seeds; its first where left out.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Pictures of each class.")] = 4,
     study: StudyFile = PARAMS,
 ) -> None:
     """Draw pictures of some classes, a labelled row for each, from one fine-tuned method or from the base itself."""
     from finefit.sampling import grid
 
+    planned = plan_of(study)
+    seed = planned.study.seeds[0] if seed is None else seed
     if method is None:
-        grid.of_base(plan_of(study), split(classes), count, seed, file)
+        grid.of_base(planned, split(classes), count, seed, file)
     else:
-        grid.of_method(plan_of(study), method, split(classes), count, seed, file)
+        grid.of_method(planned, method, split(classes), count, seed, file)
     print(file)
 
 
@@ -44,13 +46,14 @@ def compare(
     file: Annotated[Path, typer.Argument(help="The picture to write, .png or .jpg.")],
     classes: ClassNames,
     methods: Annotated[str, typer.Option(help="Entries of the study, with commas; all where left out.")] = "",
-    seed: Annotated[int, typer.Option(help="One of the study's seeds.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="One of the study's seeds; its first where left out.")] = None,
     study: StudyFile = PARAMS,
 ) -> None:
     """Draw the same classes from the same noise under several methods, side by side."""
     from finefit.sampling.grid import of_methods
 
     planned = plan_of(study)
+    seed = planned.study.seeds[0] if seed is None else seed
     of_methods(planned, split(methods) or list(planned.study.methods), split(classes), seed, file)
     print(file)
 
