@@ -31,7 +31,6 @@ from finefit.report import (
     costs,
     drawers,
     figures,
-    further,
     guidance,
     matrix,
     pairs,
@@ -132,7 +131,7 @@ def test_what_is_missing_is_pending(made_up_study):
         job.marker.unlink(missing_ok=True)
     found = collect.read("study.yaml")
     parts = [tables.results, pairs.separations, figures.against_cost, figures.guidance_curves, guidance.sweep]
-    parts += [figures.losses, sheets.compared, sheets.by_method, drawers.drawers, answers.which, further.scores]
+    parts += [figures.losses, sheets.compared, sheets.by_method, drawers.drawers, answers.which, tables.further]
     parts += [
         classes.comparison,
         costs.cost,

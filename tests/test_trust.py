@@ -10,14 +10,14 @@ import pytest
 
 from finefit.analysis import collect
 from finefit.analysis.guidance import best, halves
-from finefit.report import further, guidance, judging, tables, worst
+from finefit.report import guidance, judging, tables, worst
 
 
 def test_a_failed_score_is_told_first_and_printed_grey(made_up_study):
     found = collect.read("study.yaml")
     told = judging.warnings(found).data
     assert "Do not rely on judge probe" in told and "precision_probe (plain noise scores 0.85" in told
-    assert 'class="distrusted" title="plain noise scores 0.85' in further.scores(found).data
+    assert 'class="distrusted" title="plain noise scores 0.85' in tables.further(found).data
     assert "distrusted" not in tables.results(found).data  # fd_probe has not failed
     shown = judging.judged(found).data
     assert "1 pixels" in shown and "not seen" in shown and "1 test picture" in shown
@@ -28,7 +28,7 @@ def test_a_judge_that_fails_in_nothing_is_not_warned_of(made_up_study):
         content = json.loads((job.path / "judge.json").read_text())
         (job.path / "judge.json").write_text(json.dumps(content | {"failures": {}}))
     found = collect.read("study.yaml")
-    assert judging.warnings(found).data == "" and "distrusted" not in further.scores(found).data
+    assert judging.warnings(found).data == "" and "distrusted" not in tables.further(found).data
 
 
 def test_a_scale_is_scored_on_the_half_that_did_not_choose_it(made_up_study):

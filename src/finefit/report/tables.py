@@ -8,6 +8,7 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
+from finefit import judges
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import PUBLISHED, Scores, anchor
 from finefit.jobs.quantities import duration, size
@@ -22,6 +23,17 @@ COLUMNS = {
     "superclass_accuracy": "superclass accuracy<small>higher is better</small>",
     "fid": "FID<small>Inception</small>",
     "lpips": "LPIPS<small>published weights</small>",
+}
+FURTHER = {
+    "fd_probe": "fd_probe<small>lower is nearer to real</small>",
+    "kid_probe": "kid_probe<small>lower is nearer</small>",
+    "precision_probe": "precision_probe<small>higher is better</small>",
+    "recall_probe": "recall_probe<small>higher is better</small>",
+    "density_probe": "density_probe<small>1 is what real ones have</small>",
+    "coverage_probe": "coverage_probe<small>higher is better</small>",
+    "memorised_probe": "memorised_probe<small>1 % is what new pictures have</small>",
+    "denoising_loss": "denoising loss<small>lower is better</small>",
+    "drift": "drift<small>0 is the base itself</small>",
 }
 COSTS = ["trained parameters", "share of all", "delta file", "training time", "peak memory"]
 
@@ -86,6 +98,32 @@ def method_row(found: Results, row: pd.Series, metrics: list[str]) -> list[str]:
             more = row[metric].mean - beside
             cells[-1] += f"<small>{'+' if more > 0 else ''}{number(more, 2)} to real</small>"
     return [name, *cells, *(link(mark, text) if text else without(row) or PENDING for text in costs(row))]
+
+
+def further(found: Results) -> HTML:
+    """Per group: the further metrics of every method at the main scale, the other judges' below the probe's."""
+    own = {column: head for column, head in FURTHER.items() if column in found.metrics and column != found.distance}
+    parts = [scores_of(found, own)]
+    for name in found.study.judges():
+        if name != judges.OWN:
+            parts.append(scores_of(found, {column: column for column in judges.columns(name)}))
+    return HTML("".join(parts))
+
+
+def scores_of(found: Results, columns: dict[str, str]) -> str:
+    """Per group: some metrics of every method at the main scale; `columns` says how each is headed."""
+    parts = []
+    for group in found.groups:
+        rows, failed = [], found.failures(group)
+        for row in found.rows_of(group):
+            cells = [measured(row[metric], metric, without(row, metric)) for metric in columns]
+            linked = [
+                grey(link(anchor(row), text) if row[metric].count else text, failed.get(metric))
+                for metric, text in zip(columns, cells, strict=True)
+            ]
+            rows.append([named(found, row), *linked])
+        parts.append(heading(group, len(found.groups)) + table(["", *columns.values()], rows, "scores"))
+    return "".join(parts)
 
 
 def without(row: pd.Series, metric: str = "") -> str:
