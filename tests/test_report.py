@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import html
+import itertools
 import json
 import math
 import re
@@ -114,6 +115,14 @@ def test_a_finished_study_is_a_site_that_loads_nothing(made_up_site):
         assert digest in page
     made_of = pd.read_csv(out / "sweep.csv")
     assert sorted(made_of.loc[made_of["entry"] == "finediffusion", "scale"]) == [1.0, 1.5, 1.5, 3.0, 3.0]
+
+
+def test_names_of_close_points_stand_apart_and_inside_the_chart():
+    places = [0.0, 5.0, 5.1, 5.2, 9.9]
+    moved = figures.apart(places, gap=1.0, top=9.5)
+    assert moved == sorted(moved) and all(after - before >= 1.0 for before, after in itertools.pairwise(moved))
+    assert moved == [0.0, 5.0, 6.0, 7.0, 9.5]
+    assert figures.apart([5.0] * 4, gap=1.0, top=6.0) == [3.0, 4.0, 5.0, 6.0]
 
 
 def test_what_is_missing_is_pending(made_up_study):

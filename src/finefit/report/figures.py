@@ -71,16 +71,28 @@ def points(axis: Axes, found: Scores, part: pd.DataFrame, cost: str, strong: str
 
 
 def name_beside(axis: Axes, part: pd.DataFrame, across: dict, metric: str, strong: str) -> None:
-    """Name each point to its right; names of close points are moved up, and a line leads to each from its point."""
+    """Name each point to its right; names of close points are moved apart, and a line leads to each from its point."""
     low, high = axis.get_ylim()
-    gap, height = 0.055 * (high - low), -math.inf
-    for place, row in sorted(part.iterrows(), key=lambda one: one[1][metric].mean):
-        height = max(row[metric].mean, height + gap)
+    gap = 0.055 * (high - low)
+    rows = sorted(part.iterrows(), key=lambda one: one[1][metric].mean)
+    heights = apart([row[metric].mean for _, row in rows], gap, high - gap / 2)
+    for (place, row), height in zip(rows, heights, strict=True):
         weight = "bold" if row["entry"] == strong else "normal"
         where = {"xytext": (9, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
         line = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
         axis.annotate("", (across[place], row[metric].mean), (across[place], height), arrowprops=line)
         axis.annotate(row["variant"], (across[place], height), color=INK, fontweight=weight, **where)
+
+
+def apart(places: list[float], gap: float, top: float) -> list[float]:
+    """Rising places moved up so that each is `gap` above the one before, then down where they would pass `top`."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + gap) if moved else place)
+    for index in reversed(range(len(moved))):
+        moved[index] = min(moved[index], top)
+        top = moved[index] - gap
+    return moved
 
 
 def floor_lines(axis: Axes, real: dict | None, metric: str) -> None:
