@@ -65,3 +65,9 @@ def test_other_bits_are_seen(monkeypatch):
     monkeypatch.setattr(dit, "gated", lambda x, gate, y: x + gate.bfloat16() * y)
     given = argparse.Namespace(size="Mini", patch=2, latent=8, batch=2, device="cpu")
     assert not same("bitfit", given, 2, "bfloat16")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_rank_without_pictures_attends_to_nothing(dtype):
+    found, gradient = passed(dit.attend, [torch.zeros(0, TOKENS, 24, dtype=dtype)], 4)
+    assert found.shape == (0, TOKENS, 8) and gradient.shape == (0, TOKENS, 24)

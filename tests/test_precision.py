@@ -30,7 +30,8 @@ FORWARD = {
     "x_embedder": set(),
     "x_embedder.proj": {"convolution"},  # the first layer
     "": {"add"},  # positions; the two halves of a batch, split and joined
-    "blocks.N": {"addcmul", "mul", "add"},  # adaLN's shift, scale and gates, and the residual stream
+    # adaLN's shift, scale and gates, and the residual stream, to whose precision a branch is lifted, gated and added
+    "blocks.N": {"addcmul", "mul", "add", "_to_copy", "mul_", "add_"},
     "blocks.N.norm": NORM,
     "final_layer": {"addcmul"},
     "final_layer.norm_final": NORM,
@@ -39,7 +40,7 @@ FORWARD = {
 }
 # Their derivatives: the first and the last layer's, norms, products with what a condition gave.
 BACKWARD = {"mm", "convolution_backward", "native_layer_norm_backward", "mul", "sum", "add", "_to_copy"}
-BACKWARD |= {"slice_backward", "zeros", "copy_", "add_", "new_empty_strided", "detach", "addcmul"}
+BACKWARD |= {"slice_backward", "zeros", "copy_", "add_", "mul_", "new_empty_strided", "detach", "addcmul"}
 
 
 def is_activation(tensor: Tensor) -> bool:

@@ -188,7 +188,7 @@ def attend(qkv: Tensor, heads: int) -> Tensor:
     else:
         with torch.autocast("cpu", enabled=False):
             out = F.scaled_dot_product_attention(*split(qkv, heads).float()).to(qkv.dtype)
-    return out.transpose(1, 2).reshape(*qkv.shape[:2], -1)
+    return out.transpose(1, 2).reshape(*qkv.shape[:2], qkv.shape[-1] // 3)  # -1 says nothing of no pictures
 
 
 def scaled(gate: Tensor, gamma: Tensor | None) -> Tensor:

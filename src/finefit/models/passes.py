@@ -89,23 +89,22 @@ class Attended(torch.autograd.Function):
     def forward(ctx: Any, qkv: Tensor, heads: int) -> Tensor:
         n, tokens, width = qkv.shape
         parts = split(qkv, heads)
-        ctx.scale = parts.shape[-1] ** -0.5
+        ctx.heads, ctx.scale = heads, parts.shape[-1] ** -0.5
         q = torch.mul(parts[0], ctx.scale, out=torch.empty(parts.shape[1:], dtype=qkv.dtype)).flatten(0, 1)
         k, v = parts[1:].contiguous().flatten(1, 2)
         weights = torch.bmm(q, k.transpose(1, 2)).softmax(-1)
         ctx.save_for_backward(q, k, v, weights)
-        return torch.bmm(weights, v).view(n, heads, tokens, -1).transpose(1, 2).reshape(n, tokens, width // 3)
+        return torch.bmm(weights, v).view(parts.shape[1:]).transpose(1, 2).reshape(n, tokens, width // 3)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         q, k, v, weights = ctx.saved_tensors
         n, tokens, dim = gradient.shape
-        heads = len(q) // n
-        gradient = gradient.view(n, tokens, heads, -1).transpose(1, 2).reshape(q.shape)
+        gradient = gradient.view(n, tokens, ctx.heads, dim // ctx.heads).transpose(1, 2).reshape(q.shape)
         of_weights = torch.bmm(gradient, v.transpose(1, 2))
         of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
         whole = gradient.new_empty(n, tokens, 3 * dim)
-        parts = split(whole, heads)
+        parts = split(whole, ctx.heads)
         torch.mul(torch.bmm(of_scores, k).view(parts.shape[1:]), ctx.scale, out=parts[0])
         parts[1].copy_(torch.bmm(of_scores.transpose(1, 2), q).view(parts.shape[1:]))
         parts[2].copy_(torch.bmm(weights.transpose(1, 2), gradient).view(parts.shape[1:]))
