@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,24 @@ def paths(study: Study, *kinds: str) -> set[Path]:
 )
 def test_every_study_of_the_repository_is_valid(file):
     assert Plan(reading.load(Path(file))).jobs
+
+
+def test_experiments_in_the_documents_name_values_that_the_study_file_has_or_add_with_a_plus():
+    """dvc's --set-param takes no other; what it gives is a study."""
+    words = r"dvc exp run .*?-S (\+?)([\w.]+)=(\S+)"
+    found = [
+        one for page in ("README.md", *Path("docs").glob("*.md")) for one in re.findall(words, Path(page).read_text())
+    ]
+    assert len(found) >= 3
+    for added, dotted, value in found:
+        content = yaml.safe_load(Path("params.yaml").read_text())
+        *sections, key = dotted.split(".")
+        section = content
+        for name in sections:
+            section = section[name]
+        assert (key in section) != bool(added), dotted
+        section[key] = float(value)
+        reading.parse(content, dotted)
 
 
 def test_one_learning_rate_changes_that_methods_jobs_and_the_report():
