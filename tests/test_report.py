@@ -22,7 +22,7 @@ from scipy import stats
 from finefit.analysis import blocks, collect, scores, statistics
 from finefit.analysis import pairs as compared
 from finefit.analysis.classes import by_class
-from finefit.analysis.factors import FACTORS, effects, measured_by, pairs_of
+from finefit.analysis.factors import FACTORS, effects, pairs_of
 from finefit.analysis.tables import metrics
 from finefit.claims import theory
 from finefit.exhibits import embeddings, factors, papers
@@ -204,7 +204,7 @@ def test_a_factors_effect_is_the_difference_of_runs_that_differ_in_it_alone(made
     alone = found.contrast(known["embedder", "class_accuracy"].pairs, "class_accuracy")
     assert alone.p <= known["embedder", "class_accuracy"].p <= known["embedder", "class_accuracy"].estimate.p
     shown = factors.contributions(found).data
-    assert shown.count("not varied in this study") == 2 * len(measured_by(found))
+    assert shown.count("not varied in this study") == 2 * len(found.headline)
 
 
 def test_an_average_over_pairs_keeps_what_they_share(made_up_study):

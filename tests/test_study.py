@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -61,9 +62,7 @@ def test_experiments_in_the_documents_name_values_that_the_study_file_has_or_add
     for added, dotted, value in found:
         content = yaml.safe_load(Path("params.yaml").read_text())
         *sections, key = dotted.split(".")
-        section = content
-        for name in sections:
-            section = section[name]
+        section = functools.reduce(dict.__getitem__, sections, content)
         assert (key in section) != bool(added), dotted
         section[key] = float(value)
         reading.parse(content, dotted)

@@ -32,25 +32,23 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from finefit import cli
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is there: a process whose pool of threads stands is not to be forked
 
-cli.one_thread()  # before torch is there: a process whose pool of threads stands is not to be forked
+import small as small_study
+from clones import Clone, clone_here
 
-import small as small_study  # noqa: E402
-from clones import Clone, clone_here  # noqa: E402
-
-from finefit.commands.jobs import builder  # noqa: E402
-from finefit.data import sources  # noqa: E402
-from finefit.deltas.published import export_run  # noqa: E402
-from finefit.export import diffusers_folder, pictures  # noqa: E402
-from finefit.jobs import faults, store  # noqa: E402
-from finefit.jobs.checksums import checksum  # noqa: E402
-from finefit.jobs.job import PHASES, Job  # noqa: E402
-from finefit.report import site  # noqa: E402
-from finefit.sampling import grid  # noqa: E402
-from finefit.study.plan import Plan  # noqa: E402
-from finefit.study.reading import load  # noqa: E402
-from finefit.training import train  # noqa: E402
+from finefit.commands.jobs import builder
+from finefit.data import sources
+from finefit.deltas.published import export_run
+from finefit.export import diffusers_folder, pictures
+from finefit.jobs import faults, store
+from finefit.jobs.checksums import checksum
+from finefit.jobs.job import PHASES, Job
+from finefit.report import site
+from finefit.sampling import grid
+from finefit.study.plan import Plan
+from finefit.study.reading import load
+from finefit.training import train
 
 LONGER = 1.1  # times what the job took undisturbed: some kills come when it is just published
 FAILED = 3  # exit code of a job that ended in one line

@@ -84,6 +84,14 @@ class Results(Scores):
 
         With them, as `fd_JUDGE_floor`, what each judge says of real pictures beside as many others: its draws' mean.
         """
+        return self._references[group]
+
+    @cached_property
+    def _references(self) -> dict[str, dict[str, float] | None]:
+        """See `reference`: files that every row of a table would read anew."""
+        return {group: self._reference(group) for group in self.references}
+
+    def _reference(self, group: str) -> dict[str, float] | None:
         values = content(self.references[group], "reference.json")
         known = {key: math.nan if one is None else one for key, one in values.items() if key != "absent"}
         for name, job in self.judging(group).items():

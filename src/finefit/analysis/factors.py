@@ -45,11 +45,6 @@ def cells(results: Results, group: str) -> list[tuple[dict, pd.Series]]:
     return rows
 
 
-def measured_by(results: Results) -> list[str]:
-    """The scores that effects are told on."""
-    return [results.distance, "diversity_probe", "class_accuracy", "superclass_accuracy"]
-
-
 def pairs_of(results: Results, group: str, factor: str) -> list[tuple[pd.Series, pd.Series]]:
     """Pairs of rows that differ in one factor alone, the changed level first."""
     setting, changed, plain = FACTORS[factor]
@@ -65,7 +60,7 @@ def pairs_of(results: Results, group: str, factor: str) -> list[tuple[pd.Series,
 def effects(results: Results, group: str) -> list[Effect]:
     """Effect of every factor that the group varies on every metric; p-values are Holm's over all of them."""
     varied = [factor for factor in FACTORS if pairs_of(results, group, factor)]
-    questions = [(factor, metric) for factor in varied for metric in measured_by(results)]
+    questions = [(factor, metric) for factor in varied for metric in results.headline]
     pairs = [pairs_of(results, group, factor) for factor, _ in questions]
     estimates = [results.contrast(both, metric) for both, (_, metric) in zip(pairs, questions, strict=True)]
     p_values = holm([one.p for one in estimates])

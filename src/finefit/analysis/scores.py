@@ -16,6 +16,7 @@ from finefit.analysis.statistics import Estimate, estimate
 from finefit.jobs.job import Job
 from finefit.study.config import Study
 
+BESIDE_DISTANCE = ("diversity_probe", "class_accuracy", "superclass_accuracy")
 METRICS = (
     "fd_probe",
     "diversity_probe",
@@ -71,6 +72,11 @@ class Scores(ABC):
     def distance(self) -> str:
         """The metric that says how near to real pictures: the Frechet distance of the study's first judge."""
         return self.distances[0]
+
+    @property
+    def headline(self) -> list[str]:
+        """The scores that every table begins with."""
+        return [self.distance, *BESIDE_DISTANCE]
 
     @cached_property
     def groups(self) -> dict[str, dict[str, Any]]:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from finefit.commands import PARAMS, StudyFile, plan_of, split
 from finefit.jobs import stopping
 
+if TYPE_CHECKING:
+    from finefit.study.plan import Plan
+
 app = typer.Typer()
 
 ClassNames = Annotated[
     str, typer.Option("--classes", help="Names of classes, with commas between them; one with a comma in quotes.")
 ]
+Seed = Annotated[int | None, typer.Option(help="One of the study's seeds; its first where left out.")]
+
+
+def first_unless(seed: int | None, planned: Plan) -> int:
+    """A seed, where one is named; else the study's first."""
+    return planned.study.seeds[0] if seed is None else seed
 
 
 @app.command()
@@ -25,7 +34,7 @@ def grid(
     method: Annotated[
         str | None, typer.Option(help="An entry of the study's methods; the untouched base where left out.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="One of the study's seeds; its first where left out.")] = None,
+    seed: Seed = None,
     count: Annotated[int, typer.Option(min=1, help="Pictures of each class.")] = 4,
     study: StudyFile = PARAMS,
 ) -> None:
@@ -33,7 +42,7 @@ def grid(
     from finefit.sampling import grid
 
     planned = plan_of(study)
-    seed = planned.study.seeds[0] if seed is None else seed
+    seed = first_unless(seed, planned)
     if method is None:
         grid.of_base(planned, split(classes), count, seed, file)
     else:
@@ -46,14 +55,14 @@ def compare(
     file: Annotated[Path, typer.Argument(help="The picture to write, .png or .jpg.")],
     classes: ClassNames,
     methods: Annotated[str, typer.Option(help="Entries of the study, with commas; all where left out.")] = "",
-    seed: Annotated[int | None, typer.Option(help="One of the study's seeds; its first where left out.")] = None,
+    seed: Seed = None,
     study: StudyFile = PARAMS,
 ) -> None:
     """Draw the same classes from the same noise under several methods, side by side."""
     from finefit.sampling.grid import of_methods
 
     planned = plan_of(study)
-    seed = planned.study.seeds[0] if seed is None else seed
+    seed = first_unless(seed, planned)
     of_methods(planned, split(methods) or list(planned.study.methods), split(classes), seed, file)
     print(file)
 

@@ -62,7 +62,7 @@ def with_samples(
 
     Args:
         train, labels: real training pictures and their class ids.
-        images, asked: samples and the classes they were asked for.
+        images, sample_labels: samples and the classes they were asked for.
         ratios: generated pictures for each real one of the same class.
     """
     taken = {ratio: first_of_each(sample_labels, ratio * torch.bincount(labels)) for ratio in ratios}

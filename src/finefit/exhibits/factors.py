@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from finefit.analysis.collect import Results
-from finefit.analysis.factors import FACTORS, Effect, effects, measured_by, pairs_of
+from finefit.analysis.factors import FACTORS, Effect, effects, pairs_of
 from finefit.analysis.scores import anchor
 from finefit.jobs.quantities import plural
 from finefit.report.drawers import made_from
@@ -30,7 +30,7 @@ ABSENT = '<span class="note">not varied in this study</span>'
 def contributions(results: Results, group: str) -> str:
     """What each factor adds to each metric, with interval and corrected p-value."""
     known = {(effect.factor, effect.metric): effect for effect in effects(results, group)}
-    body, columns = [], measured_by(results)
+    body, columns = [], results.headline
     for factor, name in NAMES.items():
         pairs = pairs_of(results, group, factor)
         factor_cell = f"{name}<small>{plural(len(pairs), 'pair')} of rows</small>"
@@ -56,7 +56,7 @@ def picture(results: Results) -> HTML:
     group = groups[0]
     figure, axes = panels(2, 2.1, 2)
     shown = [effect for effect in effects(results, group) if effect.estimate.count]
-    for axis, metric in zip(axes, measured_by(results), strict=True):
+    for axis, metric in zip(axes, results.headline, strict=True):
         part = [effect for effect in shown if effect.metric == metric]
         for place, effect in enumerate(part):
             half = None if math.isnan(effect.estimate.half) else effect.estimate.half

@@ -17,18 +17,17 @@ from finefit.report.tables import headed, without
 from finefit.report.text import link, measured, number, per_group, table
 
 CHOSEN_BY = ("fd", "kd")  # scores that a scale is chosen for: of these less is better
-SWEPT = ("diversity_probe", "class_accuracy", "superclass_accuracy")  # beside the distance
 
 
 @per_group
 def sweep(found: Results, group: str) -> str:
     """Metrics at every guidance scale of the methods that were swept; nothing without a sweep."""
-    rows, metrics = [], [found.distance, *SWEPT]
+    rows = []
     for _, row in of_group(swept(found), group).sort_values(["guidance", "scale"]).iterrows():
-        cells = [measured(row[metric], metric, without(row, metric)) for metric in metrics]
+        cells = [measured(row[metric], metric, without(row, metric)) for metric in found.headline]
         linked = [link(anchor(row), cell) if row["done"] else cell for cell in cells]
         rows.append([escape(row["entry"]), row["guidance"], f"{row['scale']:g}", *linked])
-    head = ["", "guidance", "scale", *(headed(metric) for metric in metrics)]
+    head = ["", "guidance", "scale", *(headed(metric) for metric in found.headline)]
     return table(head, rows, "sweep") if rows else ""
 
 

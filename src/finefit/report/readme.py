@@ -7,6 +7,7 @@ from pathlib import Path
 
 from finefit import judges
 from finefit.analysis import kept
+from finefit.analysis.scores import BESIDE_DISTANCE
 from finefit.claims import ledger, rules
 from finefit.claims.record import Record
 from finefit.jobs.quantities import plural
@@ -14,15 +15,14 @@ from finefit.report.text import cell, number
 
 START, END = "<!-- results: finefit readme-table {} README.md -->", "<!-- end of results -->"
 VERDICTS, VERDICTS_END = "<!-- verdicts: finefit ledger -->", "<!-- end of verdicts -->"
-METRICS = ("diversity_probe", "class_accuracy", "superclass_accuracy")  # beside the distance
 
 
 def markdown(results: Path) -> str:
     """A Markdown table of a report's results: mean and half the 95 % interval of every method."""
-    table = kept.table(results, ["entry", "guidance", "trained_share", *METRICS, *(f"{name}_half" for name in METRICS)])
-    own = judges.column("fd", judges.OWN)
-    distances = [name for name in table if name.startswith("fd_") and f"{name}_half" in table and name != own]
-    metrics = [*(distances or [own])[:1], *METRICS]
+    report = kept.read(results.parent)
+    distance = report.distance if report else judges.column("fd", judges.OWN)
+    metrics = [distance, *BESIDE_DISTANCE]
+    table = kept.table(results, ["entry", "guidance", "trained_share", *metrics, *(f"{name}_half" for name in metrics)])
     lines = ["| method | guidance | trained share | " + " | ".join(metrics) + " |", "|---|---|" + "---:|" * 5]
     for _, row in table.iterrows():
         cells = [row["entry"], row["guidance"], f"{number(100 * row['trained_share'])} %"]

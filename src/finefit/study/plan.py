@@ -181,7 +181,7 @@ class Plan:
         return unguided + guided
 
     def _sample(self, run: Job, shorter_run: Job | None, own: dict[str, Any]) -> Job:
-        """Samples of a run; `less` is the same run trained for less long, which guidance "auto" points away from."""
+        """Samples of a run; guidance "auto" points away from `shorter_run`, the same run trained for less long."""
         unused = {"guidance_form"} if own["guidance"] in ("none", "learned") else set()
         common = {key: value for key, value in self._sampling.items() if key not in unused}
         name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
