@@ -35,7 +35,7 @@ study: .venv/ready
 	@echo "For finefit, snakemake and dvc by name in this terminal: . .venv/bin/activate"
 
 # What mini leaves open: each study answers one question (docs/studies.md), at most half an hour of two cores.
-EVIDENCE := depth rates factors resolution shift fewshot
+EVIDENCE := depth rates factors resolution shift fewshot steps
 
 evidence: study
 	for name in $(EVIDENCE); do $(MAKE) --no-print-directory study STUDY=$$name || exit; done

@@ -148,7 +148,7 @@ def test_every_method_is_guided_away_from_the_base_and_from_less_training(tmp_pa
             "base: base-mini-32-second was trained ",
         ),
         ([("[base]", "[base, auto]")], "auto: goes with auto_steps"),
-        ([("[base]", "[auto], auto_steps: 24")], "auto: auto_steps is 24: use fewer than train.steps"),
+        ([("[base]", "[auto], auto_steps: 24")], "auto: auto_steps is 24: use fewer than the 24 of training"),
         ([("[base]", "[base, base]")], "base appears twice"),
     ],
 )

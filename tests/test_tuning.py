@@ -78,7 +78,7 @@ def test_rivals_have_the_rates_that_were_chosen():
 
 
 @pytest.mark.parametrize(
-    "name", ["depth", "factors", "fewshot", "float32", "guidance", "resolution", "shift", "utility"]
+    "name", ["depth", "factors", "fewshot", "float32", "guidance", "resolution", "shift", "steps", "utility"]
 )
 def test_the_studies_beside_it_have_the_default_ones_rates(name):
     """A method has one rate wherever it stands; that of `rates` is its question."""

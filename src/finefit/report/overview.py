@@ -10,6 +10,7 @@ from finefit import processes
 from finefit.analysis.collect import Results, content
 from finefit.jobs.quantities import duration, plural
 from finefit.report.text import number
+from finefit.study.config import Study
 from finefit.study.passes import evaluations
 
 
@@ -28,7 +29,7 @@ def facts(found: Results) -> HTML:
         "methods": f"{len(study.methods)}",
         "data": ", ".join(found.references),
         "seeds": f"{len(study.seeds)}",
-        "training": plural(study.train.steps, "step"),
+        "training": steps(study),
         "evaluations": f"{done} of {len(found.evaluations)} done" if done < len(found.evaluations) else f"{done}",
         "computing time": duration(seconds) if seconds else "none yet",
     }
@@ -38,6 +39,12 @@ def facts(found: Results) -> HTML:
         about["precision"] = " and ".join(sorted(used))  # runs on several kinds of machine
     shown = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in about.items())
     return HTML(f'<dl class="facts">{shown}</dl>')
+
+
+def steps(study: Study) -> str:
+    """How long methods are trained: "300 steps", or "75 to 1,200 steps" where entries have their own."""
+    asked = [study.training(entry).steps for entry in study.methods]
+    return f"{min(asked):,} to {max(asked):,} steps" if len(set(asked)) > 1 else plural(asked[0], "step")
 
 
 def forecast(found: Results) -> str:

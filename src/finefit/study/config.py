@@ -41,6 +41,8 @@ from finefit.study.sections import (
     TrainSettings,
 )
 
+OF_ENTRY = ("method", "objective", "steps")  # keys of an entry that are no settings of its method
+
 
 class Study(Strict):
     """A whole study: every combination of data set, resolution, method and seed is one fine-tuning."""
@@ -165,8 +167,10 @@ class Study(Strict):
             )
         if ("auto" in self.sample.guidance) != (self.sample.auto_steps is not None):
             raise ValueError("auto: goes with auto_steps, the steps of the network to guide away from; give both")
-        if self.sample.auto_steps and self.sample.auto_steps >= self.train.steps:
-            raise ValueError(f"auto: auto_steps is {self.sample.auto_steps}: use fewer than train.steps")
+        own = [entry.get("steps") for entry in self.methods.values()] if "methods" in self.model_fields_set else []
+        fewest = min([self.train.steps, *(steps for steps in own if isinstance(steps, int))])
+        if self.sample.auto_steps and self.sample.auto_steps >= fewest:
+            raise ValueError(f"auto: auto_steps is {self.sample.auto_steps}: use fewer than the {fewest} of training")
 
     def judges(self) -> list[str]:
         """Every judge of the study: that of the published metric, those that it asks for, then its own probe."""
@@ -213,8 +217,19 @@ class Study(Strict):
 
     def method_settings(self, name: str) -> MethodSettings:
         """The method's settings of entry `name`."""
-        given = {key: value for key, value in self.methods[name].items() if key not in ("method", "objective")}
+        given = {key: value for key, value in self.methods[name].items() if key not in OF_ENTRY}
         return build(self.method(name).Settings, given)
+
+    def training(self, name: str) -> TrainSettings:
+        """How entry `name` is trained: as the study says, but for the entry's own `steps`.
+
+        Raises:
+            ValueError: these are no whole number from 1.
+        """
+        steps = self.methods[name].get("steps", self.train.steps)
+        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+            raise ValueError(f"steps is {steps!r}: use a whole number of at least 1, or leave it out for the study's")
+        return self.train.model_copy(update={"steps": steps})
 
     def objective(self, name: str) -> tuple[str, ObjectiveSettings]:
         """What entry `name` is trained by: its key `objective`, a name or a mapping with a name and settings."""
@@ -227,15 +242,18 @@ class Study(Strict):
         return given["name"], build(objectives.find(given["name"]).Settings, settings)
 
     def settings_of(self, name: str) -> dict[str, Any]:
-        """Settings of entry `name`, with `method`, `objective`, `process` and the learning rate that it gets."""
+        """Settings of entry `name`, with `method`, `objective`, `process`, and the rate and steps that it gets."""
         settings = self.method_settings(name)
         objective, _ = self.objective(name)
         resolved = {"method": self.methods[name].get("method", name), "lr": settings.lr or self.train.lr}
+        resolved |= {"steps": self.training(name).steps}
         return asdict(settings) | resolved | {"objective": objective, "process": self.base.process}
 
     def check_method(self, name: str) -> None:
         """Raise ValueError where entry `name` does not suit the study's network."""
         settings = self.method_settings(name)
+        if "train" in self.model_fields_set:
+            self.training(name)
         if self.base.size in SIZES:
             settings.check_depth(SIZES[self.base.size][0])
         objective, minimised = self.objective(name)

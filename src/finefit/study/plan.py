@@ -153,7 +153,7 @@ class Plan:
         settings = {
             "method": study.methods[entry].get("method", entry),
             "method_settings": asdict(method) | {"lr": method.lr or study.train.lr},
-            "train": study.train.model_dump(exclude={"lr"}),
+            "train": study.training(entry).model_dump(exclude={"lr"}),
             "network": study.base.model_dump(include={"size", "patch", "process"}),
         }
         inputs = {"latents": latents}
