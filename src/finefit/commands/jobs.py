@@ -35,7 +35,8 @@ BUILDERS = {
 }
 
 # What libraries import when they are first used: half of a short job's seconds. Its own modules import the rest.
-AT_FIRST_USE = {"finetune": ["torch._dynamo"], "reference": ["torch._dynamo"], "utility": ["torch._dynamo"]}
+AT_FIRST_USE = dict.fromkeys(["finetune", "reference", "utility"], ["torch._dynamo"])
+AT_FIRST_USE |= dict.fromkeys(["judge", "evaluate"], ["torch._dynamo", "timm"])
 
 MaxMinutes = Annotated[
     float | None,
@@ -89,7 +90,12 @@ def builder(kind: str) -> Callable[[Job, Path, Path], None]:
 def prepare(words: list[str]) -> None:
     """Import what the command that makes an artifact needs, whose second word is a kind of job (`jobs.warm`)."""
     builder(words[1])
-    for module in ["pandas", *AT_FIRST_USE.get(words[1], [])]:
+    needed = ["pandas", *AT_FIRST_USE.get(words[1], [])]
+    if "timm" in needed:
+        from finefit.jobs.torchvision_shim import importable_torchvision
+
+        importable_torchvision()
+    for module in needed:
         import_module(module)
 
 

@@ -170,13 +170,15 @@ def become(line: socket.socket, request: dict, streams: list[int], run: Callable
         if isinstance(ended.code, str):
             print(ended.code, file=sys.stderr)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        line.sendall(NUMBER.pack(code))
+        with suppress(OSError):  # nobody may listen any more
+            sys.stdout.flush()
+            sys.stderr.flush()
+            line.sendall(NUMBER.pack(code))
         os._exit(code)
 
 
 def end_with(line: socket.socket) -> None:
     """Kill this process once the command that it stands for is gone."""
-    line.recv(1)  # which it never sends
+    with suppress(OSError):  # a command that was killed before it read this job's number resets the line
+        line.recv(1)  # which it never sends
     os.kill(os.getpid(), signal.SIGKILL)
