@@ -15,7 +15,8 @@ from torch import Tensor
 from finefit.deltas.delta import load_run, save_delta
 from finefit.deltas.merge import merged
 from finefit.deltas.network import add_norm_affine, network
-from finefit.jobs import borders, tensors
+from finefit.jobs import tensors
+from finefit.jobs.whole import whole
 from finefit.latents.pack import Pack
 from finefit.models import checkpoint
 from finefit.models.dit import DiT
@@ -31,13 +32,11 @@ HALVES = (torch.bfloat16, torch.float16)  # what people cast checkpoints to
 def export_run(run: Job, file: Path) -> str:
     """Write a run's whole network to `file` in the published layout that suits it; says what was written."""
     state = published_state(load_run(run))
-    partial = file.with_name(f".{file.name}.partial")
-    if file.suffix == ".safetensors":
-        tensors.save(state, partial)
-    else:
-        with borders.writing(partial):
+    with whole(file) as partial:
+        if file.suffix == ".safetensors":
+            tensors.save(state, partial)
+        else:
             torch.save({"ema": state}, partial)
-    partial.replace(file)
     return checkpoint.described(checkpoint.shape_of(state, file), state)
 
 

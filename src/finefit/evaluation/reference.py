@@ -21,6 +21,7 @@ from finefit.jobs.devices import device_here
 from finefit.jobs.finite import require_finite
 from finefit.jobs.job import Job
 from finefit.jobs.parts import timed
+from finefit.jobs.whole import whole
 from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy, superclass_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
@@ -47,8 +48,8 @@ def build(job: Job, out: Path, scratch: Path) -> None:
     for name, options in {"probe": PROBE, "classifier": CLASSIFIER}.items():
         if not (kept := scratch / f"{name}.safetensors").exists():
             fitted = probe.fit(train, train_labels, len(supers), settings["probe_steps"], **options)
-            probe.save(fitted, kept.with_suffix(".partial"))
-            kept.with_suffix(".partial").rename(kept)
+            with whole(kept) as partial:
+                probe.save(fitted, partial)
         shutil.copyfile(kept, out / kept.name)
         networks[name] = probe.load(kept, device)
     codec = codecs.load(settings["codec"]).to(device)

@@ -16,6 +16,7 @@ from torch import Tensor
 from finefit.evaluation.pictures import chosen, of_samples, of_split
 from finefit.jobs import readers
 from finefit.jobs.job import Job
+from finefit.jobs.whole import whole
 from finefit.metrics import probe
 from finefit.metrics.probe import Images
 
@@ -49,8 +50,8 @@ def build(job: Job, out: Path, scratch: Path) -> None:
                 judge = probe.fit(images, named, len(counts), settings["steps"], seed, WIDTH)
                 right = probe.in_batches(judge, test).argmax(1) == test_labels
                 table = by_class(right, test_labels, counts).assign(trained_on=name, classifier=number)
-                table.to_csv(part.with_suffix(".partial"), index=False)
-                part.with_suffix(".partial").rename(part)
+                with whole(part) as partial:
+                    table.to_csv(partial, index=False)
             tables.append(readers.table(part))
     pd.concat(tables).to_csv(out / "utility.csv", index=False)
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from finefit.jobs import borders
 from finefit.jobs.progress import earlier_seconds, keep_seconds, progress
+from finefit.jobs.whole import whole
 
 BATCH = 256  # rows made at once
 NAMES = "names.json"  # which arrays are made, beside those that are not whole yet
@@ -122,8 +123,8 @@ def gathered(
         for number in progress(range(done, total), what, done):
             made = make(slice(number * batch, min((number + 1) * batch, count)))
             if number == 0:
-                (partial / f"{NAMES}.partial").write_text(json.dumps(sorted(made)))
-                (partial / f"{NAMES}.partial").rename(partial / NAMES)
+                with whole(partial / NAMES) as names:
+                    names.write_text(json.dumps(sorted(made)))
             for name, values in made.items():
                 append(partial / f"{name}.npy", values, count, first=number == 0)
             keep_seconds(folder.parent, time.monotonic() - start)

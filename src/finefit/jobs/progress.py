@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from finefit.jobs import parts
+from finefit.jobs.whole import whole
 
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 15.0
@@ -36,10 +37,8 @@ def tell_in(scratch: Path) -> None:
 def tell(now: Reached) -> None:
     """Write how far the work is, whole at any moment, where somebody may watch; no job fails for want of a watcher."""
     if _folder is not None:
-        partial = _folder / f"{FILE}.partial"
-        with suppress(OSError):
+        with suppress(OSError), whole(_folder / FILE) as partial:
             partial.write_text(json.dumps(now))
-            partial.rename(_folder / FILE)
 
 
 def reached(scratch: Path) -> Reached | None:

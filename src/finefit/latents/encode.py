@@ -27,6 +27,7 @@ from finefit.jobs.finite import require_finite
 from finefit.jobs.locks import claimed
 from finefit.jobs.parts import timed
 from finefit.jobs.progress import progress
+from finefit.jobs.whole import whole
 
 if TYPE_CHECKING:
     from finefit.jobs.job import Job
@@ -113,8 +114,7 @@ def encode_shard(
     target: Path, rows: range, what: str, read: Callable[[int, int], np.ndarray], codec: Codec, device: str
 ) -> None:
     """Encode the pictures `rows` into the file `target`, which stands there only when it is whole."""
-    partial = target.with_suffix(".partial")
-    with open(partial, "wb") as shard:  # no memory map, whose writer a full disk kills
+    with whole(target) as partial, open(partial, "wb") as shard:  # no memory map, whose writer a full disk kills
         for start in progress(range(rows.start, rows.stop, BATCH), f"{what}, batches"):
             stop = min(start + BATCH, rows.stop)
             with timed("pictures read", stop - start):
@@ -126,7 +126,6 @@ def encode_shard(
                 head = np.lib.format.header_data_from_array_1_0(views) | {"shape": (len(rows), *views.shape[1:])}
                 np.lib.format.write_array_header_1_0(shard, head)
             shard.write(np.ascontiguousarray(views).data)
-    partial.replace(target)
 
 
 def put_aside_if_cut_off(shard: Path) -> None:

@@ -7,21 +7,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from finefit.jobs import borders, states
+from finefit.jobs import states
+from finefit.jobs.whole import whole
 from finefit.training.optimizer import Optimizer
 
 
 def save(file: Path, optimizer: Optimizer, since_record: Tensor, step: int, record: list[dict]) -> None:
     """Keep everything as it is before step `step`, and the record of losses up to it."""
     state = {"step": step, "record": record, "since_record": since_record, "optimizer": optimizer.state_dict()}
-    partial = file.with_suffix(".partial")
-    try:
-        with borders.writing(partial):
-            torch.save(state, partial)
-    except Exception:  # on a full disk the state before this one stays
-        partial.unlink(missing_ok=True)
-        raise
-    partial.replace(file)
+    with whole(file) as partial:
+        torch.save(state, partial)
 
 
 def load(file: Path, optimizer: Optimizer, since_record: Tensor) -> tuple[int, list[dict]]:
