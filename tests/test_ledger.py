@@ -142,7 +142,7 @@ def test_the_strongest_test_is_told_by_its_design_alone(in_root):
         }
 
     studies = [
-        study("narrow", "reproduced", finding(-5, "fd_probe", 3, 0.1)),
+        study("narrow", "reproduced", finding(-0.1, "fd_probe", 3, 0.1)),  # though it found little
         study("wide", "not reproduced", finding(-5, "fd_probe", 3, 1.0)),
         study("few seeds", "reproduced", finding(-5, "fd_probe", 2, 0.01)),
         study("published metric", "inconclusive", finding(-5, "fid", 2, 4.0)),

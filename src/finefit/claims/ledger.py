@@ -1,7 +1,8 @@
 """One ledger for all kept studies: each claim, what every study found, and the verdict of the strongest test.
 
 Which test is the strongest is a matter of its design and never of its outcome: the metric that its claim
-names first, then more seeds, then the narrower interval beside the value that it is compared with.
+names first, then more seeds, then the narrower interval: beside the margin of equality where there is one, since a
+difference itself is the outcome, and beside the value where there is none, as of a ratio.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def line(claim: verdicts.Claim, studies: list[Record]) -> Record:
 
 
 def strength(claim: verdicts.Claim, study: Record) -> tuple[int, int, float]:
-    """What orders tests of one claim: metric, seeds, and the interval's width beside its mean; more is stronger."""
+    """What orders tests of one claim: metric, seeds, and the interval's width in its `unit`; more is stronger."""
     ((_, arguments),) = claim.measure.items()
     order = arguments.get("metric", [])
     return max(
@@ -77,13 +78,18 @@ def strength(claim: verdicts.Claim, study: Record) -> tuple[int, int, float]:
             (
                 -order.index(one["metric"]) if one["metric"] in order else -len(order),
                 one["seeds"],
-                -math.inf if one["high"] is None else -(one["high"] - one["low"]) / (abs(one["mean"]) or 1.0),
+                -math.inf if one["high"] is None else -(one["high"] - one["low"]) / unit(one),
             )
             for one in study["findings"]
             if one["mean"] is not None
         ),
         default=(-len(order), 0, -math.inf),
     )
+
+
+def unit(finding: Record) -> float:
+    """What the width of a finding's interval is compared with: the margin of equality, else the value."""
+    return finding["margin"] or abs(finding["mean"]) or 1.0
 
 
 def page(folder: Path) -> str:
