@@ -14,8 +14,7 @@ import yaml
 from layouts import picture
 from tiny import ROOT
 
-from finefit.data import contents, sources
-from finefit.datasets import folder
+from finefit.data import contents, folders, sources
 from finefit.hierarchy import index, superclasses
 from finefit.jobs import store
 from finefit.study import reading, snapshots
@@ -33,16 +32,16 @@ def project(tmp_path, monkeypatch) -> Path:
     for label, name in enumerate(("waders/curlew", "waders/snipe", "songbirds/robin", "songbirds/wren")):
         for number in range(10):
             picture(Path("ph") / name / f"{number}.png", (60 * label, 20 * number, 99))
-    for read in (sources.table, folder._content):
+    for read in (sources.table, folders.content):
         read.cache_clear()
     yield tmp_path
-    for read in (sources.table, folder._content):
+    for read in (sources.table, folders.content):
         read.cache_clear()
 
 
 def planned(path: str | Path = "ph", file: Path | None = None) -> Plan:
     """The plan of a study on the folder, as a new process makes it."""
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     section = {"reader": "folder", "resolutions": [32], "options": {"path": str(path)}}
     return Plan(reading.load(file) if file else reading.parse(SMOKE | {"data": {"birds": section}}, "birds.yaml"))
 
@@ -183,5 +182,5 @@ def test_joined_folders_stay_with_their_pictures_too(project):
     Path("ph").rename("moved")
     parts["folder"]["path"] = "./moved/"
     (Path("moved/waders/curlew/appeared.png")).unlink()
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     assert digests(Plan(reading.parse(SMOKE | {"data": {"both": section}}, "both.yaml"))) == before

@@ -13,7 +13,7 @@ from layouts import picture
 from PIL import Image
 
 from finefit import datasets
-from finefit.data import archives, sources
+from finefit.data import archives, folders, sources
 from finefit.data.pictures import read_file
 from finefit.datasets import folder
 from finefit.hierarchy import index as listing
@@ -44,7 +44,7 @@ def test_own_folder(own):
 
 def test_own_folder_enters_by_its_listing(own):
     before = folder.listing(folder.Settings(path=str(own)))
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     picture(own / "fish" / "Zander" / "new.png")
     assert folder.listing(folder.Settings(path=str(own))) != before
 
@@ -129,7 +129,7 @@ def write_table(archive: Path, stated: str | None = None) -> None:
 @pytest.fixture(autouse=True)
 def fresh_table():
     sources.table.cache_clear()
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     yield
     sources.table.cache_clear()
 

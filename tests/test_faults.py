@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from tiny import BASE, ROOT, TRAIN, run_of
 
 from finefit import processes
-from finefit.data import archives, names, pictures, sources, tables
+from finefit.data import archives, folders, names, pictures, sources, tables
 from finefit.data.listings import only
 from finefit.datasets import folder
 from finefit.deltas.network import network
@@ -48,10 +48,10 @@ def project(tmp_path, monkeypatch) -> Path:
     Path("data").mkdir()
     Path("data/sources.csv").write_text((ROOT / "data/sources.csv").read_text(encoding="utf-8"), encoding="utf-8")
     sources.table.cache_clear()
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     yield tmp_path
     sources.table.cache_clear()
-    folder._content.cache_clear()
+    folders.content.cache_clear()
 
 
 def study(**changes: object) -> dict:
@@ -83,7 +83,7 @@ LINES = {"data": 3, "data.mine": 4, "methods": 5, "methods.full": 6, "sample": 8
 
 def told(content: dict) -> list[str]:
     """What is refused when a study is read, a line each."""
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     with pytest.raises(ValueError) as raised:
         reading.parse(content, "mine.yaml", LINES)
     return str(raised.value).splitlines()
@@ -330,7 +330,7 @@ def test_dark_colours_of_sixteen_bits_are_asked_for_and_never_guessed(project):
         folder.index(folder.Settings("night", bits=12), None)
     assert len(folder.index(folder.Settings("night", bits=16), None)) == 5  # as they are
     deep_colour(project / "night/0/5.png", 65535)
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     rows = folder.index(folder.Settings("night"), None)  # one bright picture tells the range
     assert folder.read(rows, 16, folder.Settings("night"), None)[-1].mean() == pytest.approx(255 / 2, abs=2)
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny import ROOT
 
-from finefit.data import sources, tables
+from finefit.data import folders, sources, tables
 from finefit.datasets import folder
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs import faults
@@ -159,7 +159,7 @@ def test_folders_of_pictures(classes, depth, test_every, data):
             for number, (mode, width, height) in enumerate(pictures):
                 if below.is_dir():
                     put(below / f"{number}.tif", mode, width, height, data.draw(st.integers(0, 255)))
-        folder._content.cache_clear()
+        folders.content.cache_clear()
         section = {"reader": "folder", "resolutions": [32], "options": {"path": place, "test_every": test_every}}
 
         def read() -> None:

@@ -25,8 +25,7 @@ from PIL.TiffImagePlugin import IFDRational
 from tiny import ROOT
 
 from finefit import codecs
-from finefit.data import contents, pictures, sources
-from finefit.datasets import folder
+from finefit.data import contents, folders, pictures, sources
 from finefit.hierarchy import index, superclasses
 from finefit.jobs import faults, readers, store
 from finefit.latents import encode
@@ -241,11 +240,11 @@ class Changes:
 
 def run() -> Plan:
     """The study up to its latents, each job with its plan anew, as processes of their own make it."""
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     snapshot = snapshots.keep(reading.parse(STUDY, "birds.yaml"), Path("birds.yaml"))
     asked = yaml.load(snapshot.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     for kind, build in BUILDERS.items():
-        folder._content.cache_clear()
+        folders.content.cache_clear()
         plan = Plan(reading.parse(asked, str(snapshot)))
         (job,) = plan.kind(kind)
         store.produce(job, build)
@@ -280,7 +279,7 @@ def project(tmp_path, monkeypatch) -> Path:
     sources.table.cache_clear()
     yield tmp_path
     sources.table.cache_clear()
-    folder._content.cache_clear()
+    folders.content.cache_clear()
 
 
 def test_folders_that_change_while_a_study_runs(project, capsys):

@@ -11,8 +11,8 @@ import yaml
 from layouts import picture
 from sklearn.metrics import adjusted_rand_score
 
-from finefit.data import sources
-from finefit.datasets import embedded, folder
+from finefit.data import folders, sources
+from finefit.datasets import embedded
 from finefit.hierarchy import index, superclasses
 from finefit.jobs import store
 from finefit.study import reading
@@ -29,7 +29,7 @@ def project(tmp_path, monkeypatch):
     Path("data").mkdir()
     Path("data/sources.csv").write_text((ROOT / "data/sources.csv").read_text())
     sources.table.cache_clear()
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     for name in ("Zander", "Äsche"):
         for number in (1, 2):
             picture(Path("fish") / name / f"{number}.jpg")

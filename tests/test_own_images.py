@@ -12,6 +12,7 @@ from layouts import picture
 from PIL import ExifTags, Image, ImageCms, ImageFile, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
+from finefit.data import folders
 from finefit.data.pictures import read_file
 from finefit.datasets import folder
 
@@ -20,13 +21,13 @@ RED = (200, 30, 30)
 
 @pytest.fixture(autouse=True)
 def fresh():
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     yield
-    folder._content.cache_clear()
+    folders.content.cache_clear()
 
 
 def settings(path: Path) -> folder.Settings:
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     return folder.Settings(path=str(path))
 
 

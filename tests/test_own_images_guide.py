@@ -21,8 +21,7 @@ from PIL import Image
 
 from finefit import cli
 from finefit.commands.jobs import builder
-from finefit.data import sources
-from finefit.datasets import folder
+from finefit.data import folders, sources
 from finefit.jobs import store
 from finefit.outlook import forecast, new_study
 from finefit.study import reading
@@ -42,7 +41,7 @@ def project(tmp_path, monkeypatch):
         Path(name).parent.mkdir(exist_ok=True)
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile)(ROOT / name, name)
     sources.table.cache_clear()
-    folder._content.cache_clear()
+    folders.content.cache_clear()
     random = np.random.default_rng(0)
     for place, name in enumerate(("waders/curlew", "waders/snipe", "songbirds/robin", "songbirds/wren")):
         for number in range(10):

@@ -1,4 +1,4 @@
-"""How many classes make it hard to tell drawings apart from few pictures: what the study `utility` asks its question of.
+"""How many classes make drawings hard to tell apart from few pictures: what the study `utility` asks its question of.
 
 `python -m benchmarks.truth.harder`. Samples can only help a classifier that real pictures alone leave something to
 learn. With mini's sixteen classes they leave nothing, however few they are. So on a sibling set (other classes: `SEED`)
