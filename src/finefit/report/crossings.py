@@ -16,15 +16,15 @@ from finefit.analysis.trends import varied
 from finefit.report.text import PENDING, measured, number, table
 from finefit.report.trends import heads
 
-METRICS = {"denoising_loss": "Held-out denoising loss"}
+LOSS = {"denoising_loss": "Held-out denoising loss"}
 
 
 def crossings(found: Results) -> HTML:
-    """Where every method's line crosses that of the method that trains most: by the distance, and by held-out loss."""
+    """Where every method's line crosses that of the method that trains most: by each judge, and by held-out loss."""
     if (axis_of := varied(found.study)) is None or min(axis_of.places) <= 0:
         return HTML("")
     rows, parts = axis_of.along(found.main), []
-    for metric, name in ({found.distance: found.distance} | METRICS).items():
+    for metric, name in (dict(zip(found.distances, found.distances, strict=True)) | LOSS).items():
         most, others = against(found, rows, metric)
         body = []
         for line, differences in others.items():
