@@ -24,7 +24,7 @@ from test_dit import diffusers_state, randomised
 import finefit
 from finefit import processes
 from finefit.commands.jobs import builder
-from finefit.data import sources
+from finefit.data import folders, sources
 from finefit.datasets import folder as reader
 from finefit.export import card, diffusers_folder, pictures
 from finefit.jobs import store
@@ -338,7 +338,7 @@ def test_a_folder_of_pictures_is_continued_extended_and_read_back(plan, tmp_path
         assert (told["guidance"], told["scale"]) == ("null", 2.0)
     listed = pd.read_csv(folder / "metadata.csv")
     assert len(listed) == 12 and all((folder / name).exists() for name in listed["file_name"])
-    reader._content.cache_clear()
+    folders.content.cache_clear()
     settings = reader.Settings(str(folder))
     assert sorted(reader.index(settings, None)["key"]) == sorted(listed["file_name"])
     assert set(reader.taxonomy(settings, None)["class_name"]) == set(names)

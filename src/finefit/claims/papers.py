@@ -11,6 +11,7 @@ import pandas as pd
 
 from finefit.analysis.scores import Scores
 from finefit.claims.selection import select
+from finefit.jobs.remembered import remembered
 from finefit.study.config import Study
 from finefit.study.reading import load
 
@@ -36,11 +37,19 @@ def own_row(found: Scores, row: dict[str, str], group: str) -> pd.Series | None:
     return select(found, group, {"method": row["method"]} | json.loads(row["settings"]), like=None, freed=set())
 
 
-def sizes() -> dict[str, Study]:
-    """The studies of the repository by name, that of params.yaml first; bases are no studies of methods."""
-    paths = [Path("params.yaml"), *sorted(Path("studies").glob("*.yaml"))]
-    studies = [load(path) for path in paths if path.exists()]
-    return {study.name: study for study in studies if study.base.weights}
+def states(needs: list[dict]) -> dict[str, list[State]]:
+    """What each study of the repository, that of params.yaml first, shows of exhibits that need this, by its name.
+
+    Bases are no studies of methods.
+    """
+    paths = [path for path in (Path("params.yaml"), *sorted(Path("studies").glob("*.yaml"))) if path.exists()]
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+
+    def looked_up() -> dict[str, list[State]]:
+        studies = [study for study in map(load, paths) if study.base.weights]
+        return {study.name: [state(study, one) for one in needs] for study in studies}
+
+    return remembered(["states", texts, needs], looked_up)
 
 
 def state(study: Study, needs: dict) -> State:

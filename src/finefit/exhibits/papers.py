@@ -11,7 +11,7 @@ from IPython.display import HTML
 from finefit.analysis.classes import superclass_distances
 from finefit.analysis.collect import Results
 from finefit.analysis.scores import anchor
-from finefit.claims.papers import EXHIBITS, own_row, published, same_data, sizes, state
+from finefit.claims.papers import EXHIBITS, own_row, published, same_data, states
 from finefit.outlook import counts
 from finefit.report.figures import NOT_DRAWN
 from finefit.report.text import link, measured, number, per_group, table
@@ -69,17 +69,18 @@ def parameters(results: Results, paper: str) -> HTML:
 
 def exhibits(results: Results) -> HTML:
     """Every table and figure of the papers with its state at each study size."""
-    studies = sizes()
-    head = ["what it shows", "paper", "exhibit", *(escape(name) for name in studies), "where"]
+    told = read(EXHIBITS)[0]
+    found = states([exhibit["needs"] for exhibit in told if exhibit.get("where")])
+    by_exhibit = zip(*found.values(), strict=True)
+    head = ["what it shows", "paper", "exhibit", *(escape(name) for name in found), "where"]
     body = []
-    for exhibit in read(EXHIBITS)[0]:
-        if where := exhibit.get("where", ""):
-            found = [state(study, exhibit["needs"]) for study in studies.values()]
-            states = [NOWHERE if one == "not in this study" else str(one) for one in found]
+    for exhibit in told:
+        if where := exhibit.get("where"):
+            own = [NOWHERE if one == "not in this study" else one for one in next(by_exhibit)]
             shown = f'<a href="{escape(where)}">{escape(where.split("#")[0])}</a>'
         else:
-            states, shown = ["not run"] * len(studies), f'<span class="note">{escape(exhibit["never"])}</span>'
-        body.append([escape(exhibit["shows"]), exhibit["paper"], exhibit["exhibit"], *states, shown])
+            own, shown = ["not run"] * len(found), f'<span class="note">{escape(exhibit["never"])}</span>'
+        body.append([escape(exhibit["shows"]), exhibit["paper"], exhibit["exhibit"], *own, shown])
     return HTML(table(head, body, "exhibits"))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from finefit import datasets
 from finefit.data import sources
+from finefit.jobs.remembered import remembered
 
 PUBLISHED = Path("data/published/counts.csv")
 PUBLISHED_MODEL = "DiT-XL/2"
@@ -61,6 +62,12 @@ def counted(model: str, method: str, settings: dict[str, Any], classes: int, sup
     Raises:
         ValueError: no such model, method or setting.
     """
+    given = [model, method, settings, classes, superclasses]
+    return Count(**remembered(["count", *given], lambda: vars(count(*given))))
+
+
+def count(model: str, method: str, settings: dict[str, Any], classes: int, superclasses: int) -> Count:
+    """`counted`, on a network that is built for it."""
     from finefit.deltas.network import network
     from finefit.jobs.empty_weights import empty_weights
 

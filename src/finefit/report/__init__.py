@@ -18,12 +18,16 @@ May import: jobs, data, judges, processes, methods, study, analysis, claims.
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 
 from finefit.jobs import store
 from finefit.jobs.job import Job
 from finefit.study import turns
+
+# jsonschema's check of addresses, which no notebook has, builds 38 grammars on import: two seconds. It can do without.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 
 def build(job: Job, out: Path, scratch: Path, draft: str = "", early: bool = False) -> None:

@@ -111,8 +111,11 @@ def execute(notebook: Path, executed: Path, parameters: dict[str, str], python: 
     """
     import papermill
 
+    from finefit.report import engine
+
     logging.getLogger("papermill.translators").setLevel(logging.ERROR)  # else: "Black encountered an error"
     options = {"progress_bar": False, "start_timeout": SECONDS, "extra_arguments": ["--log-level=ERROR"]}
+    options["engine_name"] = engine.NAME
     try:
         run_sync(clear)(python)
         papermill.execute_notebook(notebook, executed, parameters, kernel_name="python3", km=python, **options)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from finefit.jobs import borders
+from finefit.jobs.remembered import remembered
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,12 +59,17 @@ def rows(file: Path = PUBLISHED) -> list[Row]:
     Raises:
         ValueError: the file is missing.
     """
-    from finefit.unets import methods
-
     if not file.is_file():
         raise ValueError(f"{file}: no facts to count from; counts are made from the repository's root")
     with borders.reading(file, "not readable as YAML", "restore it by `git checkout`"):
         facts = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return [Row(**row) for row in remembered(["parts", facts], lambda: [vars(row) for row in count(facts)])]
+
+
+def count(facts: dict[str, Any]) -> list[Row]:
+    """The printed rows of facts, on networks that are built for it."""
+    from finefit.unets import methods
+
     networks = {name: build(fact["class"], fact["config"]) for name, fact in facts["networks"].items()}
     counted = []
     for row in facts["rows"]:
