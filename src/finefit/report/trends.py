@@ -52,7 +52,8 @@ def curves(found: Results) -> HTML:
             axis.set_xscale("log", base=2)
         axis.set(xlabel=in_words(axis_of), ylabel=label)
         axis.set_xticks(places, [f"{value:g}" for value in places])
-    axes[0].legend(fontsize=7)
+    named = axes[0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=min(len(named[0]), 6), fontsize=7)
     shared = "data" if axis_of.option == "steps" else "steps"
     return chart(
         figure,
