@@ -137,6 +137,9 @@ def test_every_method_is_set_beside_the_one_that_trains_most():
     assert most == "full" and [*others] == ["bitfit"]
     assert [one.mean for one in others["bitfit"]] == pytest.approx([4, -2], abs=0.01)
     assert crossing([2, 32], others["bitfit"]).point == pytest.approx(2 * 16 ** (2 / 3), rel=0.01)
+    found.evaluations.loc[found.evaluations["group"] == "set-1-32", "fd_probe"] = math.nan
+    pending = MadeUpScores(asked, found.evaluations)
+    assert against(pending, varied(asked).along(pending.main), "fd_probe") == ("", {}), "one of two values is no line"
 
 
 def test_a_claim_may_ask_by_depth_and_by_the_bases_rate():

@@ -66,9 +66,9 @@ def against(found: Scores, rows: pd.DataFrame, metric: str) -> tuple[str, dict[s
     Returns:
         A line's name, and by other line the differences; the intervals of all of them hold together (Bonferroni).
     """
-    rows = rows.drop_duplicates(["group", "entry"]) if metric in OF_RUN else rows
+    rows, places = rows.drop_duplicates(["group", "entry"]) if metric in OF_RUN else rows, rows["value"].nunique()
     rows = rows[rows[metric].map(lambda estimate: estimate.count > 0)]
-    whole = rows.groupby("line")["value"].nunique() == rows["value"].nunique()
+    whole = rows.groupby("line")["value"].nunique() == places
     rows = rows[rows["line"].map(whole)].sort_values("value", kind="stable")
     if rows.empty:
         return "", {}
