@@ -22,14 +22,11 @@ class Crossing:
     Attributes:
         point: where their difference is nothing, between the values on a logarithmic axis; nan where it keeps its sign.
         low, high: between which the 95 % interval of the difference holds zero; both nan where it nowhere does.
-        open_below, open_above: whether it still does at the least, and at the greatest, of the values that were tried.
     """
 
     point: float
     low: float
     high: float
-    open_below: bool
-    open_above: bool
 
 
 def crossing(values: Sequence[float], differences: Sequence[Estimate]) -> Crossing:
@@ -52,9 +49,9 @@ def crossing(values: Sequence[float], differences: Sequence[Estimate]) -> Crossi
     turns = np.flatnonzero(np.sign(mean[1:]) != np.sign(mean[:-1]))
     point = math.exp(place[turns[0]]) if len(turns) else math.nan
     if not hidden.any():
-        return Crossing(point, math.nan, math.nan, False, False)
+        return Crossing(point, math.nan, math.nan)
     within = np.exp(place[hidden])
-    return Crossing(point, float(within.min()), float(within.max()), bool(hidden[0]), bool(hidden[-1]))
+    return Crossing(point, float(within.min()), float(within.max()))
 
 
 def against(found: Scores, rows: pd.DataFrame, metric: str) -> tuple[str, dict[str, list[Estimate]]]:
