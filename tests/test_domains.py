@@ -75,6 +75,6 @@ def test_a_studys_pictures_are_what_their_publishers_call_them(name, told):
 
 def test_kept_studies_say_what_their_pictures_are():
     assert domains.of_folder(ledger.FOLDER / "fewshot") == dict.fromkeys(
-        ("few-8-32", "few-32-32", "embedded-32", "many-512-32"), "drawings"
+        ("few-2-32", "few-8-32", "few-32-32", "embedded-32"), "drawings"
     )
     assert domains.of_folder(ledger.FOLDER / "base-photo") == {}
