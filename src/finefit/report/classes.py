@@ -10,12 +10,12 @@ import pandas as pd
 from finefit.analysis.blocks import Fit
 from finefit.analysis.classes import METRICS, by_class
 from finefit.analysis.collect import Results
-from finefit.analysis.decisions import SEPARATED, Verdict, verdict
+from finefit.analysis.decisions import Verdict, verdict
 from finefit.analysis.scores import key
 from finefit.jobs.quantities import plural
 from finefit.report.matrix import Better, drawer, matrix
 from finefit.report.pairs import by_mean
-from finefit.report.text import PENDING, measured, per_group, table
+from finefit.report.text import PENDING, emphasised, measured, per_group, table
 
 BETTER: dict[str, Better] = {"class_accuracy": "higher", "superclass_accuracy": "higher", "diversity_probe": "neither"}
 
@@ -56,5 +56,4 @@ def cell(fit: Fit, first: str, second: str, metric: str) -> str:
     if not {first, second} <= set(fit.values.index):
         return PENDING
     difference = fit.difference(first, second)
-    text = measured(difference, metric)
-    return f"<strong>{text}</strong>" if verdict(difference) in SEPARATED else text
+    return emphasised(difference, measured(difference, metric))

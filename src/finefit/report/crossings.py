@@ -10,10 +10,10 @@ from IPython.display import HTML
 
 from finefit.analysis.collect import Results
 from finefit.analysis.crossings import Crossing, against, crossing
-from finefit.analysis.decisions import SEPARATED, verdict
+from finefit.analysis.decisions import verdict
 from finefit.analysis.statistics import Estimate
 from finefit.analysis.trends import varied
-from finefit.report.text import PENDING, measured, number, table
+from finefit.report.text import PENDING, emphasised, measured, number, table
 from finefit.report.trends import heads
 
 LOSS = {"denoising_loss": "Held-out denoising loss"}
@@ -29,18 +29,12 @@ def crossings(found: Results) -> HTML:
         body = []
         for line, differences in others.items():
             crossed = crossing(axis_of.places, differences)
-            cells = [emphasised(one, metric) for one in differences]
+            cells = [emphasised(one, measured(one, metric)) for one in differences]
             body.append([escape(line), *cells, told(crossed, differences, most)])
         if body:
             parts.append(f"<p>{name} of {escape(most)}, less that of</p>")
             parts.append(table(["", *heads(axis_of), "crossing"], body, "crossings"))
     return HTML("".join(parts))
-
-
-def emphasised(difference: Estimate, metric: str) -> str:
-    """A difference, strong where its interval leaves zero out."""
-    text = measured(difference, metric)
-    return f"<strong>{text}</strong>" if verdict(difference) in SEPARATED else text
 
 
 def told(crossed: Crossing, differences: Sequence[Estimate], most: str) -> str:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import pandas as pd
 from IPython.display import HTML
 
+from finefit.analysis.decisions import SEPARATED, verdict
 from finefit.analysis.scores import Scores
 from finefit.analysis.statistics import Estimate
 
@@ -83,6 +84,11 @@ def with_half(mean: float, half: float, metric: str) -> tuple[str, str]:
     if in_percent(metric):
         return shown(mean, metric), f"{100 * half:.1f}"
     return number(mean, beside=half), number(half, beside=mean)
+
+
+def emphasised(difference: Estimate, text: str) -> str:
+    """What is said of a difference, as HTML; strong where its interval leaves zero out."""
+    return f"<strong>{text}</strong>" if verdict(difference) in SEPARATED else text
 
 
 def mean_and_half(mean: float, half: float, metric: str) -> str:

@@ -24,7 +24,7 @@ from finefit.analysis.utility import (
     ways,
 )
 from finefit.jobs import readers
-from finefit.report.text import PENDING, measured, per_group, table
+from finefit.report.text import PENDING, emphasised, measured, per_group, table
 
 ACCURACY = "class_accuracy"
 CEILING = 0.99  # of held-out pictures named by real pictures alone: no gain could be seen from there on
@@ -94,14 +94,9 @@ def gains(found: Results, group: str) -> str:
         for way in columns[1:]:
             value = gain(rows, entry, way).among(questions(found))
             share = measured(accuracy(rows, f"{entry} {way}"), ACCURACY)
-            cells.append(f"{share}<small>{emphasised(value)}</small>" if value.count else PENDING)
+            cells.append(f"{share}<small>{emphasised(value, signed(value))}</small>" if value.count else PENDING)
         body.append([escape(entry), *cells])
     return table(["", *(escape(in_words(way)) for way in columns)], body, "utility")
-
-
-def emphasised(value: Estimate) -> str:
-    """A gain; strong where its interval leaves zero out."""
-    return f"<strong>{signed(value)}</strong>" if verdict(value) in SEPARATED else signed(value)
 
 
 def in_words(way: str) -> str:
@@ -127,7 +122,9 @@ def bands(found: Results, group: str) -> str:
     body = []
     for entry in entries:
         values = [gain(part, entry, ways(found)[0]).among(len(entries) * len(shown)) for part in parts]
-        body.append([escape(entry), *(emphasised(value) if value.count else PENDING for value in values)])
+        body.append(
+            [escape(entry), *(emphasised(value, signed(value)) if value.count else PENDING for value in values)]
+        )
     return table(heads, body, "utility")
 
 
@@ -139,7 +136,10 @@ def classes(found: Results, group: str) -> str:
     values = {entry: class_gains(found, group, entry, ways(found)[0]) for entry in entries}
     body = [
         [escape(named.get(label, str(label))), str(count)]
-        + [emphasised(values[entry][label]) if label in values[entry] else PENDING for entry in entries]
+        + [
+            emphasised(values[entry][label], signed(values[entry][label])) if label in values[entry] else PENDING
+            for entry in entries
+        ]
         for label, count in train.items()
     ]
     return table(["", "training pictures", *entries], body, "utility")
