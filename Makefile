@@ -34,7 +34,7 @@ study: .venv/ready
 	@echo "The report: reports/$$(sed -n 's/^name: *//p' $(STUDY_FILE))/index.html"
 	@echo "For finefit, snakemake and dvc by name in this terminal: . .venv/bin/activate"
 
-# What mini leaves open: each study answers one question (docs/studies.md), at most half an hour of two cores.
+# What mini leaves open: each study answers one question (docs/studies.md), at most an hour of two cores.
 EVIDENCE := depth rates factors resolution shift fewshot steps
 
 evidence: study
