@@ -38,6 +38,7 @@ from finefit.report import (
     readme,
     sheets,
     site,
+    style,
     tables,
     text,
 )
@@ -123,6 +124,17 @@ def test_names_of_close_points_stand_apart_and_inside_the_chart():
     assert moved == sorted(moved) and all(after - before >= 1.0 for before, after in itertools.pairwise(moved))
     assert moved == [0.0, 5.0, 6.0, 7.0, 9.5]
     assert figures.apart([5.0] * 4, gap=1.0, top=6.0) == [3.0, 4.0, 5.0, 6.0]
+
+
+def test_names_of_more_points_than_an_axis_has_room_for_stand_inside_it(made_up_study):
+    found = collect.read("study.yaml")
+    many = pd.concat([found.main.assign(variant=found.main["variant"] + str(copy)) for copy in range(10)])
+    axis = style.panels(1)[1][0]
+    figures.points(axis, found, many.reset_index(drop=True), "trained_parameters")
+    low, high = axis.get_ylim()
+    heights = sorted(name.xy[1] for name in axis.texts if name.get_text())
+    assert len(heights) == len(many) > 20 and low < heights[0] and heights[-1] < high
+    assert np.diff(heights).min() > 0.9 * (high - low) / (len(many) + 1)
 
 
 def test_what_is_missing_is_pending(made_up_study):

@@ -19,6 +19,7 @@ from finefit.report.text import number
 
 NOT_DRAWN = HTML('<p class="pending">pending: nothing of this is made yet</p>')
 COSTS = {"trained_parameters": "trained parameters", "train_seconds": "training time of a run (s)"}
+ROOM_OF_NAME = 0.055  # the share of an axis's height that a name of 8 points takes
 
 
 def against_cost(found: Results) -> HTML:
@@ -71,14 +72,18 @@ def points(axis: Axes, found: Scores, part: pd.DataFrame, cost: str, strong: str
 
 
 def name_beside(axis: Axes, part: pd.DataFrame, across: dict, metric: str, strong: str) -> None:
-    """Name each point to its right; names of close points are moved apart, and a line leads to each from its point."""
+    """Name each point to its right; names of close points are moved apart, and a line leads to each from its point.
+
+    Names that would not fit the axis one below the other stand closer, and then are smaller.
+    """
     low, high = axis.get_ylim()
-    gap = 0.055 * (high - low)
+    share = min(ROOM_OF_NAME, 1 / (len(part) + 1))  # of the axis
+    gap, size = share * (high - low), min(8.0, 10.0 * share / ROOM_OF_NAME)
     rows = sorted(part.iterrows(), key=lambda one: one[1][metric].mean)
     heights = apart([row[metric].mean for _, row in rows], gap, high - gap / 2)
     for (place, row), height in zip(rows, heights, strict=True):
         weight = "bold" if row["entry"] == strong else "normal"
-        where = {"xytext": (9, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+        where = {"xytext": (9, 0), "textcoords": "offset points", "va": "center", "fontsize": size}
         line = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
         axis.annotate("", (across[place], row[metric].mean), (across[place], height), arrowprops=line)
         axis.annotate(row["variant"], (across[place], height), color=INK, fontweight=weight, **where)
