@@ -163,8 +163,17 @@ def test_the_first_line_says_whether_samples_helped_and_which_classes(finished):
     error = np.sqrt((residuals**2).sum() / 10 / 3)
     first = class_gains(found, "embedded-8", "full", "1:10")[0]
     assert (first.mean, first.error) == pytest.approx((0.3, error))
-    assert "Classes that changed beyond chance: class &lt;0&gt; (+30.0 points" in said
+    assert "6 of 6 classes changed beyond chance, most of all class &lt;0&gt; (+30.0 points" in said
     assert "With one seed" in plain(utility.first_line(finished_with_one_seed(found)))
+
+
+def test_the_first_line_says_that_every_methods_samples_harm_and_names_three_of_many_classes(finished):
+    found = finished(answers({"full": -1, "flat": -1, "finediffusion": -1}), [0, 1, 2])
+    said = plain(utility.first_line(found))
+    assert "Samples did harm, whatever method drew them. Real pictures alone" in said
+    # Class 5 is unchanged under one seed.
+    assert "5 of 6 classes changed beyond chance, most of all class &lt;0&gt; (−30.0 points" in said
+    assert said.count("class &lt;") == 3
 
 
 def finished_with_one_seed(found):

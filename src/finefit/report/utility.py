@@ -28,6 +28,7 @@ from finefit.report.text import PENDING, emphasised, measured, per_group, table
 
 ACCURACY = "class_accuracy"
 CEILING = 0.99  # of held-out pictures named by real pictures alone: no gain could be seen from there on
+TOLD = 3  # classes of the first line, which is to be read at a glance
 PUBLISHED = Path("data/published/utility.csv")
 
 
@@ -55,9 +56,11 @@ def finding(found: Results, group: str) -> str:
         answer = "With one seed nothing says whether samples helped."
     elif real.mean >= CEILING:
         answer = "Samples could not help: real pictures alone leave next to nothing to gain."
+    elif len(harmed) == len(verdicts):
+        answer = "Samples did harm, whatever method drew them."
     else:
         answer = "Samples did not help measurably."
-    answer += f" Those of {escape(', '.join(harmed))} did harm." if harmed else ""
+    answer += f" Those of {escape(', '.join(harmed))} did harm." if 0 < len(harmed) < len(verdicts) else ""
     return (
         f"{name}{answer} Real pictures alone: {measured(real, ACCURACY)} of held-out real pictures named rightly; with "
         f"{most.partition(':')[2]} samples for each, the best method ({escape(best)}): {signed(known[best])}. "
@@ -71,16 +74,19 @@ def signed(value: Estimate) -> str:
 
 
 def classes_told(found: Results, group: str, entry: str, way: str) -> str:
-    """The classes that changed beyond chance under a method, all together; else the one that gained most."""
+    """How many classes changed beyond chance under a method, and which did most; else the one that gained most."""
     named, gains = names_of(found, group), class_gains(found, group, entry, way)
     if not gains:
         return ""
     sure = {label: value for label, value in gains.items() if verdict(value) in SEPARATED}
     if not sure:
         most = max(gains, key=lambda label: gains[label].mean)
-        return f"No single class is separated; {escape(named[most])} moved most: {signed(gains[most])}."
-    named_gains = [f"{escape(named[label])} ({signed(value)})" for label, value in sure.items()]
-    return f"Classes that changed beyond chance: {', '.join(named_gains)}."
+        return f"No single class is separated; {escape(named[most])} gained most: {signed(gains[most])}."
+    largest = sorted(sure, key=lambda label: -abs(sure[label].mean))[:TOLD]
+    told = ", ".join(f"{escape(named[label])} ({signed(sure[label])})" for label in largest)
+    if len(sure) > TOLD:
+        return f"{len(sure)} of {len(gains)} classes changed beyond chance, most of all {told}."
+    return f"Classes that changed beyond chance: {told}."
 
 
 @per_group
