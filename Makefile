@@ -7,7 +7,7 @@
 # make lint                style, formats, the workflow and the types; changes nothing
 # make test-slurm          the smoke study on a SLURM started on this machine (root, Debian's packages; else it says why not)
 # make base                the shipped codec once more, and the base's third stage from its second (an hour)
-# make base-flow           the base along the straight path, from the shipped one (two hours of an idle core)
+# make base-flow           the base along the straight path, from the shipped one (half an hour)
 # make base-photo          the codec of photographs once more, and the base trained with it (studies/base-photo.yaml says what it needs)
 # All set up .venv first, whenever requirements.lock or pyproject.toml changed. Killed? Repeat the command.
 
@@ -78,7 +78,7 @@ base: .venv/ready
 
 base-flow: .venv/ready
 	snakemake phase_finetune --configfile studies/base-flow.yaml
-	mkdir -p data/raw && finefit export-base data/raw/base-mini-32-flow.safetensors --study studies/base-flow.yaml
+	finefit export-base data/base/mini-32-flow.safetensors --study studies/base-flow.yaml
 
 base-photo: .venv/ready
 	finefit fit-codec data/base/codec-photo.safetensors --photographs
