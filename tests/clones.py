@@ -18,6 +18,7 @@ from finefit.jobs.job import PHASES
 ROOT = Path(__file__).parents[1]
 JOB = re.compile(r"^Job \d+: (\w+) (\S+)$", re.MULTILINE)
 METHODS = ("bitfit", "difffit", "finediffusion")  # enough for engines, who know no method
+MEMORY: list[Path] = []  # the folder in which this run's clones remember what depends on code alone (`jobs.remembered`)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,10 @@ class Clone:
 
 
 def clone_here(folder: Path, *methods: str) -> Clone:
-    """Clone this repository as it stands, committed or not, with the smoke study of these methods as params.yaml."""
+    """Clone this repository as it stands, committed or not, with the smoke study of these methods as params.yaml.
+
+    What depends on code alone, such as counts of parameters, one clone of a run calculates for all.
+    """
     root = folder / "finefit"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(root)], check=True)
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -103,6 +107,9 @@ def clone_here(folder: Path, *methods: str) -> Clone:
         shutil.rmtree(root / made, ignore_errors=True)
         (root / made).unlink(missing_ok=True)
     shutil.copyfile(root / "studies/smoke.yaml", root / "params.yaml")
+    (root / "scratch").mkdir()
+    for memory in MEMORY:
+        (root / "scratch/remembered").symlink_to(memory)
     clone = Clone(root)
     all_methods = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["methods"]
     clone.set("methods", {name: all_methods[name] for name in methods or METHODS})

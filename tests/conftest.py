@@ -8,9 +8,9 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import clones  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-from clones import Clone, clone_here  # noqa: E402
 
 from finefit.jobs.locks import only_one  # noqa: E402
 
@@ -31,6 +31,12 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             make(folder)
             made.touch()
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def memory(tmp_path_factory) -> None:
+    """One memory for the clones of all processes of the run."""
+    clones.MEMORY[:] = [made_once(tmp_path_factory, "remembered", lambda folder: None)]
 
 
 @pytest.fixture(scope="session")
@@ -85,19 +91,19 @@ def made_up_site(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Clone:
+def finished(tmp_path_factory) -> clones.Clone:
     """The smoke study as `dvc repro` leaves it, committed. Not to be changed: see `smoke`."""
 
     def make(folder: Path) -> None:
-        clone = clone_here(folder)
+        clone = clones.clone_here(folder)
         clone("dvc", "repro")
         clone.commit()
 
-    return Clone(made_once(tmp_path_factory, "finished", make) / "finefit")
+    return clones.Clone(made_once(tmp_path_factory, "finished", make) / "finefit")
 
 
 @pytest.fixture
-def smoke(finished, tmp_path) -> Clone:
+def smoke(finished, tmp_path) -> clones.Clone:
     """A copy of the finished smoke study, to do something to."""
     shutil.copytree(finished.root, tmp_path / "finefit", symlinks=True)
-    return Clone(tmp_path / "finefit")
+    return clones.Clone(tmp_path / "finefit")

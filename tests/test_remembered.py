@@ -31,7 +31,7 @@ def test_other_code_calculates_anew(monkeypatch):
 
 def test_a_damaged_answer_is_named():
     remembered(["a"], lambda: 1)
-    (file,) = module.FOLDER.iterdir()
+    (file,) = module.FOLDER.glob("*.json")
     file.write_text("{")
     with pytest.raises(ValueError, match=f"{file}: .*delete {module.FOLDER} and repeat"):
         remembered(["a"], lambda: 2)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from scipy.special import stdtr, stdtrit
-from scipy.stats import studentized_range
 
 ALPHA = 0.05  # the chance of any false finding in a table, and of any interval of it that misses
 
@@ -113,6 +112,8 @@ def critical(alpha: float, methods: int, freedom: float) -> float:
     """
     if methods == 2:
         return float(stdtrit(freedom, 1 - alpha / 2))
+    from scipy.stats import studentized_range  # half a second to import, which readers of tables do without
+
     return float(studentized_range.ppf(1 - alpha, methods, freedom)) / math.sqrt(2)
 
 
@@ -121,4 +122,6 @@ def tail(ratio: float, methods: int, freedom: float) -> float:
     """The chance that a difference of so many standard errors or more comes about by itself: see `critical`."""
     if methods == 2:
         return 2 * float(stdtr(freedom, -ratio))
+    from scipy.stats import studentized_range
+
     return float(studentized_range.sf(ratio * math.sqrt(2), methods, freedom))

@@ -20,7 +20,7 @@ from finefit.jobs.locks import only_one
 from finefit.jobs.store import SCRATCH
 from finefit.jobs.whole import whole
 
-FOLDER, LOCK = SCRATCH / "remembered", SCRATCH / "remembered.lock"
+FOLDER = SCRATCH / "remembered"
 SOURCE = Path(__file__).parents[1]
 PACKAGES = ("torch", "peft", "diffusers", "transformers")  # what networks are built with
 
@@ -38,7 +38,7 @@ def remembered(what: list[Any], calculate: Callable[[], Any]) -> Any:
     found = calculate()
     with suppress(OSError):  # a folder that cannot be written to remembers nothing
         FOLDER.mkdir(parents=True, exist_ok=True)
-        with only_one(LOCK, str(file)), whole(file) as partial:  # two reports may be drawn at once
+        with only_one(FOLDER / "lock", str(file)), whole(file) as partial:  # two reports may be drawn at once
             partial.write_text(json.dumps(found), encoding="utf-8")
     return found
 
