@@ -66,15 +66,16 @@ def test_the_default_study_has_the_rates_that_were_chosen():
     assert asked == {row["method"]: (row["lr"], row["table"]) for _, row in best.iterrows()}
 
 
-def test_rivals_have_the_rates_that_were_chosen():
-    found, rivals = kept.read(ROOT / "docs/results/rivals-tuning"), reading.load(ROOT / "studies/rivals.yaml")
+@pytest.mark.parametrize("name, entries", [("rivals", 7), ("flow", 9)])
+def test_a_study_has_the_rates_that_were_chosen(name, entries):
+    found, study = kept.read(ROOT / f"docs/results/{name}-tuning"), reading.load(ROOT / f"studies/{name}.yaml")
     known, best = tuning.tried(found, "embedded-32"), tuning.chosen(found, "embedded-32")
     assert [edges for _, row in best.iterrows() if (edges := tuning.at_edge(known, row))] == []
     for _, row in best.iterrows():
         entry = row["row"]["entry"].split("-table")[0].split("-lr-")[0]
-        own = rivals.settings_of(entry)
+        own = study.settings_of(entry)
         assert (own["lr"], tuning.table_multiplier(own["lr_multipliers"])) == (row["lr"], row["table"]), entry
-    assert len(best) == 7
+    assert len(best) == entries
 
 
 @pytest.mark.parametrize(
