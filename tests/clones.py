@@ -89,6 +89,13 @@ class Clone:
         return {str(p.relative_to(self.root)): checksum(p) for p in paths if p.name != "provenance.json"}
 
 
+def share_memory(root: Path) -> None:
+    """Have a clone without scratch remember what the run's other clones do."""
+    (root / "scratch").mkdir()
+    for memory in MEMORY:
+        (root / "scratch/remembered").symlink_to(memory)
+
+
 def clone_here(folder: Path, *methods: str) -> Clone:
     """Clone this repository as it stands, committed or not, with the smoke study of these methods as params.yaml.
 
@@ -107,9 +114,7 @@ def clone_here(folder: Path, *methods: str) -> Clone:
         shutil.rmtree(root / made, ignore_errors=True)
         (root / made).unlink(missing_ok=True)
     shutil.copyfile(root / "studies/smoke.yaml", root / "params.yaml")
-    (root / "scratch").mkdir()
-    for memory in MEMORY:
-        (root / "scratch/remembered").symlink_to(memory)
+    share_memory(root)
     clone = Clone(root)
     all_methods = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["methods"]
     clone.set("methods", {name: all_methods[name] for name in methods or METHODS})

@@ -21,7 +21,7 @@ import signal
 
 import pytest
 import yaml
-from clones import ROOT, Clone, clone_here
+from clones import ROOT, Clone, clone_here, share_memory
 
 from finefit.jobs.job import PHASES
 from finefit.study.plan import Plan
@@ -124,6 +124,7 @@ def test_a_pulled_clone_with_scrambled_times_has_nothing_to_do(smoke, tmp_path):
     smoke.commit()
     pulled = Clone(tmp_path / "pulled" / "finefit")
     smoke("git", "clone", "--quiet", str(smoke.root), str(pulled.root))
+    share_memory(pulled.root)
     pulled("dvc", "pull")
     chance = random.Random(0)
     for path in pulled.root.rglob("*"):
