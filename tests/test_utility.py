@@ -176,6 +176,16 @@ def test_the_first_line_says_that_every_methods_samples_harm_and_names_three_of_
     assert said.count("class &lt;") == 3
 
 
+def test_harm_is_told_where_real_pictures_alone_leave_nothing_to_gain(finished):
+    made = {("", "real"): lambda seed, label: 10}
+    made |= {
+        (entry, way): lambda seed, label: 8 - (seed == 0 == label)
+        for entry in ("full", "flat", "finediffusion")
+        for way in ("samples", "1:1", "1:10")
+    }
+    assert "Samples did harm, whatever method drew them." in plain(utility.first_line(finished(made, [0, 1, 2])))
+
+
 def finished_with_one_seed(found):
     """The same study of whose seeds one is done."""
     for job in found.plan.kind("utility"):

@@ -54,13 +54,13 @@ def finding(found: Results, group: str) -> str:
         answer = f"Samples helped: those of {escape(', '.join(helped))}."
     elif all(outcome == "one seed" for outcome in verdicts.values()):
         answer = "With one seed nothing says whether samples helped."
+    elif len(harmed) == len(verdicts):
+        answer, harmed = "Samples did harm, whatever method drew them.", []
     elif real.mean >= CEILING:
         answer = "Samples could not help: real pictures alone leave next to nothing to gain."
-    elif len(harmed) == len(verdicts):
-        answer = "Samples did harm, whatever method drew them."
     else:
         answer = "Samples did not help measurably."
-    answer += f" Those of {escape(', '.join(harmed))} did harm." if 0 < len(harmed) < len(verdicts) else ""
+    answer += f" Those of {escape(', '.join(harmed))} did harm." if harmed else ""
     return (
         f"{name}{answer} Real pictures alone: {measured(real, ACCURACY)} of held-out real pictures named rightly; with "
         f"{most.partition(':')[2]} samples for each, the best method ({escape(best)}): {signed(known[best])}. "
