@@ -19,7 +19,7 @@ from finefit.datasets import folder
 from finefit.hierarchy import index as listing
 from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
-from finefit.study import config
+from finefit.study import building
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_own_folder_enters_by_its_listing(own):
 )
 def test_wrong_folder_settings(options, expected):
     with pytest.raises(ValueError, match=expected):
-        config.build(folder.Settings, options)
+        building.build(folder.Settings, options)
 
 
 def test_misplaced_pictures_are_listed(tmp_path):

@@ -14,6 +14,8 @@ from safetensors.torch import load_file, save_file
 from tiny import BASE, BASE_FILE, ROOT, SAMPLE, TRAIN, run_of, trained_tensors
 
 from finefit import processes
+from finefit.analysis.collect import Results
+from finefit.analysis.denoising import by_entry
 from finefit.deltas.delta import load_delta, save_delta
 from finefit.deltas.network import network
 from finefit.evaluation.denoising import denoising_losses, fixed_timesteps
@@ -246,6 +248,53 @@ def test_a_study_that_mistakes_a_process_is_refused_when_it_is_read(base, sample
     wrong["sample"] |= {"steps": 4} | sample_
     with pytest.raises(ValueError) as told:  # noqa: PT011
         reading.parse(wrong, "a.yaml")
+    assert line in str(told.value) and len(str(told.value).splitlines()) == 1
+
+
+FLOW_BASE = {"weights": "base-mini-32-flow", "process": "flow"}
+
+
+def study_of(methods: dict, **base) -> dict:
+    found = content(**base) | {"methods": methods}
+    found["sample"] |= {"sweep": {}}
+    return found
+
+
+def test_an_entry_from_another_base_is_the_run_of_a_study_from_it():
+    """The same jobs, to the digest, beside those of the study's own base; only its own base's loss is compared."""
+    own, other = {"steps": 7}, {"method": "difffit", "base": FLOW_BASE, "sampler": "euler"}
+    mixed = Plan(reading.parse(study_of({"bitfit": own, "difffit": other}), "a.yaml"))
+    alone = study_of({"difffit": {}}, **FLOW_BASE)
+    alone["sample"] |= {"sampler": "euler"}
+    known = {job.digest: job for job in mixed.jobs}
+    kinds = {"base", "finetune", "sample", "denoise", "evaluate"}
+    for job in Plan(reading.parse(alone, "a.yaml")).jobs:
+        assert job.digest in known or job.kind not in kinds, job.name
+    found = Results(mixed)
+    rows = found.evaluations.set_index("entry")
+    assert "denoising_loss" in rows.loc["difffit", "absent"] and not rows.loc["bitfit", "absent"]
+    assert [job.inputs["base"] is mixed.base for job in found.denoising_of_base.values()] == [True]
+    assert len([job for job in mixed.kind("denoise") if "base" in job.inputs]) == 2
+    assert [row["entry"] for row in by_entry(found, "embedded-32")] == ["bitfit"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ({"base": FLOW_BASE}, "methods.full: sampler: 'ddim' is none of heun, euler, sde"),
+        ({"base": {"process": "flow"}}, "methods.full: base.process: "),
+        ({"base": {"weights": "base-mini-23"}}, "methods.full: base.weights: "),
+        ({"base": {"wieghts": "base-mini-32"}}, "methods.full: base.wieghts: "),
+        ({"base": "base-mini-32"}, "methods.full: base is 'base-mini-32': name what differs"),
+        ({"base": {"size": "Mega"}}, "methods.full: base.size: 'Mega' is none of"),
+        ({"base": {"patch": 32}}, "resolutions: 32 is no multiple of 64"),
+        ({"sampler": "euler"}, "methods.full: sampler: 'euler' is none of dpmpp, ddim, ancestral"),
+        ({"sampler": 3}, "methods.full: sampler is 3: give one"),
+    ],
+)
+def test_an_entry_that_mistakes_its_base_is_refused_when_it_is_read(entry, line):
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        reading.parse(study_of({"full": entry}), "a.yaml")
     assert line in str(told.value) and len(str(told.value).splitlines()) == 1
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from finefit import judges
+from finefit import judges, processes
 from finefit.analysis.scores import COST, RUN, Scores
 from finefit.hierarchy.superclasses import read_hierarchy
 from finefit.jobs import readers, store
@@ -21,6 +21,8 @@ from finefit.jobs.job import Job
 from finefit.study import reading
 from finefit.study.config import Study
 from finefit.study.plan import Plan
+
+OTHER_PROCESS = "held-out losses of two processes are no more alike than noise and velocity"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +54,9 @@ class Results(Scores):
 
     @cached_property
     def denoising_of_base(self) -> dict[str, Job]:
-        """The base's own denoise job per group; none where a study starts from scratch."""
-        return {group_of(job): job for job in self.plan.kind("denoise") if "base" in job.inputs}
+        """The denoise job of the study's own base per group; none where a study starts from scratch."""
+        of_base = [job for job in self.plan.kind("denoise") if "base" in job.inputs]
+        return {group_of(job): job for job in of_base if job.inputs["base"] is self.plan.base}
 
     @cached_property
     def losses(self) -> pd.DataFrame:
@@ -124,7 +127,11 @@ class Results(Scores):
         scores = content(job, "metrics.json")
         known |= {metric: value for metric, value in scores.items() if value is not None and metric != "absent"}
         known |= content(run, "run.json")
-        known |= content(self.denoising[run.digest], "denoising.json")
+        absent = scores.get("absent", {})
+        if processes.told(run.settings["network"]) == processes.told(self.study.base.model_dump()):
+            known |= content(self.denoising[run.digest], "denoising.json")
+        else:
+            absent = absent | {"denoising_loss": OTHER_PROCESS}
         made, drawn = content(run, run.marker.name), content(sample, sample.marker.name)
         if made:
             known |= {"train_seconds": made["seconds"], "train_peak_bytes": made["peak_bytes"]}
@@ -140,7 +147,7 @@ class Results(Scores):
             "seed": run.settings["seed"],
             "state": "done" if job.marker.exists() else "failed" if failure(job) else "pending",
             "failure": "" if job.marker.exists() else failure(job),
-            "absent": scores.get("absent", {}),
+            "absent": absent,
             **known,
             "job": job,
         }

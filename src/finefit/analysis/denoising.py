@@ -14,8 +14,12 @@ METRIC = "denoising_loss"
 
 
 def by_entry(found: Results, group: str) -> list[pd.Series]:
-    """A row of `Scores.main` for each entry: guidance makes no difference to this loss."""
-    return [row for _, row in of_group(found.main, group).drop_duplicates("entry").iterrows()]
+    """A row of `Scores.main` for each entry: guidance makes no difference to this loss.
+
+    Entries whose loss is not to be compared with the study's, being another process's, are left out.
+    """
+    rows = of_group(found.main, group).drop_duplicates("entry")
+    return [row for _, row in rows.iterrows() if METRIC not in row["absent"]]
 
 
 def base_loss(found: Results, group: str) -> float | None:

@@ -21,7 +21,7 @@ def select(scores: Scores, group: str, wanted: Arguments, like: pd.Series | None
     Args:
         wanted: `method` (or several, any of which will do), and settings that its entry must have, as values or as
             `meant` reads them; `guidance` is that of the samples. Where they are not named, `process` is the
-            default and `steps` are the study's.
+            default, and `steps` and `base` are the study's.
         like: a row whose settings it must share if it runs the same method, but for those in `freed`.
     """
     study = scores.study
@@ -33,6 +33,7 @@ def select(scores: Scores, group: str, wanted: Arguments, like: pd.Series | None
         fits = settings["method"] in methods and row["guidance"] == guidance
         fits &= settings["process"] == wanted.get("process", processes.DEFAULT)
         fits &= settings["steps"] == wanted.get("steps", study.train.steps)
+        fits &= settings["base"] == wanted.get("base", study.base.weights)
         named = {key: argument for key, argument in wanted.items() if key not in ("method", "guidance")}
         fits &= all(settings.get(key) == meant(argument, study) for key, argument in named.items())
         if fits and like is not None:

@@ -17,7 +17,7 @@ from finefit.data.sources import Source
 from finefit.hierarchy.index import counts, files, lacking, read_index
 from finefit.jobs.checksums import checksum
 from finefit.jobs.job import Job
-from finefit.study import config
+from finefit.study import building
 from finefit.study.config import Study
 from finefit.study.plan import Plan
 
@@ -67,9 +67,9 @@ def check(name: str, study: Study | None) -> list[str]:
 
 def at_hand(reader: ModuleType) -> tuple[Any, list[str]]:
     """A reader's settings without a study, and what to tell of them: of several archives the first that is here."""
-    default = config.build(reader.Settings, {})
+    default = building.build(reader.Settings, {})
     for archive in getattr(reader, "ARCHIVES", ()):
-        settings = config.build(reader.Settings, {"archive": archive})
+        settings = building.build(reader.Settings, {"archive": archive})
         if all(state(sources.find(row)) in HERE for row in reader.sources(settings)):
             return settings, [f"its archive {archive} was read; other settings by --study"] * (settings != default)
     return default, []

@@ -27,7 +27,7 @@ from finefit.models.shapes import Shape
 from finefit.outlook import cost, forecast, rates
 from finefit.outlook.doctor import output
 from finefit.study import reading
-from finefit.study.config import one_line
+from finefit.study.building import one_line
 from finefit.study.limits import LEAST_DERIVED
 from finefit.study.plan import Plan
 

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, fields
-from functools import cache, partial
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
-from pydantic import (
-    Field,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from finefit import datasets, judges, methods, objectives, processes
+from finefit import datasets, judges, methods, objectives
 from finefit.codecs import CODECS
 from finefit.data.names import nearest
 from finefit.data.sources import TABLE, find, table
 from finefit.hierarchy import taxonomy_file
 from finefit.jobs.checksums import checksum
 from finefit.methods import MethodSettings
-from finefit.models import about
 from finefit.models.shapes import SIZES
 from finefit.objectives import ObjectiveSettings
 from finefit.study import limits, sweeps
+from finefit.study.building import build, faults_of, repeated, told
 from finefit.study.sections import (
     BaseSettings,
     CodecSettings,
@@ -41,7 +36,7 @@ from finefit.study.sections import (
     TrainSettings,
 )
 
-OF_ENTRY = ("method", "objective", "steps")  # keys of an entry that are no settings of its method
+OF_ENTRY = ("method", "objective", "steps", "base", "sampler")  # keys of an entry that are no settings of its method
 
 
 class Study(Strict):
@@ -89,12 +84,8 @@ class Study(Strict):
                 yield from faults_of(f"data.{name}.resolutions", partial(self.check_resolutions, name))
         for name in self.methods if {"methods", "base"} <= present else ():
             yield from faults_of(f"methods.{name}", partial(self.check_method, name))
-        if "base" in present and self.base.size not in SIZES:
-            yield f"base.size: {self.base.size!r} is none of {', '.join(SIZES)}"
-        if "base" in present and self.base.weights:
-            yield from faults_of("base.weights", partial(find, self.base.weights))
         if "base" in present:
-            yield from faults_of("base.process", self.check_process)
+            yield from (f"base.{fault}" for fault in limits.base(self.base))
         if "codec" in present and self.codec.name not in CODECS:
             yield f"codec.name: {self.codec.name!r} is none of {', '.join(CODECS)}"
         if "codec" in present:
@@ -102,8 +93,8 @@ class Study(Strict):
         if "evaluate" in present:
             yield from faults_of("evaluate.judges", self.check_judges)
         if "sample" in present:
-            codec, process = self.codec if "codec" in present else None, self.process if "base" in present else None
-            yield from (f"sample.{fault}" for fault in limits.sample(self.sample, codec, process))
+            codec, base = self.codec if "codec" in present else None, self.base if "base" in present else None
+            yield from (f"sample.{fault}" for fault in limits.sample(self.sample, codec, base))
         if {"sample", "base", "train"} <= present:
             yield from faults_of("sample.guidance", self.check_guidance)
         if "sample" in present:
@@ -118,7 +109,8 @@ class Study(Strict):
         """Raise ValueError where pictures of a resolution do not exist or make no whole number of tokens."""
         reader = self.reader(name)
         most = reader.pixels(self.reader_settings(name)) if hasattr(reader, "pixels") else None
-        token = CODECS[self.codec.name].factor * self.base.patch if self.codec.name in CODECS else 1
+        patches = {base.patch for base in self.bases()}
+        token = CODECS[self.codec.name].factor * math.lcm(*patches) if self.codec.name in CODECS else 1
         for size in self.data[name].resolutions:
             if most and size > most:
                 raise ValueError(f"{size} is more than the {most} pixels of its pictures")
@@ -135,32 +127,43 @@ class Study(Strict):
         _, objective = self.objective(entry)
         return (*objective.GUIDANCE, *self.method_settings(entry).guidance, *self.sample.guidance)
 
-    @property
-    def process(self) -> processes.Process | None:
-        """What networks are trained and sampled by; None where there is none of that name."""
-        return processes.find(self.base.process) if self.base.process in processes.names() else None
+    def base_of(self, entry: str) -> BaseSettings:
+        """The base that an entry starts from: the study's, but for what the entry's own `base` says otherwise.
 
-    def check_process(self) -> None:
-        """Raise ValueError where there is no such process, or the base tells of another."""
-        processes.find(self.base.process)
-        if self.base.weights and (file := find(self.base.weights).place).exists():
-            about.check_process(file, self.base.model_dump())
+        Raises:
+            ValueError: that is no mapping of such settings.
+        """
+        given = self.methods[entry].get("base", {})
+        if not isinstance(given, dict):
+            raise ValueError(f"base is {given!r}: name what differs from the study's, such as {{weights: NAME}}")
+        try:
+            return BaseSettings.model_validate(self.base.model_dump() | given)
+        except ValidationError as error:
+            raise ValueError(f"base.{told(error)}") from None
 
-    def check_null_row(self, what: str) -> None:
-        """Raise ValueError where the base cannot be asked without a class, which `what` needs."""
-        if self.base.weights is None:
-            raise ValueError(f"{what}: this study starts from scratch; leave it out, or give base.weights")
-        if self.base.weights_process:
-            raise ValueError(f"{what}: this study's base was trained by another process; leave it out")
-        file, row_of_study = find(self.base.weights).place, self.base.null_row
-        told = about.about(file).get("null_row", row_of_study) if file.exists() else row_of_study
-        if told in (None, "none"):
-            raise ValueError(f"{what}: {self.base.weights} was trained without a null row; leave it out")
+    def bases(self) -> list[BaseSettings]:
+        """Every base of the study, once: its own first, then those of entries; those that are no settings left out."""
+        found = [self.base]
+        for entry in self.methods if "methods" in self.model_fields_set else ():
+            with suppress(ValueError):
+                found += [base for base in [self.base_of(entry)] if base not in found]
+        return found
+
+    def sampling(self, entry: str) -> SampleSettings:
+        """How an entry is sampled: as the study says, but for the entry's own `sampler`.
+
+        Raises:
+            ValueError: that is no name.
+        """
+        sampler = self.methods[entry].get("sampler", self.sample.sampler)
+        if not isinstance(sampler, str):
+            raise ValueError(f"sampler is {sampler!r}: give one of its process's, or leave it out for the study's")
+        return self.sample.model_copy(update={"sampler": sampler})
 
     def check_guidance(self) -> None:
         """Raise ValueError where samples are to be guided away from a network that there is not."""
         if "base" in self.sample.guidance:
-            self.check_null_row("base")
+            limits.null_row("base", self.base)
         if self.sample.evaluate_every > self.sample.steps:
             raise ValueError(
                 f"evaluate_every: {self.sample.evaluate_every} is more than sample.steps, so nothing is evaluated twice"
@@ -242,65 +245,30 @@ class Study(Strict):
         return given["name"], build(objectives.find(given["name"]).Settings, settings)
 
     def settings_of(self, name: str) -> dict[str, Any]:
-        """Settings of entry `name`, with `method`, `objective`, `process`, and the rate and steps that it gets."""
+        """Settings of entry `name`, with `method`, `objective`, the base's `base` and `process`, its rate and steps."""
         settings = self.method_settings(name)
         objective, _ = self.objective(name)
         resolved = {"method": self.methods[name].get("method", name), "lr": settings.lr or self.train.lr}
         resolved |= {"steps": self.training(name).steps}
-        return asdict(settings) | resolved | {"objective": objective, "process": self.base.process}
+        base = self.base_of(name)
+        return asdict(settings) | resolved | {"objective": objective, "base": base.weights, "process": base.process}
 
     def check_method(self, name: str) -> None:
         """Raise ValueError where entry `name` does not suit the study's network."""
         settings = self.method_settings(name)
         if "train" in self.model_fields_set:
             self.training(name)
-        if self.base.size in SIZES:
-            settings.check_depth(SIZES[self.base.size][0])
+        base, present = self.base_of(name), self.model_fields_set
+        if base.size in SIZES:
+            settings.check_depth(SIZES[base.size][0])
+        if base != self.base:
+            limits.refuse(f"base.{fault}" for fault in limits.base(base))
+        if "sample" in present and (base.process, self.sampling(name)) != (self.base.process, self.sample):
+            limits.refuse(limits.sampler(self.sampling(name), base))
+        if "sample" in present and "base" in self.sample.guidance and base != self.base:
+            limits.null_row("sample.guidance: base", base)
         objective, minimised = self.objective(name)
         if minimised.NEEDS_NULL and "null" not in settings.guidance:
             raise ValueError(f'objective {objective} trains the null row; add "null" to guidance')
         if minimised.NEEDS_BASE:
-            self.check_null_row(f"objective {objective}")
-
-
-def build(settings: type, given: dict[str, Any]) -> Any:
-    """Build a dataclass of settings from a mapping, refusing keys it does not have."""
-    known = [field.name for field in fields(settings)]
-    for key in given:
-        if key not in known:
-            raise ValueError(f"{one_line(key)}: unknown key{nearest(key, known)}; known are {', '.join(known)}")
-    try:
-        built = adapter(settings).validate_python(given)
-    except ValidationError as error:
-        texts = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}".strip(": ") for e in error.errors(include_url=False)]
-        raise ValueError("; ".join(text.replace("Value error, ", "") for text in texts)) from None
-    for name, value in vars(built).items():
-        numbers = value.values() if isinstance(value, dict) else [value]
-        if any(isinstance(one, float) and not math.isfinite(one) for one in numbers):
-            raise ValueError(f"{name}: {value} is not finite; use a number")
-    return built
-
-
-@cache
-def adapter(settings: type) -> TypeAdapter:
-    """What validates a dataclass of settings; made once for each, since making it takes milliseconds."""
-    return TypeAdapter(settings)
-
-
-def one_line(key: str) -> str:
-    """A key as it is, or quoted where it would not stay on one line."""
-    return key if key.isprintable() else repr(key)
-
-
-def faults_of(where: str, check: Callable[[], object]) -> list[str]:
-    """The fault that `check()` raises, as a list of none or one."""
-    try:
-        check()
-    except ValueError as error:
-        return [f"{where}: {error}"]
-    return []
-
-
-def repeated(values: list) -> list:
-    """Values that appear more than once."""
-    return sorted({value for value in values if values.count(value) > 1})
+            limits.null_row(f"objective {objective}", base)

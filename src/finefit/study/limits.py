@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from finefit import processes
 from finefit.codecs import CODECS
+from finefit.data.sources import find
 from finefit.hierarchy import taxonomy_file
+from finefit.models import about
+from finefit.models.shapes import SIZES
 
 if TYPE_CHECKING:
-    from finefit.processes import Process
-    from finefit.study.sections import CodecSettings, SampleSettings, UtilitySettings
+    from finefit.study.sections import BaseSettings, CodecSettings, SampleSettings, UtilitySettings
 
 LEAST_DERIVED = 4  # classes that superclasses are derived from
 
 
-def sample(settings: SampleSettings, codec: CodecSettings | None, process: Process | None) -> Iterator[str]:
+def base(settings: BaseSettings) -> Iterator[str]:
+    """Faults of a base, each beginning with its key; weights of another process than it names are one."""
+    if settings.size not in SIZES:
+        yield f"size: {settings.size!r} is none of {', '.join(SIZES)}"
+    try:
+        where = "weights"
+        file = find(settings.weights).place if settings.weights else None
+        where = "process"
+        processes.find(settings.process)
+        if file and file.exists():
+            about.check_process(file, settings.model_dump())
+    except ValueError as error:
+        yield f"{where}: {error}"
+
+
+def null_row(what: str, settings: BaseSettings) -> None:
+    """Raise ValueError where a base cannot be asked without a class, which `what` needs."""
+    if settings.weights is None:
+        raise ValueError(f"{what}: this study starts from scratch; leave it out, or give base.weights")
+    if settings.weights_process:
+        raise ValueError(f"{what}: this study's base was trained by another process; leave it out")
+    file, row_of_study = find(settings.weights).place, settings.null_row
+    told = about.about(file).get("null_row", row_of_study) if file.exists() else row_of_study
+    if told in (None, "none"):
+        raise ValueError(f"{what}: {settings.weights} was trained without a null row; leave it out")
+
+
+def refuse(faults: Iterable[str]) -> None:
+    """Raise ValueError with faults, where there are any."""
+    if found := list(faults):
+        raise ValueError("; ".join(found))
+
+
+def sample(settings: SampleSettings, codec: CodecSettings | None, base: BaseSettings | None) -> Iterator[str]:
     """Faults of the way pictures are sampled, each beginning with its key."""
-    yield from sampler(settings, process) if process else ()
+    yield from sampler(settings, base) if base else ()
     channels = CODECS[codec.name].channels if codec and codec.name in CODECS else settings.guided_channels
     if settings.guided_channels > channels:
         yield f"guided_channels: {settings.guided_channels} of {channels} channels of a latent: use {channels} at most"
@@ -28,8 +64,11 @@ def sample(settings: SampleSettings, codec: CodecSettings | None, process: Proce
         yield f"guidance_interval: [{low}, {high}] is empty: give the smaller timestep first"
 
 
-def sampler(settings: SampleSettings, process: Process) -> Iterator[str]:
-    """Faults of what a process's sampler is asked for."""
+def sampler(settings: SampleSettings, base: BaseSettings) -> Iterator[str]:
+    """Faults of what a sampler of a base's process is asked for; none where there is no such process."""
+    if base.process not in processes.names():
+        return
+    process = processes.find(base.process)
     found = process.SAMPLERS.get(settings.sampler)
     if found is None:
         yield f"sampler: {settings.sampler!r} is none of {', '.join(process.SAMPLERS)}, those of the base's process"

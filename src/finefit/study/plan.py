@@ -17,6 +17,7 @@ from finefit.codecs import CODECS
 from finefit.data import sources
 from finefit.jobs.job import Job
 from finefit.study.config import Study
+from finefit.study.sections import BaseSettings
 
 # Weights of the networks behind the published metrics that are no judge's.
 PUBLISHED = {"lpips": "alexnet-owt-7be5be79"}
@@ -31,7 +32,7 @@ class Plan:
         self.study = study
         self.jobs: list[Job] = []
         self._known: dict[str, Job] = {}
-        self.base = self._base()
+        self.base = self._base(study.base)
         evaluations = [
             evaluation
             for name, section in study.data.items()
@@ -83,8 +84,7 @@ class Plan:
             self.jobs.append(job)
         return self._known[job.digest]
 
-    def _base(self) -> Job | None:
-        base = self.study.base
+    def _base(self, base: BaseSettings) -> Job | None:
         if base.weights is None:
             return None
         return self._add("base", base.weights, base.model_dump() | {"weights": _source(base.weights)})
@@ -94,10 +94,6 @@ class Plan:
         name = self.study.codec.name
         beside = [_source(row) for row in CODECS[name].beside]
         return {"name": name, "weights": _source(self.study.codec.weights)} | ({"beside": beside} if beside else {})
-
-    @cached_property
-    def _sampling(self) -> dict[str, Any]:
-        return self.study.sample.model_dump(exclude={"scale", "sweep", "guidance", "auto_steps"})
 
     @cached_property
     def _denoising(self) -> dict[str, Any]:
@@ -124,14 +120,14 @@ class Plan:
         reference = self._add(
             "reference", f"{group}/reference", pixels | judged_by, {"data": data, "hierarchy": hierarchy}
         )
-        if self.base:
-            self._denoise(f"{group}/base", {"base": self.base, "latents": latents})
+        for base in filter(None, map(self._base, study.bases())):
+            self._denoise(f"{group}/base", {"base": base, "latents": latents})
         judging = [self._judge(judge, group, pixels | {"per_class": per_class}, reference) for judge in study.judges()]
         published = {metric: _source(PUBLISHED[metric]) for metric in study.evaluate.published if metric in PUBLISHED}
         evaluations = []
         for entry in study.methods:
             training, trained_on = self._training(entry, latents, hierarchy)
-            guidances = self._guidances(entry)
+            guidances = [self._sampling(entry) | guided for guided in self._guidances(entry)]
             for seed in study.seeds:
                 name = f"{group}/{entry}-s{seed}"
                 run, shorter_run = self._add("finetune", name, training | {"seed": seed}, trained_on), None
@@ -149,21 +145,21 @@ class Plan:
 
     def _training(self, entry: str, latents: Job, hierarchy: Job) -> tuple[dict[str, Any], dict[str, Job]]:
         """Settings, but for the seed, and inputs of an entry's runs."""
-        study, method = self.study, self.study.method_settings(entry)
+        study, method, base_settings = self.study, self.study.method_settings(entry), self.study.base_of(entry)
         settings = {
             "method": study.methods[entry].get("method", entry),
             "method_settings": asdict(method) | {"lr": method.lr or study.train.lr},
             "train": study.training(entry).model_dump(exclude={"lr"}),
-            "network": study.base.model_dump(include={"size", "patch", "process"}),
+            "network": base_settings.model_dump(include={"size", "patch", "process"}),
         }
-        inputs = {"latents": latents}
-        if self.base:
-            inputs["base"] = self.base
+        inputs, base = {"latents": latents}, self._base(base_settings)
+        if base:
+            inputs["base"] = base
         objective, minimised = study.objective(entry)
         if objective != "plain":
             settings["objective"] = {"name": objective} | asdict(minimised)
-        if self.base and minimised.source:
-            inputs["source"] = self._source_pictures(self.base, minimised.source, latents.settings["resolution"])
+        if base and minimised.source:
+            inputs["source"] = self._source_pictures(base, minimised.source, latents.settings["resolution"])
         if method.embedder != "flat":
             inputs["hierarchy"] = hierarchy
         return settings, inputs
@@ -171,7 +167,11 @@ class Plan:
     def _source_pictures(self, base: Job, settings: dict[str, Any], resolution: int) -> Job:
         """Pictures that the base draws with no class asked for, for every run that is trained on such."""
         own = {"resolution": resolution, "codec": self._codec}
-        return self._add("source", f"source/{self.study.base.weights}-{resolution}", settings | own, {"base": base})
+        return self._add("source", f"source/{base.name}-{resolution}", settings | own, {"base": base})
+
+    def _sampling(self, entry: str) -> dict[str, Any]:
+        """Settings of an entry's samples, whatever guides them."""
+        return self.study.sampling(entry).model_dump(exclude={"scale", "sweep", "guidance", "auto_steps"})
 
     def _guidances(self, entry: str) -> list[dict[str, Any]]:
         """Guidances and scales that a method is sampled with; scale 1 is no guidance and comes once."""
@@ -183,11 +183,11 @@ class Plan:
     def _sample(self, run: Job, shorter_run: Job | None, own: dict[str, Any]) -> Job:
         """Samples of a run; guidance "auto" points away from `shorter_run`, the same run trained for less long."""
         unused = {"guidance_form"} if own["guidance"] in ("none", "learned") else set()
-        common = {key: value for key, value in self._sampling.items() if key not in unused}
+        own = {key: value for key, value in own.items() if key not in unused}
         name = f"{run.name}-{own['guidance']}-{own['scale']:g}"
         own |= {"seed": run.settings["seed"], "codec": self._codec} | processes.told(run.settings["network"])
         inputs = {"run": run, "other": shorter_run} if shorter_run and own["guidance"] == "auto" else {"run": run}
-        return self._add("sample", name, common | own, inputs)
+        return self._add("sample", name, own, inputs)
 
     def _judge(self, name: str, group: str, settings: dict[str, Any], reference: Job) -> Job:
         """A judge of real pictures; the reference is an input of the one that it trains, not of the others."""
@@ -210,7 +210,7 @@ class Plan:
         self._add("utility", sample.name, settings, {"data": data, "sample": sample})
 
     def _denoise(self, name: str, inputs: dict[str, Job]) -> Job:
-        drifts = "run" in inputs and self.base
+        drifts = "run" in inputs and "base" in inputs["run"].inputs
         settings = {key: self._denoising[key] for key in self._denoising if drifts or key in DENOISING}
         return self._add("denoise", f"{name}-denoising", settings, inputs)
 

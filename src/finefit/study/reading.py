@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from finefit.study.config import Study, one_line
+from finefit.study.building import one_line
+from finefit.study.config import Study
 
 
 def load(path: Path) -> Study:
