@@ -5,5 +5,5 @@ report (`kept`), and are compared the same way (`scores`), in blocks (`blocks`),
 (`statistics`), which support something or not (`decisions`). The other modules each answer one question of a report,
 and the module of `report` that shows the answer has the same name.
 
-May import: jobs, judges, hierarchy, models, study.
+May import: jobs, judges, processes, hierarchy, models, study.
 """
