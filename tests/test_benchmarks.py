@@ -66,7 +66,9 @@ def test_a_row_that_cannot_run_says_why():
     assert found["share_of_matrix_rate"] == pytest.approx(0.5 * found["pictures_per_second"])
 
 
-@pytest.mark.parametrize(("document", "tables"), [(DOCUMENTS[0], 9), (DOCUMENTS[1], 2)], ids=["performance", "data"])
+@pytest.mark.parametrize(
+    ("document", "tables"), zip(DOCUMENTS, (9, 2, 3), strict=True), ids=["performance", "data", "processes"]
+)
 def test_tables_of_documents_are_those_of_the_results(document, tables):
     text = document.read_text(encoding="utf-8")
     assert rendered(text) == text

@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md and docs/data.md, out of benchmarks/results: `python -m benchmarks.speed.tables`.
+"""The tables of documents out of benchmarks/results: `python -m benchmarks.speed.tables`.
 
 A pair of comments, `<!-- speed-cpu.json -->` and `<!-- end -->`, encloses the table of that file.
 """
@@ -10,7 +10,8 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS, RESULTS = (ROOT / "docs/performance.md", ROOT / "docs/data.md"), ROOT / "benchmarks/results"
+DOCUMENTS = tuple(ROOT / name for name in ("docs/performance.md", "docs/data.md", "docs/results/processes/README.md"))
+RESULTS = ROOT / "benchmarks/results"
 PLACE = re.compile(r"(<!-- ((\w+)[\w-]*\.json) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Row = dict[str, object]
@@ -167,6 +168,34 @@ def codecs(found: dict) -> list[Row]:
     ]
 
 
+def order(found: dict) -> list[Row]:
+    """Each method's distance and place by either process."""
+    return [
+        {"method": row["method"]}
+        | {
+            process: f"{row[process]:.0f} ± {row[f'{process}, half']:.0f} ({row[f'{process}, place']})"
+            for process in ("ddpm", "flow")
+        }
+        for row in found["rows"]
+    ]
+
+
+def evaluations(found: dict) -> list[Row]:
+    """A line for each sampler, a column for each number of evaluations: distance, and what the judge names."""
+    rows: dict[str, Row] = {}
+    for row in found["rows"]:
+        half = f" ± {row['distance, half']:.0f}" if "distance, half" in row else ""
+        named = f", {100 * row['named']:.0f} %" if "named" in row else ""
+        line = rows.setdefault(row["sampler"], {"process": row["process"], "sampler": row["sampler"]})
+        line[f"{row['evaluations']} evaluations"] = f"{row['distance']:.0f}{half}{named}"
+    return list(rows.values())
+
+
+def bases(found: dict) -> list[Row]:
+    """As `evaluations`, of the bases alone."""
+    return evaluations(found)
+
+
 def shown(value: object) -> str:
     """A cell: numbers to four digits, whole ones with commas."""
     if value is None:
@@ -192,6 +221,9 @@ TABLES = {
         holes,
         shift,
         codecs,
+        order,
+        evaluations,
+        bases,
     )
 }
 
