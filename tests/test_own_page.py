@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from types import SimpleNamespace
 
 import pytest
 from made_up import finished
+from tiny import ROOT
 
 from finefit.analysis import collect
 from finefit.analysis.own import Recognised, is_own, recognised
@@ -86,6 +88,11 @@ def test_nothing_of_it_stands_on_a_page_of_other_pictures(found, monkeypatch):
 def test_a_page_of_own_pictures_opens_with_samples_beside_the_nearest_real_ones(found):
     titles = re.findall(r"<h2.*?>(.*?)</h2>", own.opening(found).data)
     assert titles == ["Your pictures", "What can be told", "Classes that came out worst", "How to go on"]
+
+
+def test_nothing_but_the_title_stands_above_them():
+    cells = [cell["source"] for cell in json.loads((ROOT / "notebooks/study.ipynb").read_text())["cells"]]
+    assert cells.index("own.opening(results)") == cells.index("overview.title(results)") + 1
 
 
 def judged(rows: list) -> list:

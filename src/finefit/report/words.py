@@ -7,7 +7,7 @@ from IPython.display import HTML
 from finefit.report.text import table
 
 WORDS = {
-    "base": "the network that every method starts from; it has learned to draw many kinds of things",
+    "base": "the network that a method starts from; it has learned to draw many kinds of things",
     "class, superclass": "one kind of thing, such as a curlew, and the kind above it, such as waders",
     "class table": "the part of the network that holds a row of numbers for every class",
     "codec": "turns a picture into fewer numbers (<em>latents</em>) and back; the network draws latents",
