@@ -1,11 +1,11 @@
 """What keeps a small network from drawing photographs, one factor at a time: `python -m benchmarks.truth.photographs`.
 
 DiffFit on Caltech-101 at 32 pixels as studies/caltech.yaml has it, seed 0, and the same with one thing changed:
-guidance, steps of training or of sampling, method, base, or codec and resolution. Without more it says what each costs
-here and runs nothing; `--run` makes what is missing, `--table` writes what is there to
+guidance, steps of training or of sampling, method, base, or codec and resolution. Without more it says what each
+costs here and runs nothing; `--run` makes what is missing, `--table` writes what is there to
 benchmarks/results/photographs.json: the first judge's distance, and which share of samples its head names, beside its
-share of real pictures. FINEFIT_MIRROR must name a folder with the photographs. A factor whose base has no row in
-data/sources.csv is left out, and told.
+share of real pictures, as they are and through the codec. FINEFIT_MIRROR must name a folder with the photographs. A
+factor whose base has no row in data/sources.csv is left out, and told.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
-from finefit import judges
+from finefit import codecs, judges
 from finefit.analysis import collect
 from finefit.analysis.collect import Results, content
 from finefit.data import sources
+from finefit.evaluation import judge
+from finefit.evaluation.pictures import of_split
+from finefit.evaluation.real import Real
 from finefit.outlook import cost, forecast
 from finefit.study import reading
 from finefit.study.plan import Plan
@@ -33,6 +37,7 @@ LARGER = {
     "codec": {"name": "taef2", "weights": "taef2-encoder"},
     "base": {"size": "Mini", "patch": 1, "weights": "base-photo-64"},
 }
+LOOKED_AT = 1500  # test pictures that go through the codec
 FACTORS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "guidance 2.5": {"sample": {"scale": 2.5}},
@@ -70,15 +75,33 @@ def studies() -> dict[str, Path]:
 
 def row(name: str, found: Results) -> dict[str, object]:
     """A factor's line: distance by the first judge, samples and real pictures that its head names."""
-    (group,), judge = found.groups, found.study.judges()[0]
+    (group,), first = found.groups, found.study.judges()[0]
     values = found.main.iloc[0]
-    known = content(found.judging(group)[judge], "judge.json").get("known")
+    known = content(found.judging(group)[first], "judge.json").get("known")
     return {
         "factor": name,
         found.distance: values[found.distance].mean,
-        "samples named": values[judges.column("class_accuracy", judge)].mean,
+        "samples named": values[judges.column("class_accuracy", first)].mean,
         "real pictures named": known,
+        "through the codec": through_codec(found, group),
     }
+
+
+@torch.no_grad()
+def through_codec(found: Results, group: str) -> float:
+    """The share of real test pictures that the first judge's head names once they were encoded and decoded.
+
+    No network that learns these latents can be expected to draw what is named more often.
+    """
+    judging, reference = found.judging(group)[found.study.judges()[0]], found.references[group]
+    images, labels = of_split(reference.inputs["data"], "test", found.groups[group]["resolution"])
+    codec, see, head = codecs.load(reference.settings["codec"]), judge.network(judging), Real.load(judging.path).head
+    rows = range(0, len(labels), max(1, len(labels) // LOOKED_AT))
+    right = []
+    for part in torch.tensor(rows).split(64):
+        features = see(codec.decode(codec.encode(images[part])[0])).numpy()
+        right += list(head.classes_of(features) == labels[part].numpy())
+    return sum(right) / len(right)
 
 
 def main() -> None:
