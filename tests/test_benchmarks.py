@@ -1,5 +1,6 @@
 """What benchmarks stand on: an encoder of the published size, failures that do not stop the others, and coverage."""
 
+import importlib
 import json
 import math
 import time
@@ -14,8 +15,8 @@ from benchmarks.speed import gpu
 from benchmarks.speed.encoder import encoder
 from benchmarks.speed.goals import answers
 from benchmarks.speed.measuring import in_turns, ratio
-from benchmarks.speed.tables import DOCUMENTS, rendered
-from benchmarks.truth import coverage
+from benchmarks.speed.tables import DOCUMENTS, RESULTS, ROOT, rendered
+from benchmarks.truth import coverage, processes
 from finefit.analysis.blocks import Fit
 
 
@@ -106,3 +107,14 @@ def test_the_simulation_asks_the_intervals_that_reports_print():
         held = coverage.holds(residuals, seeds)
         assert held[0] == all(one.low <= 0 <= one.high for one in every)
         assert held[2] == all(one.low <= 0 <= one.high for one in named)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks").glob("*/*.py")), ids=lambda file: file.stem)
+def test_every_benchmark_can_be_imported(file):
+    """They run for minutes where others wait: a name that has moved shows here."""
+    importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+
+
+def test_the_order_of_methods_by_either_process_is_that_of_the_kept_pages():
+    kept = json.loads((RESULTS / "order-processes.json").read_text(encoding="utf-8"))
+    assert json.loads(json.dumps(processes.order())) == kept

@@ -18,7 +18,7 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -36,12 +36,15 @@ from finefit.metrics import probe
 from finefit.metrics.accuracy import class_accuracy
 from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance
-from finefit.processes import STEPS, Noise, Predict
+from finefit.processes import STEPS
 from finefit.sampling.batches import batches_of
 from finefit.sampling.networks import load_to_sample
 from finefit.sampling.sample import sample
 from finefit.study.plan import Plan
 from finefit.study.reading import load
+
+if TYPE_CHECKING:
+    from finefit.processes import Noise, Predict
 
 # Sampler, its steps, at how many of them there is one evaluation, and what is extrapolated between.
 DDPM = [

@@ -28,8 +28,9 @@ from benchmarks.speed.samplers import drawn, judged
 from benchmarks.speed.tables import RESULTS, ROOT, rewrite
 from finefit import judges, processes
 from finefit.analysis import kept
+from finefit.analysis.blocks import Fit
 from finefit.analysis.decisions import verdict
-from finefit.analysis.pairs import pairs
+from finefit.analysis.scores import by_seed
 from finefit.analysis.statistics import estimate
 from finefit.data import sources
 from finefit.evaluation import judge, scores
@@ -46,7 +47,7 @@ from finefit.study.reading import load
 STUDIES = {"ddpm": Path("params.yaml"), "flow": Path("studies/flow.yaml")}
 OWN = Path("studies/base.yaml")  # its data are the bases' own classes
 KEPT = {"ddpm": Path("docs/results/mini"), "flow": Path("docs/results/flow")}
-METHOD, GROUP = "difffit", "embedded-32"
+METHOD = "difffit"
 SAMPLERS = [("ddpm", "dpmpp", 1), ("flow", "euler", 1), ("flow", "heun", 2)]  # process, sampler, evaluations a step
 EVALUATIONS = (4, 8, 16, 50)
 PER_CLASS = 8
@@ -56,42 +57,37 @@ SHOWN = 16  # pictures of a sheet's line
 
 
 def order() -> dict[str, Any]:
-    """Each method's distance and place by either process, and in how many pairs both say the same."""
+    """Each method's distance and place by either process, and in how many pairs of methods both say the same.
+
+    Of both studies the rows that both have, a method with what guides it, compared among themselves.
+    """
     found = {process: kept.read(folder) for process, folder in KEPT.items()}
-    known = {
-        process: {row["variant"]: row for row in study.rows_of(GROUP)} for process, study in found.items() if study
-    }
-    shared = [name for name in known["ddpm"] if name in known["flow"]]
+    metric = found["ddpm"].distance
+    runs = {process: study.evaluations[study.evaluations["main"]] for process, study in found.items()}
+    tables = {process: by_seed(part, metric) for process, part in runs.items()}
+    shared = [name for name in tables["ddpm"].index if name in tables["flow"].index]
+    fits = {process: Fit(table.loc[shared]) for process, table in tables.items()}
     rows: list[dict[str, Any]] = [{"method": name} for name in shared]
-    told = {}
-    for process, study in found.items():
-        metric = study.distance
-        means = {name: known[process][name][metric] for name in shared}
+    for process, fit in fits.items():
+        means = {name: fit.mean(name) for name in shared}
         places = sorted(shared, key=lambda name: means[name].mean)
         for row in rows:
             mean = means[row["method"]]
-            row |= {
-                process: mean.mean,
-                f"{process}, half": mean.half,
-                f"{process}, place": 1 + places.index(row["method"]),
-            }
-        told[process] = {
-            frozenset((pair.first["variant"], pair.second["variant"])): pair
-            for pair in pairs(study, GROUP, metric)
-            if {pair.first["variant"], pair.second["variant"]} <= set(shared)
-        }
-    both = [[told[process][frozenset(two)] for process in KEPT] for two in combinations(shared, 2)]
-    verdicts = [[verdict(pair.difference) for pair in two] for two in both]
-    separated = [two for two in verdicts if set(two) <= {"lower", "higher"}]
-    signs = [[pair.difference.mean < 0 for pair in two] for two in both]
+            place = 1 + places.index(row["method"])
+            row |= {process: mean.mean, f"{process}, half": mean.half, f"{process}, place": place}
+    pairs = [[fit.difference(*two) for fit in fits.values()] for two in combinations(shared, 2)]
+    verdicts = [[verdict(difference) for difference in two] for two in pairs]
+    both = [two for two in verdicts if set(two) <= {"lower", "higher"}]
     return {
-        "metric": found["flow"].distance,
-        "seeds": [list(map(int, study.study.seeds)) for study in found.values()],
-        "pairs": len(both),
-        "alike": sum(one == other for one, other in signs),
-        "separated by either": [sum(two[place] in ("lower", "higher") for two in verdicts) for place in (0, 1)],
-        "separated by both": len(separated),
-        "of these alike": sum(one == other for one, other in separated),
+        "metric": metric,
+        "seeds": {process: len(table.columns) for process, table in tables.items()},
+        "pairs": len(pairs),
+        "alike": sum((one.mean < 0) == (other.mean < 0) for one, other in pairs),
+        "separated": {
+            process: sum(two[k] in ("lower", "higher") for two in verdicts) for k, process in enumerate(fits)
+        },
+        "separated by both": len(both),
+        "of these alike": sum(one == other for one, other in both),
         "rows": sorted(rows, key=lambda row: row["ddpm"]),
     }
 

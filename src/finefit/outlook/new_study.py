@@ -96,8 +96,8 @@ class Proposal:
 SMALL = Proposal(
     resolution=32,
     codec="{name: patch_pca, weights: codec-photo}",
-    base="{size: Mini, patch: 2, weights: base-mini-32}",
-    licence="shipped, Apache-2.0; it knows drawn pictures: expect colour and composition, not things",
+    base="{size: Mini, patch: 2, weights: base-photo-32}",
+    licence="shipped, Apache-2.0; it has seen small photographs of 200 kinds: expect colour and composition, few things",
     why="what the shipped base was trained at",
     batch=32,
     fits="fits any machine",
