@@ -69,6 +69,13 @@ def test_how_to_go_on_names_what_the_study_has_now(found):
     assert "sample: {scale: 4}  # now 1.5" in text and "train: {steps: 40}  # now 20" in text and "A GPU" in text
 
 
+@pytest.mark.parametrize(("base", "other"), [("base-mini-32", "base-photo-32"), ("base-photo-32", "base-mini-32")])
+def test_another_base_is_the_shipped_one_that_the_study_does_not_have(found, monkeypatch, base, other):
+    study = found.study.model_copy(update={"base": found.study.base.model_copy(update={"weights": base})})
+    text = own.further(SimpleNamespace(study=study))
+    assert f"base: {{size: Mini, patch: 2, weights: {other}}}" in text and f"weights: {base}}}" not in text
+
+
 def test_what_is_not_made_is_pending(found, monkeypatch):
     for job in (found.judging("embedded-8")["probe"],):
         file = job.path / "known.csv"

@@ -23,6 +23,10 @@ from finefit.report.text import PENDING, heading, number, table
 
 NAMED, WORST = 12, 6  # classes that a sentence names, and that are shown as the worst
 REAL, SAMPLES = 2, 6
+OTHER_BASE = {  # of the shipped ones, and when
+    "base-mini-32": ("base-photo-32", "costs no time more: this one has seen photographs, the study's only drawings."),
+    "base-photo-32": ("base-mini-32", "costs no time more: this one has seen drawings only, if yours are drawn."),
+}
 
 
 def opening(found: Results) -> HTML:
@@ -140,6 +144,9 @@ def further(found: Results) -> str:
             "methods: {full: {lr: 1.0e-3, lr_multipliers: {y_embedder: 25.0}}}",
         ),
     ]
+    if study.base.weights in OTHER_BASE:
+        other, why = OTHER_BASE[study.base.weights]
+        steps.append(("Another base", why, f"base: {{size: Mini, patch: 2, weights: {other}}}"))
     if study.codec.name == "patch_pca":
         steps.append(
             (
