@@ -133,7 +133,9 @@ class Study(Strict):
         Raises:
             ValueError: that is no mapping of such settings.
         """
-        given = self.methods[entry].get("base", {})
+        if "base" not in self.methods[entry]:
+            return self.base
+        given = self.methods[entry]["base"]
         if not isinstance(given, dict):
             raise ValueError(f"base is {given!r}: name what differs from the study's, such as {{weights: NAME}}")
         try:
