@@ -113,7 +113,9 @@ def test_the_shipped_base_draws_its_own_classes_without_any_job(tmp_path, monkey
     assert base.guidance == ("base",), "it has a null row to be guided away from"
     (drawn,) = base.sample([base.classes[3]], steps=4)
     again, other = base.sample([base.classes[3]] * 2, steps=4)
-    assert np.array_equal(drawn, again) and not np.array_equal(drawn, other)
+    one, same, another = (np.asarray(picture, dtype=int) for picture in (drawn, again, other))
+    assert np.abs(one - same).mean() < 1, "what bfloat16 rounds otherwise in another batch"
+    assert np.abs(one - another).mean() > 10
     grid.of_base(plan, [base.classes[3], "ring"], 2, 0, tmp_path / "sheet.png")
     width, height = Image.open(tmp_path / "sheet.png").size
     assert height == 2 * (96 + grid.MARGIN) + grid.MARGIN and width > 2 * 96

@@ -70,7 +70,8 @@ class Trained:
     ) -> list[Image.Image]:
         """Draw a picture of each of the given classes, in their order.
 
-        The k-th picture of a class depends on the class, k and the seed: not on what else is drawn beside it.
+        The k-th picture of a class depends on the class, k and the seed: not on what else is drawn beside it, but
+        for the rounding of bfloat16 where a processor's matrix units add in another order for another batch.
 
         Args:
             classes: names or ids, or one; a class given twice is drawn twice, from other noise.
