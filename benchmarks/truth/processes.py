@@ -48,7 +48,7 @@ STUDIES = {"ddpm": Path("params.yaml"), "flow": Path("studies/flow.yaml")}
 OWN = Path("studies/base.yaml")  # its data are the bases' own classes
 KEPT = {"ddpm": Path("docs/results/mini"), "flow": Path("docs/results/flow")}
 METHOD = "difffit"
-SAMPLERS = [("ddpm", "dpmpp", 1), ("flow", "euler", 1), ("flow", "heun", 2)]  # process, sampler, evaluations a step
+SAMPLERS = [("ddpm", "dpmpp"), ("flow", "euler"), ("flow", "heun")]  # each with its process
 EVALUATIONS = (4, 8, 16, 50)
 PER_CLASS = 8
 OWN_CLASSES = 3  # every third of the bases' own classes is drawn, once; their eight kinds come in turn
@@ -104,7 +104,8 @@ def compared(images: Tensor, labels: Tensor, evaluation: Job) -> dict[str, float
 def evaluations() -> dict[str, Any]:
     """A row for each sampler and number of evaluations: distance and named share, means over seeds with intervals."""
     device, rows, lines = device_here(), [], []
-    for process, sampler, each in SAMPLERS:
+    for process, sampler in SAMPLERS:
+        each = processes.find(process).SAMPLERS[sampler].evaluations
         jobs = judged(METHOD, Plan(load(STUDIES[process])))
         for count in EVALUATIONS:
             values, first = [], None
@@ -132,7 +133,8 @@ def bases() -> dict[str, Any]:
     real, classes = real_pictures(load(OWN))
     seen = see(real).numpy()
     rows, lines = [], [real]
-    for process, sampler, each in SAMPLERS:
+    for process, sampler in SAMPLERS:
+        each = processes.find(process).SAMPLERS[sampler].evaluations
         study = load(STUDIES[process])
         base = untouched(Plan(study))
         ids = [base.classes.index(one) for one in classes]
