@@ -1,11 +1,11 @@
 """What keeps a small network from drawing photographs, one factor at a time: `python -m benchmarks.truth.photographs`.
 
-DiffFit on Caltech-101 at 32 pixels as studies/caltech.yaml has it, seed 0, and the same with one thing changed:
+DiffFit on Caltech-101 at 32 pixels as studies/caltech.yaml has it, its first seed, and the same with one thing changed:
 guidance, steps of training or of sampling, method, base, or codec and resolution. Without more it says what each
-costs here and runs nothing; `--run` makes what is missing, `--table` writes what is there to
-benchmarks/results/photographs.json: the first judge's distance, and which share of samples its head names, beside its
-share of real pictures, as they are and through the codec. FINEFIT_MIRROR must name a folder with the photographs. A
-factor whose base has no row in data/sources.csv is left out, and told.
+costs here and runs nothing; `--run` makes what is missing (what that study has made is not made again), `--table`
+writes what is there to benchmarks/results/photographs.json: the first judge's distance, and which share of samples its
+head names, beside its share of real pictures, as they are and through the codec. FINEFIT_MIRROR must name a folder with
+the photographs. A factor whose base has no row in data/sources.csv is left out, and told.
 """
 
 from __future__ import annotations
@@ -40,17 +40,15 @@ LARGER = {
 LOOKED_AT = 1500  # test pictures that go through the codec
 FACTORS: dict[str, dict[str, Any]] = {
     "as it is": {},
+    "no guidance": {"sample": {"scale": 1.0}},
+    "guidance 1.5": {"sample": {"scale": 1.5}},
     "guidance 2.5": {"sample": {"scale": 2.5}},
-    "guidance 4": {"sample": {"scale": 4.0}},
     "guidance 6": {"sample": {"scale": 6.0}},
-    "guidance 4, 30 steps of sampling": {"sample": {"scale": 4.0, "steps": 30}},
-    "guidance 4, three times the steps": {"sample": {"scale": 4.0}, "train": {"steps": 1800}},
-    "guidance 4, full fine-tuning": {
-        "sample": {"scale": 4.0},
-        "methods": {"full": {"lr": 1e-3, "lr_multipliers": {"y_embedder": 25.0}}},
-    },
-    "guidance 4, base of photographs": {"sample": {"scale": 4.0}, "base": {"weights": "base-photo-32"}},
-    "guidance 4, 64 pixels and TAEF2": {"sample": {"scale": 4.0, "guided_channels": 32}, **LARGER},
+    "30 steps of sampling": {"sample": {"steps": 30}},
+    "three times the steps of training": {"train": {"steps": 1800}},
+    "full fine-tuning": {"method": "full"},
+    "the base of drawings": {"method": "difffit-drawings"},
+    "64 pixels and TAEF2": {"sample": {"guided_channels": 32}, **LARGER},
 }
 
 
@@ -60,11 +58,15 @@ def studies() -> dict[str, Path]:
     found = {}
     for place, (name, changed) in enumerate(FACTORS.items()):
         asked = yaml.safe_load(FROM.read_text(encoding="utf-8"))
-        asked |= {"name": f"photographs-{place}", "seeds": [0], "methods": {"difffit": asked["methods"]["difffit"]}}
-        asked["sample"] = {key: value for key, value in asked["sample"].items() if key != "sweep"}
+        entry = changed.get("method", "difffit")
+        asked |= {
+            "name": f"photographs-{place}",
+            "seeds": asked["seeds"][:1],
+            "methods": {entry: asked["methods"][entry]},
+        }
         for section, own in changed.items():
-            whole = section in ("data", "methods")
-            asked[section] = own if whole else asked[section] | own
+            if section != "method":
+                asked[section] = own if section == "data" else asked[section] | own
         if asked["base"]["weights"] not in sources.table():
             print(f"{name}: left out, {sources.TABLE} has no row {asked['base']['weights']}")
             continue
