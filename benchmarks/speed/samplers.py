@@ -3,8 +3,8 @@
     python -m benchmarks.speed.samplers full --json samplers.json
     python -m benchmarks.speed.samplers full --study studies/smoke.yaml --per-class 4
 
-Every row draws the same labels from the same first noise, guided as in the study, and is judged as there: by the
-networks of its reference, against real test pictures. A score is the mean over the study's seeds, and beside it its
+Every row draws the same labels from the same first noise, guided as in the study, and is judged as there: by its first
+judge, against real test pictures. A score is the mean over the study's seeds, and beside it its
 difference from the first row's with a 95 % interval, seed by seed. Seconds hold sampling and decoding.
 
 Beside ours stand UniPC (Zhao et al. 2023) as diffusers has it, and `evaluate_every` (finefit.diffusion.taylorseer),
@@ -28,13 +28,12 @@ from benchmarks.speed import paired
 from benchmarks.speed.measuring import machine
 from finefit import codecs, processes
 from finefit.diffusion.taylorseer import Line
+from finefit.evaluation import judge, scores
+from finefit.evaluation.real import Real
 from finefit.jobs import store
 from finefit.jobs.devices import device_here
 from finefit.jobs.job import Job
 from finefit.jobs.torchvision_shim import importable_torchvision
-from finefit.metrics import probe
-from finefit.metrics.accuracy import class_accuracy
-from finefit.metrics.diversity import pairwise_diversity, probe_distance
 from finefit.metrics.frechet import frechet_distance
 from finefit.processes import STEPS
 from finefit.sampling.batches import batches_of
@@ -63,7 +62,7 @@ FLOW = [
     *(("euler", steps, 1, "") for steps in (50, 16, 8, 4)),
 ]
 SAMPLERS = {"ddpm": DDPM, "flow": FLOW}  # the first row is what the others are compared with
-SCORES = ["fd_probe", "class_accuracy", "diversity_probe"]
+SCORES = ["distance", "named"]
 
 
 def unipc(predict: Predict, x: Tensor, steps: int, noise: Noise) -> Tensor:
@@ -123,18 +122,13 @@ def drawn(job: Job, settings: dict, every: int, between: str, device: str) -> tu
     return torch.cat(pictures), torch.cat([labels for labels, _ in batches]), time.perf_counter() - start
 
 
-def scores(images: Tensor, labels: Tensor, evaluation: Job) -> dict[str, float]:
-    """The study's scores of some pictures."""
-    reference, (judging,) = evaluation.inputs["reference"], evaluation.judges
-    judge = probe.load(reference.path / "probe.safetensors")
-    features = probe.in_batches(judge.features, images).numpy()
-    logits = probe.in_batches(probe.load(reference.path / "classifier.safetensors"), images)
-    pairs = reference.settings["diversity_pairs"]
-    return {
-        "fd_probe": frechet_distance(features, np.load(judging.path / "features.npy")),
-        "class_accuracy": class_accuracy(logits.argmax(1), labels),
-        "diversity_probe": pairwise_diversity(images, labels, probe_distance(judge), pairs, seed=0),
-    }
+def compared(images: Tensor, labels: Tensor, evaluation: Job) -> dict[str, float]:
+    """Distance of pictures from real test pictures, and the share that the first judge's head names."""
+    judging = evaluation.judges[0]
+    features, real = judge.network(judging)(images).numpy(), Real.load(judging.path)
+    supers = np.zeros(len(real.head.biases), int)
+    named = scores.hits(features, labels.numpy(), real, supers)["class_accuracy"].mean()
+    return {"distance": frechet_distance(features, real.features), "named": float(named)}
 
 
 def main() -> None:
@@ -166,7 +160,7 @@ def main() -> None:
                 job.inputs["sample"], job.inputs["sample"].settings | own, every, between, device
             )
             seconds += took
-            values.append(scores(images, labels, job))
+            values.append(compared(images, labels, job))
         row = {"sampler": sampler, "steps": steps, "evaluated": each * -(-steps // every), "between": between}
         row["seconds"] = seconds
         first = found["rows"][0] if found["rows"] else None

@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.speed.measuring import machine
-from benchmarks.speed.samplers import drawn, judged
+from benchmarks.speed.samplers import compared, drawn, judged
 from benchmarks.speed.tables import RESULTS, ROOT, rewrite
 from finefit import judges, processes
 from finefit.analysis import kept
@@ -33,10 +33,7 @@ from finefit.analysis.decisions import verdict
 from finefit.analysis.scores import by_seed
 from finefit.analysis.statistics import estimate
 from finefit.data import sources
-from finefit.evaluation import judge, scores
-from finefit.evaluation.real import Real
 from finefit.jobs.devices import device_here
-from finefit.jobs.job import Job
 from finefit.metrics.frechet import frechet_distance
 from finefit.sampling.batches import batches_of
 from finefit.sampling.trained import untouched
@@ -90,15 +87,6 @@ def order() -> dict[str, Any]:
         "of these alike": sum(one == other for one, other in both),
         "rows": sorted(rows, key=lambda row: row["ddpm"]),
     }
-
-
-def compared(images: Tensor, labels: Tensor, evaluation: Job) -> dict[str, float]:
-    """Distance of pictures from real test pictures, and the share that the first judge's head names."""
-    judging = evaluation.judges[0]
-    features, real = judge.network(judging)(images).numpy(), Real.load(judging.path)
-    supers = np.zeros(len(real.head.biases), int)
-    named = scores.hits(features, labels.numpy(), real, supers)["class_accuracy"].mean()
-    return {"distance": frechet_distance(features, real.features), "named": float(named)}
 
 
 def evaluations() -> dict[str, Any]:
