@@ -47,7 +47,8 @@ FACTORS: dict[str, dict[str, Any]] = {
     "30 steps of sampling": {"sample": {"steps": 30}},
     "three times the steps of training": {"train": {"steps": 1800}},
     "full fine-tuning": {"method": "full"},
-    "the base of drawings": {"method": "difffit-drawings"},
+    "the base of drawings": {"base": {"weights": "base-mini-32"}},
+    "full fine-tuning, the base of drawings": {"method": "full", "base": {"weights": "base-mini-32"}},
     "64 pixels and TAEF2": {"sample": {"guided_channels": 32}, **LARGER},
 }
 
