@@ -4,8 +4,8 @@
     python -m benchmarks.speed.samplers full --study studies/smoke.yaml --per-class 4
 
 Every row draws the same labels from the same first noise, guided as in the study, and is judged as there: by its first
-judge, against real test pictures. A score is the mean over the study's seeds, and beside it its
-difference from the first row's with a 95 % interval, seed by seed. Seconds hold sampling and decoding.
+judge, against real test pictures. A score is the mean over the study's seeds, and beside it its difference from the
+first row's with a 95 % interval, seed by seed. Seconds hold sampling and decoding.
 
 Beside ours stand UniPC (Zhao et al. 2023) as diffusers has it, and `evaluate_every` (finefit.diffusion.taylorseer),
 which continues what the blocks add to the tokens; to continue the network's output instead is the cheaper thing to try.

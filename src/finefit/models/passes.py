@@ -83,7 +83,11 @@ def product(low: Tensor, other: Tensor) -> Tensor:
 
 
 class Attended(torch.autograd.Function):
-    """Attention of queries, keys and values in one array `[n, tokens, 3 * dim]`."""
+    """Attention of queries, keys and values in one array `[n, tokens, 3 * dim]`.
+
+    Keys lie as autograd multiplies them, `[channels, tokens]`: a processor without units for bfloat16 adds in an order
+    that depends on it.
+    """
 
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, heads: int) -> Tensor:
@@ -91,8 +95,9 @@ class Attended(torch.autograd.Function):
         parts = split(qkv, heads)
         ctx.heads, ctx.scale = heads, parts.shape[-1] ** -0.5
         q = torch.mul(parts[0], ctx.scale, out=torch.empty(parts.shape[1:], dtype=qkv.dtype)).flatten(0, 1)
-        k, v = parts[1:].contiguous().flatten(1, 2)
-        weights = torch.bmm(q, k.transpose(1, 2)).softmax(-1)
+        k = parts[1].transpose(2, 3).contiguous().flatten(0, 1)
+        v = parts[2].contiguous().flatten(0, 1)
+        weights = torch.bmm(q, k).softmax(-1)
         ctx.save_for_backward(q, k, v, weights)
         return torch.bmm(weights, v).view(parts.shape[1:]).transpose(1, 2).reshape(n, tokens, width // 3)
 
@@ -105,8 +110,9 @@ class Attended(torch.autograd.Function):
         of_scores = torch._softmax_backward_data(of_weights, weights, -1, weights.dtype)
         whole = gradient.new_empty(n, tokens, 3 * dim)
         parts = split(whole, ctx.heads)
-        torch.mul(torch.bmm(of_scores, k).view(parts.shape[1:]), ctx.scale, out=parts[0])
-        parts[1].copy_(torch.bmm(of_scores.transpose(1, 2), q).view(parts.shape[1:]))
+        torch.mul(torch.bmm(of_scores, k.transpose(1, 2)).view(parts.shape[1:]), ctx.scale, out=parts[0])
+        of_k = torch.bmm(q.transpose(1, 2), of_scores).transpose(1, 2)
+        parts[1].copy_(of_k.view(parts.shape[1:]))
         parts[2].copy_(torch.bmm(weights.transpose(1, 2), gradient).view(parts.shape[1:]))
         return whole, None
 
