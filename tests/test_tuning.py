@@ -57,6 +57,17 @@ def test_a_choice_at_the_end_of_the_grid_is_told(foot, edges):
     assert tuning.at_edge(tuning.tried(found, "embedded-32"), best) == edges
 
 
+@pytest.mark.parametrize("state, failure, edges", [("pending", "", ["lr"]), ("failed", "training diverged", [])])
+def test_what_is_still_to_come_was_not_tried_and_what_diverged_was(state, failure, edges):
+    whole = curves({"bitfit": (1e-2, 5.0)})
+    rows = whole.evaluations.assign(failure="")
+    highest = [whole.study.method_settings(entry).lr == max(RATES) for entry in rows["entry"]]
+    rows.loc[highest, ["state", "failure", "denoising_loss"]] = state, failure, math.nan
+    found = MadeUpScores(whole.study, rows)
+    (_, best), *_ = tuning.chosen(found, "embedded-32").iterrows()
+    assert (best["lr"], tuning.at_edge(tuning.tried(found, "embedded-32"), best)) == (1e-2, edges)
+
+
 def test_the_default_study_has_the_rates_that_were_chosen():
     found, mini = kept.read(ROOT / "docs/results/tuning"), reading.load(ROOT / "params.yaml")
     known, best = tuning.tried(found, "embedded-32"), tuning.chosen(found, "embedded-32")

@@ -49,6 +49,10 @@ FACTORS: dict[str, dict[str, Any]] = {
     "full fine-tuning": {"method": "full"},
     "the base of drawings": {"base": {"weights": "base-mini-32"}},
     "full fine-tuning, the base of drawings": {"method": "full", "base": {"weights": "base-mini-32"}},
+    "a base trained for longer": {"base": {"weights": "base-photo-long-32"}},
+    "full fine-tuning, that longer base": {"method": "full", "base": {"weights": "base-photo-long-32"}},
+    "a base of photographs and drawings": {"base": {"weights": "base-both-32"}},
+    "full fine-tuning, the base of both": {"method": "full", "base": {"weights": "base-both-32"}},
     "64 pixels and TAEF2": {"sample": {"guided_channels": 32}, **LARGER},
 }
 

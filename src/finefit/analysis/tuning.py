@@ -54,7 +54,11 @@ def chosen(found: Scores, group: str) -> pd.DataFrame:
 
 
 def at_edge(known: pd.DataFrame, best: pd.Series) -> list[str]:
-    """Which of "lr" and "table" are best at the end of what was tried, all else being the best's."""
+    """Which of "lr" and "table" are best at the end of what was tried, all else being the best's.
+
+    A run that failed was tried, as one that diverged; one that is still to come was not.
+    """
+    known = known[known[SCORE].notna() | known["row"].map(lambda row: bool(row["failure"]))]
     own = known[known["question"] == best["question"]]
     edges = []
     for axis, other in (("lr", "table"), ("table", "lr")):
