@@ -44,6 +44,8 @@ FACTORS: dict[str, dict[str, Any]] = {
     "guidance 1.5": {"sample": {"scale": 1.5}},
     "guidance 2.5": {"sample": {"scale": 2.5}},
     "guidance 6": {"sample": {"scale": 6.0}},
+    "guidance away from the untouched base": {"sample": {"guidance": ["base"]}},
+    "guidance of all four channels": {"sample": {"guided_channels": 4}},
     "30 steps of sampling": {"sample": {"steps": 30}},
     "three times the steps of training": {"train": {"steps": 1800}},
     "full fine-tuning": {"method": "full"},
