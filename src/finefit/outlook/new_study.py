@@ -68,7 +68,7 @@ train:
 $rates
 
 methods:
-  $method
+  $method: {}
 
 sample: {steps: 20, per_class: 8, scale: $scale}  # $guided
 evaluate: {probe_steps: 400}
@@ -83,6 +83,7 @@ class Proposal:
     codec: str
     base: str
     licence: str
+    method: str
     why: str
     batch: int
     fits: str
@@ -98,12 +99,13 @@ SMALL = Proposal(
     codec="{name: patch_pca, weights: codec-photo}",
     base="{size: Mini, patch: 2, weights: base-photo-32}",
     licence="shipped, Apache-2.0; it has seen photographs of 200 kinds: expect colour and composition, few things",
+    method="difffit",
     why="what the shipped base was trained at",
     batch=32,
     fits="fits any machine",
     passes=60,
     steps=(300, 2000),
-    rates="  lr: 5.0e-3\n  schedule: cosine\n  warmup_steps: 20\n  ema_decay: 0.98",
+    rates="  lr: 3.0e-3  # chosen on groceries\n  schedule: cosine\n  warmup_steps: 20\n  ema_decay: 0.98",
     scale=4.0,
     guided="nearer to real photographs (Caltech-101) than 1.5, and truer to the class",
 )
@@ -133,8 +135,7 @@ def write(photographs: Path, taxonomy: Path | None, file: Path) -> list[str]:
     name = name_of(file.stem)
     chosen = proposal(gpu_bytes())
     steps = min(max(chosen.steps[0], classes.total() * chosen.passes // chosen.batch), chosen.steps[1])
-    method = "finediffusion" if chosen is not SMALL else "finediffusion: {lr_multipliers: {y_embedder: 2.0}}"
-    commands = next_commands(name, file, list(classes), method.partition(":")[0])
+    commands = next_commands(name, file, list(classes), chosen.method)
     known = {
         "folder": one_line(str(photographs)),
         "pictures": f"{classes.total():,}",
@@ -149,7 +150,6 @@ def write(photographs: Path, taxonomy: Path | None, file: Path) -> list[str]:
         "taxonomy": f"    taxonomy: {quoted(str(taxonomy))}\n" if taxonomy else "",
         "steps": steps,
         "passes": max(1, steps * chosen.batch // classes.total()),
-        "method": method if ":" in method else f"{method}: {{}}",
     } | {field.name: getattr(chosen, field.name) for field in fields(Proposal) if field.name not in ("steps", "passes")}
     draft = STUDY.substitute(known | {"cost": "?"})
     price = priced(Plan(reading.parse(yaml.safe_load(draft), str(file))), chosen is not SMALL)
@@ -188,6 +188,7 @@ def proposal(memory: float) -> Proposal:
         codec="{name: sd_vae, weights: sd-vae-ft-mse}",
         base="{size: XL, patch: 2, weights: dit-xl-2-256}",
         licence="CC BY-NC 4.0: not for commerce; `finefit fetch` brings it where there is internet",
+        method="finediffusion",
         why="what the base was trained at",
         batch=batch,
         fits=f"for {memory / 1e9:.0f} GB, counting {each / 1e9:.1f} GB a picture; not measured",
