@@ -48,6 +48,7 @@ FACTORS: dict[str, dict[str, Any]] = {
     "guidance of all four channels": {"sample": {"guided_channels": 4}},
     "30 steps of sampling": {"sample": {"steps": 30}},
     "three times the steps of training": {"train": {"steps": 1800}},
+    "the rates chosen on drawings": {"own": {"lr": 1.0e-2, "lr_multipliers": {"y_embedder": 5.0}}},
     "full fine-tuning": {"method": "full"},
     "the base of drawings": {"base": {"weights": "base-mini-32"}},
     "full fine-tuning, the base of drawings": {"method": "full", "base": {"weights": "base-mini-32"}},
@@ -69,10 +70,10 @@ def studies() -> dict[str, Path]:
         asked |= {
             "name": f"photographs-{place}",
             "seeds": asked["seeds"][:1],
-            "methods": {entry: asked["methods"][entry]},
+            "methods": {entry: asked["methods"][entry] | changed.get("own", {})},
         }
         for section, own in changed.items():
-            if section != "method":
+            if section not in ("method", "own"):
                 asked[section] = own if section == "data" else asked[section] | own
         if asked["base"]["weights"] not in sources.table():
             print(f"{name}: left out, {sources.TABLE} has no row {asked['base']['weights']}")
