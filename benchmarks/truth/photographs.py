@@ -83,9 +83,15 @@ def studies() -> dict[str, Path]:
     return found
 
 
-def row(name: str, found: Results) -> dict[str, object]:
-    """A factor's line: distance by the first judge, samples and real pictures that its head names."""
+def row(name: str, found: Results, shares: dict[str, float]) -> dict[str, object]:
+    """A factor's line: distance by the first judge, samples and real pictures that its head names.
+
+    `shares` has what `through_codec` found, by the real pictures' digest, for further factors.
+    """
     (group,), first = found.groups, found.study.judges()[0]
+    digest = found.references[group].digest
+    if digest not in shares:
+        shares[digest] = through_codec(found, group)
     values = found.main.iloc[0]
     known = content(found.judging(group)[first], "judge.json").get("known")
     return {
@@ -93,7 +99,7 @@ def row(name: str, found: Results) -> dict[str, object]:
         found.distance: values[found.distance].mean,
         "samples named": values[judges.column("class_accuracy", first)].mean,
         "real pictures named": known,
-        "through the codec": through_codec(found, group),
+        "through the codec": shares[digest],
     }
 
 
@@ -121,7 +127,8 @@ def main() -> None:
         for file in files.values():
             subprocess.run(["snakemake", "phase_evaluate", "--configfile", str(file)], check=True)
     elif "--table" in sys.argv:
-        rows = [row(name, collect.read(file)) for name, file in files.items()]
+        shares: dict[str, float] = {}
+        rows = [row(name, collect.read(file), shares) for name, file in files.items()]
         RESULTS.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
         print(RESULTS)
     else:

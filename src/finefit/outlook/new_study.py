@@ -32,6 +32,7 @@ from finefit.study.limits import LEAST_DERIVED
 from finefit.study.plan import Plan
 
 FEW = 20  # pictures of a class, below which it is named
+SAMPLES = 400  # in all, at 4 to 8 of a class: a judge takes the longer the more there are
 MEASURED = 200  # pictures whose size is looked at
 BYTES = (
     34  # that training keeps of each token, channel and block at two bytes a number (Korthikanti et al. 2022, eq. 2)
@@ -70,7 +71,7 @@ $rates
 methods:
   $method: $settings
 
-sample: {$sampling, per_class: 8}  # $guided
+sample: {$sampling, per_class: $per_class}  # $guided
 evaluate: {probe_steps: 400}
 """)
 
@@ -113,7 +114,7 @@ SMALL = Proposal(
   warmup_steps: 20
   ema_decay: 0.98""",
     sampling="steps: 20, guided_channels: 4, scale: 4.0",
-    guided="all as pictures of groceries were truest to the class",
+    guided="guided as pictures of groceries came out truest to the class",
 )
 
 
@@ -155,6 +156,7 @@ def write(photographs: Path, taxonomy: Path | None, file: Path) -> list[str]:
         "path": quoted(str(photographs)),
         "taxonomy": f"    taxonomy: {quoted(str(taxonomy))}\n" if taxonomy else "",
         "steps": steps,
+        "per_class": max(4, min(8, SAMPLES // len(classes))),
         "passes": max(1, steps * chosen.batch // classes.total()),
     } | {field.name: getattr(chosen, field.name) for field in fields(Proposal) if field.name not in ("steps", "passes")}
     draft = STUDY.substitute(known | {"cost": "?"})
