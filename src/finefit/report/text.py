@@ -47,7 +47,8 @@ CAPTIONS = {  # for those who hear the page
     "published": "Published values beside this study's",
     "orders": "The order of methods in the paper and here",
 }
-STACKED = ("claims", "exhibits", "domains", "gathered", "pairs", "words", "context")  # of text: on a phone a row's cells stack
+# Of text: on a phone a row's cells stack.
+STACKED = ("claims", "exhibits", "domains", "gathered", "pairs", "words", "context")
 SHARES = ("class_accuracy", "superclass_accuracy", "precision_", "recall_", "coverage_", "memorised_")  # begin so
 
 
