@@ -10,7 +10,10 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = tuple(ROOT / name for name in ("docs/performance.md", "docs/data.md", "docs/results/processes/README.md"))
+DOCUMENTS = tuple(
+    ROOT / "docs" / name
+    for name in ("performance.md", "data.md", "results/processes/README.md", "results/base-photo/README.md")
+)
 RESULTS = ROOT / "benchmarks/results"
 PLACE = re.compile(r"(<!-- ((\w+)[\w-]*\.json) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -196,6 +199,18 @@ def bases(found: dict) -> list[Row]:
     return evaluations(found)
 
 
+def photographs(found: dict) -> list[Row]:
+    """Each factor's distance, and which share of its samples the judge names."""
+    return [
+        {
+            "changed": row["factor"],
+            "distance": f"{row[next(key for key in row if key.startswith('fd_'))]:.0f}",
+            "samples named": f"{100 * row['samples named']:.1f} %",
+        }
+        for row in found["rows"]
+    ]
+
+
 def shown(value: object) -> str:
     """A cell: numbers to four digits, whole ones with commas."""
     if value is None:
@@ -224,6 +239,7 @@ TABLES = {
         order,
         evaluations,
         bases,
+        photographs,
     )
 }
 
