@@ -4,8 +4,9 @@ DiffFit on Caltech-101 at 32 pixels as studies/caltech.yaml has it, its first se
 guidance, steps of training or of sampling, method, base, or codec and resolution. Without more it says what each
 costs here and runs nothing; `--run` makes what is missing (what that study has made is not made again), `--table`
 writes what is there to benchmarks/results/photographs.json: the first judge's distance, and which share of samples its
-head names, beside its share of real pictures, as they are and through the codec. FINEFIT_MIRROR must name a folder with
-the photographs. A factor whose base has no row in data/sources.csv is left out, and told.
+head names, beside its share of real pictures, as they are and through the codec. A row whose artifacts are not here
+stays as it was kept. FINEFIT_MIRROR must name a folder with the photographs. A factor whose base has no row in
+data/sources.csv is left out, and told.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ LARGER = {
     "codec": {"name": "taef2", "weights": "taef2-encoder"},
     "base": {"size": "Mini", "patch": 1, "weights": "base-photo-64"},
 }
+FULL: dict[str, Any] = {"methods": {"full": {}}}
 LOOKED_AT = 1500  # test pictures that go through the codec
-FACTORS: dict[str, dict[str, Any]] = {
+FACTORS: dict[str, dict[str, Any]] = {  # sections of a study, over those of FROM; of `methods` the one named alone
     "as it is": {},
     "no guidance": {"sample": {"scale": 1.0}},
     "guidance 1.5": {"sample": {"scale": 1.5}},
@@ -48,14 +50,14 @@ FACTORS: dict[str, dict[str, Any]] = {
     "guidance of all four channels": {"sample": {"guided_channels": 4}},
     "30 steps of sampling": {"sample": {"steps": 30}},
     "three times the steps of training": {"train": {"steps": 1800}},
-    "the rates chosen on drawings": {"own": {"lr": 1.0e-2, "lr_multipliers": {"y_embedder": 5.0}}},
-    "full fine-tuning": {"method": "full"},
+    "the rates chosen on drawings": {"methods": {"difffit": {"lr": 1.0e-2, "lr_multipliers": {"y_embedder": 5.0}}}},
+    "full fine-tuning": FULL,
     "the base of drawings": {"base": {"weights": "base-mini-32"}},
-    "full fine-tuning, the base of drawings": {"method": "full", "base": {"weights": "base-mini-32"}},
+    "full fine-tuning, the base of drawings": FULL | {"base": {"weights": "base-mini-32"}},
     "a base trained for longer": {"base": {"weights": "base-photo-long-32"}},
-    "full fine-tuning, that longer base": {"method": "full", "base": {"weights": "base-photo-long-32"}},
+    "full fine-tuning, that longer base": FULL | {"base": {"weights": "base-photo-long-32"}},
     "a base of photographs and drawings": {"base": {"weights": "base-both-32"}},
-    "full fine-tuning, the base of both": {"method": "full", "base": {"weights": "base-both-32"}},
+    "full fine-tuning, the base of both": FULL | {"base": {"weights": "base-both-32"}},
     "64 pixels and TAEF2": {"sample": {"guided_channels": 32}, **LARGER},
 }
 
@@ -66,15 +68,15 @@ def studies() -> dict[str, Path]:
     found = {}
     for place, (name, changed) in enumerate(FACTORS.items()):
         asked = yaml.safe_load(FROM.read_text(encoding="utf-8"))
-        entry = changed.get("method", "difffit")
-        asked |= {
-            "name": f"photographs-{place}",
-            "seeds": asked["seeds"][:1],
-            "methods": {entry: asked["methods"][entry] | changed.get("own", {})},
-        }
-        for section, own in changed.items():
-            if section not in ("method", "own"):
-                asked[section] = own if section == "data" else asked[section] | own
+        asked |= {"name": f"photographs-{place}", "seeds": asked["seeds"][:1]}
+        for section, own in ({"methods": {"difffit": {}}} | changed).items():
+            match section:
+                case "data":
+                    asked[section] = own
+                case "methods":
+                    asked[section] = {entry: asked[section][entry] | values for entry, values in own.items()}
+                case _:
+                    asked[section] |= own
         if asked["base"]["weights"] not in sources.table():
             print(f"{name}: left out, {sources.TABLE} has no row {asked['base']['weights']}")
             continue
@@ -83,39 +85,47 @@ def studies() -> dict[str, Path]:
     return found
 
 
-def row(name: str, found: Results, shares: dict[str, float]) -> dict[str, object]:
-    """A factor's line: distance by the first judge, samples and real pictures that its head names.
-
-    `shares` has what `through_codec` found, by the real pictures' digest, for further factors.
-    """
+def row(name: str, found: Results, through: float) -> dict[str, object]:
+    """A factor's line: distance by the first judge, samples and real pictures that its head names."""
     (group,), first = found.groups, found.study.judges()[0]
-    digest = found.references[group].digest
-    if digest not in shares:
-        shares[digest] = through_codec(found, group)
     asked = FACTORS[name].get("sample", {}).get("guidance", found.main["guidance"])  # beside the method's own
     values = found.main[found.main["guidance"].isin(asked)].iloc[0]
-    known = content(found.judging(group)[first], "judge.json").get("known")
     return {
         "factor": name,
         found.distance: values[found.distance].mean,
         "samples named": values[judges.column("class_accuracy", first)].mean,
-        "real pictures named": known,
-        "through the codec": shares[digest],
+        "real pictures named": content(found.judging(group)[first], "judge.json").get("known"),
+        "through the codec": through,
     }
 
 
+def rows(files: dict[str, Path]) -> list[dict[str, object]]:
+    """Every factor's line: of those whose artifacts are all here anew, of the others as it was kept."""
+    lines = {line["factor"]: line for line in json.loads(RESULTS.read_text(encoding="utf-8"))["rows"]}
+    shares: dict[str, float] = {}  # by the real pictures' digest
+    for name, file in files.items():
+        found = collect.read(file)
+        if found.plan.missing() == [found.plan.report]:
+            (reference,) = found.references.values()
+            if reference.digest not in shares:
+                shares[reference.digest] = through_codec(found)
+            lines[name] = row(name, found, shares[reference.digest])
+    return [lines[name] for name in FACTORS if name in lines]
+
+
 @torch.no_grad()
-def through_codec(found: Results, group: str) -> float:
+def through_codec(found: Results) -> float:
     """The share of real test pictures that the first judge's head names once they were encoded and decoded.
 
     No network that learns these latents can be expected to draw what is named more often.
     """
-    judging, reference = found.judging(group)[found.study.judges()[0]], found.references[group]
+    ((group, reference),) = found.references.items()
+    judging = found.judging(group)[found.study.judges()[0]]
     images, labels = of_split(reference.inputs["data"], "test", found.groups[group]["resolution"])
     codec, see, head = codecs.load(reference.settings["codec"]), judge.network(judging), Real.load(judging.path).head
-    rows = range(0, len(labels), max(1, len(labels) // LOOKED_AT))
+    looked_at = torch.arange(0, len(labels), max(1, len(labels) // LOOKED_AT))
     right = []
-    for part in torch.tensor(rows).split(64):
+    for part in looked_at.split(64):
         features = see(codec.decode(codec.encode(images[part])[0])).numpy()
         right += list(head.classes_of(features) == labels[part].numpy())
     return sum(right) / len(right)
@@ -128,9 +138,7 @@ def main() -> None:
         for file in files.values():
             subprocess.run(["snakemake", "phase_evaluate", "--configfile", str(file)], check=True)
     elif "--table" in sys.argv:
-        shares: dict[str, float] = {}
-        rows = [row(name, collect.read(file), shares) for name, file in files.items()]
-        RESULTS.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
+        RESULTS.write_text(json.dumps({"rows": rows(files)}, indent=1) + "\n", encoding="utf-8")
         print(RESULTS)
     else:
         for name, file in files.items():
