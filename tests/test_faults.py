@@ -153,7 +153,7 @@ def test_classes_of_one_picture_are_refused_before_anything_is_computed(project)
 def test_classes_that_all_look_the_same_have_no_groups():
     rows = pd.DataFrame({"class_id": np.repeat(range(4), 3)})
     with pytest.raises(ValueError, match="no looks tell groups of the 4 classes apart: give a taxonomy"):
-        clustered.superclasses(rows, pd.Series([*"abcd"]), lambda part: np.full((len(part), 32, 32, 3), 7, np.uint8))
+        clustered.superclasses(rows, pd.Series([*"abcd"]), lambda part: np.full((len(part), 5), 7.0))
 
 
 def test_copied_test_pictures_leave_the_bound_of_memorisation_to_the_others():

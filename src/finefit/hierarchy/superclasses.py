@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from finefit import datasets
+from finefit import datasets, judges
+from finefit.data import sources
 from finefit.hierarchy import clustered, taxonomy_file
 from finefit.hierarchy.index import read_index, read_pictures
 from finefit.jobs import readers
@@ -18,17 +19,21 @@ from finefit.jobs.job import Job
 def build(job: Job, out: Path, scratch: Path) -> None:
     """Write each class's superclass (`hierarchy.csv`), numbered in order of appearance.
 
-    Superclasses that were derived from pictures come with `hierarchy.json`: how, and how many were chosen by what.
+    Superclasses that were derived from pictures come with `hierarchy.json`: how, and how many there are by what.
     """
     data, wanted = job.inputs["data"], job.settings["superclass"]
     classes = readers.table(data.path / "classes.csv", dtype=str, keep_default_na=False)
     order = getattr(datasets.find(data.settings["reader"]), "SUPERCLASSES", None)
     if wanted == "derived":
-        rows = read_index(data, "train")
-        names, chosen = clustered.superclasses(
-            rows, classes["class_name"], lambda part: read_pictures(data, part, clustered.RESOLUTION)
-        )
-        (out / "hierarchy.json").write_text(json.dumps(chosen, indent=1) + "\n")
+        import torch
+
+        network = judges.load(job.settings["judge"], sources.fetch(job.settings["weights"]["name"]))
+
+        def see(rows: pd.DataFrame) -> np.ndarray:
+            return network(torch.from_numpy(read_pictures(data, rows, job.settings["resolution"]))).numpy()
+
+        names, found_by = clustered.superclasses(read_index(data, "train"), classes["class_name"], see)
+        (out / "hierarchy.json").write_text(json.dumps(found_by, indent=1) + "\n")
     elif "taxonomy" in job.settings:
         rank = "superclass" if wanted == "source" else wanted
         names = taxonomy_file.superclasses(Path(job.settings["taxonomy"]["path"]), rank, classes["class_name"])

@@ -31,7 +31,7 @@ def shape(job: Job, kind: str) -> str:
     if kind == "codec":
         return f"{facts.encoded(job).settings['codec']['name']} at {facts.resolution(job)} pixels"
     if kind == "network":
-        judging = [one for one in ([job] if job.kind == "judge" else job.judges) if facts.of_judge(one).operations]
+        judging = [one for one in ([job] if "judge" in job.settings else job.judges) if facts.of_judge(one).operations]
         return ", ".join(one.settings["judge"] for one in judging)
     if kind in ("read", "judge"):
         return f"at {facts.resolution(job)} pixels"

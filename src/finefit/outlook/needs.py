@@ -98,7 +98,7 @@ def drawing(job: Job, on_gpu: bool) -> float:
 
 OF_KIND: dict[str, Callable[[Job, bool], float]] = {
     "data": lambda job, on_gpu: ROW_BYTES * (facts.counts(job).train + facts.counts(job).test),
-    "hierarchy": lambda job, on_gpu: 0.5e9,
+    "hierarchy": lambda job, on_gpu: PARTS if "judge" in job.settings else 0.5e9,
     "base": lambda job, on_gpu: 1.5 * network(facts.base_shape(job)),
     "latents": pictures_in_codec,
     "source": drawing,

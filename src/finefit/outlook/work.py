@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from finefit import processes
+from finefit.hierarchy import clustered
 from finefit.jobs.job import Job
 from finefit.outlook import facts
 from finefit.study.passes import evaluations, passes
@@ -24,6 +25,15 @@ HEAD_PICTURES, HEAD_STEPS = 50_000, 300  # that a judge's head is fitted to, at 
 def amounts(job: Job) -> dict[str, float]:
     """Amounts of each kind of work that a job does; not to be changed."""
     return {"start": 1.0} | (OF_KIND[job.kind](job) if job.kind in OF_KIND else {})
+
+
+def hierarchy(job: Job) -> dict[str, float]:
+    """Where superclasses are derived, a network's features of some pictures of every class."""
+    if job.settings["superclass"] != "derived":
+        return {}
+    size = facts.counts(facts.data_of(job))
+    looked_at = min(size.train, size.classes * clustered.PER_CLASS)
+    return {"read": looked_at} | seen(job, looked_at)
 
 
 def latents(job: Job) -> dict[str, float]:
@@ -103,6 +113,7 @@ def evaluate(job: Job) -> dict[str, float]:
 
 
 OF_KIND: dict[str, Callable[[Job], dict[str, float]]] = {
+    "hierarchy": hierarchy,
     "latents": latents,
     "source": source,
     "finetune": finetune,

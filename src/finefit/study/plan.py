@@ -15,6 +15,7 @@ from typing import Any
 from finefit import datasets, judges, processes
 from finefit.codecs import CODECS
 from finefit.data import sources
+from finefit.hierarchy import clustered
 from finefit.jobs.job import Job
 from finefit.study.config import Study
 from finefit.study.sections import BaseSettings
@@ -111,7 +112,7 @@ class Plan:
         trial = {"trial": study.data[name].trial} if study.data[name].trial else {}
         settings |= trial
         data = self._add("data", name, settings, given={} if own == full else {"options": full})
-        hierarchy = self._add("hierarchy", name, study.hierarchy(name), {"data": data})
+        hierarchy = self._hierarchy(name, data)
         pixels = {"resolution": resolution}
         latents = self._add("latents", group, pixels | {"codec": self._codec}, {"data": data})
         judged_by = study.evaluate.model_dump(exclude={"published", "judges", "utility", "drift_pictures", *DENOISING})
@@ -142,6 +143,14 @@ class Plan:
                     inputs |= {f"judge {job.settings['judge']}": job for job in judging}
                     evaluations.append(self._add("evaluate", sample.name, {"published": published}, inputs))
         return evaluations
+
+    def _hierarchy(self, name: str, data: Job) -> Job:
+        """Of data set `name`; with the network that groups its classes, where its superclasses are derived."""
+        settings = self.study.hierarchy(name)
+        if settings["superclass"] == "derived":
+            weights = _source(judges.weights(clustered.JUDGE))
+            settings |= {"judge": clustered.JUDGE, "weights": weights, "resolution": clustered.RESOLUTION}
+        return self._add("hierarchy", name, settings, {"data": data})
 
     def _training(self, entry: str, latents: Job, hierarchy: Job) -> tuple[dict[str, Any], dict[str, Job]]:
         """Settings, but for the seed, and inputs of an entry's runs."""
