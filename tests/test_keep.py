@@ -10,7 +10,8 @@ import pytest
 
 from finefit.report import keep
 
-TABLES = {"metrics.json": "{}", "seeds.csv": "seed\n0\n", "verdicts.json": "[]", "provenance-0123abcd.json": "{}"}
+DRAWINGS = '{"settings": {"study": {"data": {"embedded": {"reader": null}}}}}'
+TABLES = {"metrics.json": "{}", "seeds.csv": "seed\n0\n", "verdicts.json": "[]", "provenance-0123abcd.json": DRAWINGS}
 
 
 def shown(html: str) -> nbformat.NotebookNode:
@@ -60,6 +61,34 @@ def test_pages_and_tables_kept_before_are_replaced_and_pictures_stay(report, tmp
     assert folder == before
     assert {file.name for file in folder.iterdir()} == {*TABLES, "theory.html", "scores.png"}
     assert [file.name for file in folder.parent.iterdir()] == ["some"]
+
+
+SHEET = (
+    '<td><img loading="lazy" src="data:image/webp;base64,{}" alt="2 real pictures of a &gt; b" width="4"></td>'
+    '<td><img src="data:image/webp;base64,SAMPLES" alt="6 samples, the nearest to training pictures first"></td>'
+    '<td><img src="data:image/webp;base64,{}" alt="6 training pictures nearest to the samples above them"></td>'
+)
+
+
+@pytest.mark.parametrize("reader", ["embedded", "caltech101"])
+def test_real_pictures_are_kept_where_they_are_ours(report, tmp_path, reader):
+    """Samples always; of a data set under its reader's name as of one that names it."""
+    (report / "provenance-0123abcd.json").write_text(
+        DRAWINGS.replace(
+            '"embedded": {"reader": null}', f'"{reader}": {{"reader": null}}, "second": {{"reader": "embedded"}}'
+        )
+    )
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell("# A study"), shown(SHEET.format("ONE", "TWO"))]
+    )
+    nbformat.write(notebook, report / "notebooks/study.ipynb")
+    page = (keep.keep(report, ["study"], [], tmp_path / "results") / "index.html").read_text()
+    assert "SAMPLES" in page
+    assert (
+        "ONE" in page,
+        "TWO" in page,
+        "others': real pictures" in page.replace("&#x27;", "'").replace("’", "'"),
+    ) == ((True, True, False) if reader == "embedded" else (False, False, True))
 
 
 def test_nothing_is_replaced_by_what_is_no_report_or_has_no_such_page(report, tmp_path):

@@ -1,7 +1,11 @@
-"""A finished report made fit for the repository: its tables, and pages that are not too large to be kept."""
+"""A finished report made fit for the repository: its tables, and pages that are not too large to be kept.
+
+Real pictures are kept where this project drew them, and left out where they are others': samples stay.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -12,11 +16,13 @@ from nbformat import NotebookNode
 
 from finefit.analysis import kept
 from finefit.claims import ledger
-from finefit.jobs import borders
+from finefit.jobs import borders, readers
 from finefit.report import site
 
 Sections = list[tuple[str, list[NotebookNode]]]
 LIMIT = 1_500_000  # bytes of a page
+OURS = {"embedded"}  # readers whose pictures this project draws
+REAL = re.compile(r'<img [^>]*alt="\d+ (?:real|training) pictures?\b[^>]*>')  # as the report describes them
 TABLES = ("metrics.json", "results.csv", "sweep.csv", kept.VALUES, "verdicts.json", "provenance-*.json")
 
 
@@ -47,8 +53,9 @@ def keep(report: Path, pages: Iterable[str], without: Iterable[str] = (), result
         folder.mkdir()
         for file in (file for pattern in TABLES for file in report.glob(pattern)):
             shutil.copyfile(file, folder / file.name)
+        of_others = shows_others(report)
         for name, found in parts.items():
-            text = page(found, list(without), name, report, names)
+            text = page(found, list(without), name, report, names, of_others)
             (folder / site.address(name)).write_text(text, encoding="utf-8")
         target = results / report.name
         if target.exists():
@@ -75,18 +82,32 @@ def made(report: Path) -> list[str]:
     return sorted(file.stem for file in report.glob("notebooks/*.ipynb"))
 
 
-def page(parts: Sections, without: list[str], notebook: str, report: Path, names: dict[str, str]) -> str:
-    """A page without some sections, which it names at its head.
+def shows_others(report: Path) -> bool:
+    """Whether a report's real pictures are others'."""
+    data = readers.content(next(report.glob("provenance-*.json")))["settings"]["study"]["data"]
+    return any((section["reader"] or name) not in OURS for name, section in data.items())
+
+
+def page(
+    parts: Sections, without: list[str], notebook: str, report: Path, names: dict[str, str], of_others: bool
+) -> str:
+    """A page without some sections and, where they are `of_others`, without real pictures, which it says at its head.
 
     Raises:
         ValueError: it is larger than `LIMIT`; the message gives its sections' sizes.
     """
     cells = [cell for title, part in parts if title not in without for cell in part]
+    reasons = []
     if left_out := [title for title, _ in parts if title in without]:
-        note = f"*Left out of this kept copy for its size: {', '.join(left_out)}. "
+        reasons.append(f"for its size: {', '.join(left_out)}.")
+    if of_others and any(REAL.search(text) for cell in cells for text in displayed(cell)):
+        reasons.append("since they are others': real pictures.")
+    if reasons:
+        note = f"*Left out of this kept copy {' And '.join(reasons)} "
         note += f"`make study STUDY={report.name}` draws the page whole.*"
         cells.insert(len(parts[0][1]), nbformat.v4.new_markdown_cell(note))
     text = site.render(nbformat.v4.new_notebook(cells=cells), notebook, report.name, pages=names)
+    text = REAL.sub("", text) if of_others else text
     if len(text.encode()) > LIMIT:
         sizes = sorted(((size(part), title) for title, part in parts[1:] if title not in without), reverse=True)
         listed = ", ".join(f"{title} ({megabytes(count)})" for count, title in sizes[:8])
@@ -109,8 +130,12 @@ def sections(content: NotebookNode) -> Sections:
 
 def size(cells: list[NotebookNode]) -> int:
     """Characters that cells display."""
-    shown = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
-    return sum(len(text) for data in shown for text in data.values())
+    return sum(len(text) for cell in cells for text in displayed(cell))
+
+
+def displayed(cell: NotebookNode) -> list[str]:
+    """What a cell displays, in every form."""
+    return [text for output in cell.get("outputs", []) for text in output.get("data", {}).values()]
 
 
 def megabytes(count: int) -> str:
